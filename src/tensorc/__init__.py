@@ -1,0 +1,1 @@
+"""tensorc: NumPy-style mathematics, compiled to native code."""
