@@ -1,0 +1,141 @@
+"""The op-class framework: what a tensor op says about itself.
+
+An op class carries its name, semantics (docstring, with numbered constraints C1, C2, ...), typed attributes, traits, inference, run-time extents, the NumPy reference, the gradient,
+the lowering, samples and samples of wrong use. The families below derive most slots:
+
+- `Pointwise`  scalar body and partial derivatives; everything else is derived.
+- `View`       the result reads the operand's buffer through other extents and strides; linear.
+- `Reduction`  combines elements along axes.
+- `Composite`  defined by a decomposition into other ops, kept whole for rewriting and differentiation.
+- `Opaque`     everything explicit.
+
+A missing slot is a reasoned refusal (`not_differentiable = "argmax: integer result"`); `register` fails without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from tensorc.ir.core import Operation, Value
+from tensorc.ir.definition import NO_ATTRS, Attrs, OpDefinition, Trait
+from tensorc.ir.definition import register as _register
+from tensorc.ir.types import Type
+
+if TYPE_CHECKING:
+    from tensorc.ir.builder import Builder
+
+Array = npt.NDArray[Any]
+
+
+class TypedValue(Protocol):
+    """What inference and extents need of a value: an IR `Value` or an api expression."""
+
+    @property
+    def type(self) -> Type: ...
+
+
+V = TypeVar("V", bound=TypedValue)
+
+
+class Creator(Protocol[V]):
+    """What builds ops: an IR `Builder` (V = Value) or the api's expression builder (V = Expr)."""
+
+    def create(self, definition: type[OpDefinition], operands: Sequence[V], attrs: Attrs = NO_ATTRS) -> Sequence[V]: ...
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One valid use: operand arrays (an `int` operand is an `index`), attributes, and what the contract test may relax.
+
+    `rtol`/`atol` None means exact (integers, comparisons) or a few ulp of the dtype (floats). `differentiable` False leaves the gradient check out at this point (a kink, an integer).
+    """
+
+    operands: tuple[Array | int, ...]
+    attrs: Attrs = NO_ATTRS
+    rtol: float | None = None
+    atol: float | None = None
+    differentiable: bool = True
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class ErrorSample:
+    """One wrong use: operand types, attributes, and the code and constraint its error must name."""
+
+    operands: tuple[Type, ...]
+    attrs: Attrs = NO_ATTRS
+    code: str = ""
+    match: str = ""
+
+
+class OpDef(OpDefinition):
+    """Base of the tensor ops."""
+
+    public: ClassVar[str | None] = None
+    """Name in `tc` (and aliases in `aliases`) when the op is a function of its operands alone; None for ops the api wraps itself."""
+    aliases: ClassVar[tuple[str, ...]] = ()
+    not_differentiable: ClassVar[str | None] = None
+    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.PURE})
+
+    @classmethod
+    def extents(cls, b: Creator[V], operands: Sequence[V], attrs: Attrs) -> list[list[int | V]]:
+        """For each result, its extents as integers or `index` values, built with `b` from the operands' extents only.
+
+        Static extents of the inferred type are integers. Must not create an op when the extent is already at hand.
+        """
+        raise NotImplementedError(cls.name)
+
+    @classmethod
+    def reference(cls, attrs: Attrs, *operands: Any) -> Any:
+        """The NumPy reference: the truth all back ends are compared with. `index` operands arrive as `int`."""
+        raise NotImplementedError(cls.name)
+
+    @classmethod
+    def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
+        """One cotangent per operand (None: none flows there), given one per result. Forward mode is derived from this rule applied twice."""
+        raise NotImplementedError(cls.name)
+
+    @classmethod
+    def fold(cls, attrs: Attrs, *operands: Any) -> Any:
+        """Value for constant operands; by default the reference."""
+        return cls.reference(attrs, *operands)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        raise NotImplementedError(cls.name)
+
+    @classmethod
+    def error_samples(cls) -> Iterable[ErrorSample]:
+        return ()
+
+
+OD = TypeVar("OD", bound=type[OpDef])
+
+
+def register(definition: OD) -> OD:
+    """Enter a tensor op; refuses a class that leaves a required slot undefined."""
+    for slot in ("infer", "extents", "reference", "samples"):
+        if not _defines(definition, slot):
+            raise TypeError(f"{definition.name}: slot `{slot}` is missing")
+    if not _defines(definition, "vjp") and definition.not_differentiable is None:
+        raise TypeError(f"{definition.name}: give a vjp or say why there is none in `not_differentiable`")
+    if not definition.__doc__:
+        raise TypeError(f"{definition.name}: the docstring is the specification and is missing")
+    return _register(definition)
+
+
+def _defines(definition: type[OpDef], slot: str) -> bool:
+    owner = next(c for c in definition.__mro__ if slot in vars(c))
+    return owner not in (OpDef, OpDefinition)
+
+
+def ulp_tolerance(dtype: np.dtype[Any], ulps: float = 8) -> float:
+    """`ulps` units in the last place as a relative tolerance."""
+    return ulps * float(np.finfo(dtype).eps)
+
+
