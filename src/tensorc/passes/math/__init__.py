@@ -1,0 +1,55 @@
+"""Math functions as branch-free sequences of `arith` and `math.fma` on scalars, for f32 and f64.
+
+They exist so that a loop containing exp or log stays one loop that LLVM vectorises whole: no calls, no
+tables, no gathers, no branches. They assume a fused multiply-add; without the instruction they stay right and
+get slow. Nothing in them is undefined for any input: bit patterns are shifted by constants, and floating
+numbers become integers only through the bits of a sum, never through a conversion.
+
+Here: one file per family (`exponential`, `logarithm`, `hyperbolic`, `sigmoid`, `log1mexp`), `scalars` (what
+they are written against), `coefficients` (made by `tools/minimax.py`). May import `ir`; imported by
+`passes/expand_math.py` alone. To add a function: write it over `ScalarBuilder`, enter it in `EXPANSIONS` with
+the error it reaches, run `benchmarks/accuracy.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tensorc.passes.math.exponential import exp, exp2, expm1
+from tensorc.passes.math.hyperbolic import tanh
+from tensorc.passes.math.log1mexp import log1mexp
+from tensorc.passes.math.logarithm import log, log1p, log2
+from tensorc.passes.math.scalars import ScalarBuilder
+from tensorc.passes.math.sigmoid import logaddexp, sigmoid, softplus
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """A function `expand(builder, *operands)` and the largest error it may have, in ulps of the exact result."""
+
+    name: str
+    expand: Callable[..., Any]
+    ulp: float
+    operands: int = 1
+
+
+EXPANSIONS: dict[str, Expansion] = {
+    row.name: row
+    for row in (
+        Expansion("exp", exp, 1.1),
+        Expansion("exp2", exp2, 1.0),
+        Expansion("expm1", expm1, 1.5),
+        Expansion("log", log, 1.0),
+        Expansion("log1p", log1p, 1.5),
+        Expansion("log2", log2, 1.0),
+        Expansion("tanh", tanh, 1.25),
+        Expansion("sigmoid", sigmoid, 1.0),
+        Expansion("softplus", softplus, 1.5),
+        Expansion("log1mexp", log1mexp, 1.5),
+        Expansion("logaddexp", logaddexp, 2.0, operands=2),
+    )
+}
+
+__all__ = ["EXPANSIONS", "Expansion", "ScalarBuilder"]

@@ -1,0 +1,164 @@
+"""exp, exp2 and expm1, and the reduction that tanh, sigmoid and softplus share with them.
+
+x = k ln 2 + r with |r| <= ln(2)/2 (W. J. Cody and W. Waite, Software Manual for the Elementary Functions,
+1980, chapter 6); e^r = 1 + r + r^2 q(r), and 2^k is made in the exponent field. The product k * ln2 is exact
+under fma, and because r is short, x - k * ln2_high is exact as well: it is a multiple of an ulp of ln2_high
+or of x, whichever is finer, and less than 2^(digits+1) of them. What is left to lose is the rounding of r
+itself; `tail` holds it where a function needs it (P. T. P. Tang, Table-driven implementation of the expm1
+function, ACM TOMS 18, 1992, keeps the same two-part r).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic
+
+from tensorc.passes.math.coefficients import (
+    EXP2_F32,
+    EXP2_F64,
+    EXP_F32,
+    EXP_F64,
+    LN2_F32,
+    LN2_F64,
+    LOG2E_F32,
+    LOG2E_F64,
+)
+from tensorc.passes.math.scalars import (
+    BINARY32,
+    Format,
+    ScalarBuilder,
+    V,
+    at_least,
+    at_most,
+    exponent_field,
+    fast_two_sum,
+    format_of,
+    horner,
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Arguments beyond which a result no longer changes. The reduction stays in range between them.
+
+    `under`: e^x rounds to 0 below. `over`: e^x overflows above. `minus_one`: expm1(x) rounds to -1 below.
+    `under2`, `over2`: the same for 2^x.
+    """
+
+    under: float
+    over: float
+    minus_one: float
+    under2: float
+    over2: float
+
+
+LIMITS = {24: Limits(-104.5, 89.0, -20.0, -151.0, 128.5), 53: Limits(-746.0, 709.8, -40.0, -1076.0, 1024.5)}
+
+
+def limits(fmt: Format) -> Limits:
+    """The limits of a format."""
+    return LIMITS[fmt.digits + 1]
+
+
+@dataclass(frozen=True)
+class Reduced(Generic[V]):
+    """x = k ln 2 + r + tail. `shifted` holds k + offset in its low bits."""
+
+    shifted: V
+    r: V
+    tail: V
+
+
+def reduce(b: ScalarBuilder[V], x: V, offset: int) -> Reduced[V]:
+    """Split a clamped (or NaN) x. `offset` is added to k in `shifted` and nowhere else."""
+    fmt = format_of(x)
+    log2e, (high, low) = (LOG2E_F32[0], LN2_F32) if fmt is BINARY32 else (LOG2E_F64[0], LN2_F64)
+    shifter = b.constant(float(fmt.shifter + offset), fmt.type)
+    shifted = b.fma(x, b.constant(log2e, fmt.type), shifter)
+    k = b.subf(shifted, shifter)
+    near = b.fma(k, b.constant(-high, fmt.type), x)
+    minus_low = b.constant(-low, fmt.type)
+    r = b.fma(k, minus_low, near)
+    tail = b.fma(k, minus_low, b.subf(near, r))
+    return Reduced(b.bitcast(shifted, fmt.bits), r, tail)
+
+
+def exp_remainder(b: ScalarBuilder[V], r: V, tail: V | None = None) -> V:
+    """e^(r + tail) - 1 - r."""
+    coefficients = EXP_F32 if format_of(r) is BINARY32 else EXP_F64
+    square = b.mulf(r, r)
+    q = horner(b, r, coefficients)
+    return b.mulf(square, q) if tail is None else b.fma(square, q, tail)
+
+
+def two_powers(b: ScalarBuilder[V], shifted: V, fmt: Format) -> tuple[V, V]:
+    """Powers of two s1 and s2, both normal, with s1 s2 = 2^k, where `shifted` holds k + 2 * bias.
+
+    Two of them because 2^k may be subnormal or overflow while 2^k (1 + e) is neither; the product p s1 is
+    exact, so that (p s1) s2 is rounded once, into the subnormals too.
+    """
+    half = b.shrui(shifted, b.constant(1, fmt.bits))
+    return exponent_field(b, half, fmt), exponent_field(b, b.subi(shifted, half), fmt)
+
+
+def exp(b: ScalarBuilder[V], x: V) -> V:
+    """e^x. exp(-inf) = 0, exp(inf) = inf, subnormal results are kept."""
+    fmt = format_of(x)
+    reach = limits(fmt)
+    inside = at_least(b, at_most(b, x, reach.over), reach.under)
+    reduced = reduce(b, inside, 2 * fmt.bias)
+    square = b.mulf(reduced.r, reduced.r)
+    q = horner(b, reduced.r, EXP_F32 if fmt is BINARY32 else EXP_F64)
+    grown = b.addf(b.constant(1.0, fmt.type), b.fma(square, q, reduced.r))
+    first, second = two_powers(b, reduced.shifted, fmt)
+    return b.mulf(b.mulf(grown, first), second)
+
+
+def exp2(b: ScalarBuilder[V], x: V) -> V:
+    """2^x, exact for integral x. exp2(-inf) = 0, exp2(inf) = inf."""
+    fmt = format_of(x)
+    reach = limits(fmt)
+    inside = at_least(b, at_most(b, x, reach.over2), reach.under2)
+    shifter = b.constant(float(fmt.shifter + 2 * fmt.bias), fmt.type)
+    shifted = b.addf(inside, shifter)
+    r = b.subf(inside, b.subf(shifted, shifter))
+    ln2, coefficients = (LN2_F32[0], EXP2_F32) if fmt is BINARY32 else (LN2_F64[0], EXP2_F64)
+    rest = b.mulf(b.mulf(r, r), horner(b, r, coefficients))
+    grown = b.addf(b.constant(1.0, fmt.type), b.fma(r, b.constant(ln2, fmt.type), rest))
+    first, second = two_powers(b, b.bitcast(shifted, fmt.bits), fmt)
+    return b.mulf(b.mulf(grown, first), second)
+
+
+def expm1(b: ScalarBuilder[V], x: V) -> V:
+    """e^x - 1, accurate near 0. expm1(-0) = -0, expm1(-inf) = -1, expm1(inf) = inf."""
+    fmt = format_of(x)
+    reach = limits(fmt)
+    inside = at_least(b, at_most(b, x, reach.over), reach.minus_one)
+    reduced = reduce(b, inside, fmt.bias - 1)
+    scale = exponent_field(b, reduced.shifted, fmt)
+    head = b.fma(scale, reduced.r, b.subf(scale, b.constant(0.5, fmt.type)))
+    half = b.fma(scale, exp_remainder(b, reduced.r, reduced.tail), head)
+    # Where x is its own result, halving could drop its last bit (subnormals), and -0 would come out as +0.
+    own = b.cmpf("olt", b.absf(x), b.constant(fmt.tiny, fmt.type))
+    return b.select(own, x, b.addf(half, half))
+
+
+@dataclass(frozen=True)
+class ScaledPair(Generic[V]):
+    """e^x = (high + low) first second: `first` and `second` are powers of two, |low| <= 0.08 |high|."""
+
+    high: V
+    low: V
+    first: V
+    second: V
+
+
+def exp_pair(b: ScalarBuilder[V], x: V, x_low: V | None = None) -> ScaledPair[V]:
+    """e^(x + x_low) for x <= 0 (or NaN), |x_low| below an ulp of x, with several bits beyond the format."""
+    fmt = format_of(x)
+    reduced = reduce(b, at_least(b, x, limits(fmt).under), 2 * fmt.bias)
+    high, low = fast_two_sum(b, b.constant(1.0, fmt.type), reduced.r)
+    low = b.addf(low, exp_remainder(b, reduced.r, reduced.tail))
+    if x_low is not None:
+        low = b.fma(high, x_low, low)
+    return ScaledPair(high, low, *two_powers(b, reduced.shifted, fmt))

@@ -1,0 +1,170 @@
+"""The math expansions hold the errors they promise, compiled as loops: quick versions of `benchmarks/accuracy.py`."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from benchmarks import accuracy  # noqa: E402
+from benchmarks.scalar_loops import compile_loop, loop_text  # noqa: E402
+
+from tensorc.ir.types import f32, f64, i32  # noqa: E402
+from tensorc.passes.math import EXPANSIONS  # noqa: E402
+from tensorc.passes.math.exponential import exp  # noqa: E402
+
+FUNCTIONS = list(EXPANSIONS)
+UNARY = [name for name in FUNCTIONS if EXPANSIONS[name].operands == 1]
+BITS = {np.dtype(np.float32): f32, np.dtype(np.float64): f64}
+INF, NAN = np.inf, np.nan
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_double_is_within_its_bound_of_the_exact_value(name: str) -> None:
+    arguments = accuracy.points_of(name, np.float64, 8000, seed=1)
+    # Every second boundary is enough here: the benchmark takes them all, and more random points.
+    arguments = tuple(a[1::2] for a in arguments)
+    worst = accuracy.Worst()
+    accuracy.check_exact(name, compile_loop(name, f64), arguments, worst)
+    assert worst.wrong == 0, worst.example
+    assert 0 < worst.ulp <= EXPANSIONS[name].ulp, worst
+
+
+@pytest.mark.parametrize("name", UNARY)
+def test_single_is_within_its_bound_on_a_million_points(name: str) -> None:
+    worst = accuracy.Worst()
+    loop = compile_loop(name, f32)
+    (points,) = accuracy.points_of(name, np.float32, 200_000, seed=2)
+    every = np.arange(0, 1 << 32, 5003, dtype=np.uint64).astype(np.uint32).view(np.float32)
+    with np.errstate(all="ignore"):
+        accuracy.check_single(name, loop, np.concatenate([points, every]), worst)
+    assert worst.count > 1_000_000
+    assert worst.wrong == 0, worst.example
+    assert 0 < worst.ulp <= EXPANSIONS[name].ulp, worst
+
+
+def test_single_logaddexp_is_within_its_bound() -> None:
+    worst = accuracy.Worst()
+    accuracy.check_exact(
+        "logaddexp", compile_loop("logaddexp", f32), accuracy.points_of("logaddexp", np.float32, 8000), worst
+    )
+    assert worst.wrong == 0, worst.example
+    assert 0 < worst.ulp <= EXPANSIONS["logaddexp"].ulp, worst
+
+
+# Pairs and not a dictionary: 0.0 and -0.0 would be one key.
+SPECIAL = {
+    "exp": [(INF, INF), (-INF, 0.0), (0.0, 1.0), (-0.0, 1.0), (NAN, NAN), (1e30, INF), (-1e30, 0.0)],
+    "exp2": [
+        (INF, INF),
+        (-INF, 0.0),
+        (0.0, 1.0),
+        (-0.0, 1.0),
+        (NAN, NAN),
+        (10.0, 1024.0),
+        (-149.0, 2.0**-149),
+    ],
+    "expm1": [(INF, INF), (-INF, -1.0), (0.0, 0.0), (-0.0, -0.0), (NAN, NAN), (-1e30, -1.0)],
+    "log": [(INF, INF), (-INF, NAN), (0.0, -INF), (-0.0, -INF), (-1.0, NAN), (1.0, 0.0), (NAN, NAN)],
+    "log1p": [(INF, INF), (-INF, NAN), (0.0, 0.0), (-0.0, -0.0), (-1.0, -INF), (-1.5, NAN), (NAN, NAN)],
+    "log2": [
+        (INF, INF),
+        (-INF, NAN),
+        (0.0, -INF),
+        (-0.0, -INF),
+        (-1.0, NAN),
+        (8.0, 3.0),
+        (0.125, -3.0),
+        (NAN, NAN),
+    ],
+    "tanh": [(INF, 1.0), (-INF, -1.0), (0.0, 0.0), (-0.0, -0.0), (50.0, 1.0), (-50.0, -1.0), (NAN, NAN)],
+    "sigmoid": [(INF, 1.0), (-INF, 0.0), (0.0, 0.5), (-0.0, 0.5), (1e30, 1.0), (-1e30, 0.0), (NAN, NAN)],
+    "softplus": [(INF, INF), (-INF, 0.0), (1e30, 1e30), (-1e30, 0.0), (NAN, NAN)],
+    "log1mexp": [(-INF, -0.0), (0.0, -INF), (-0.0, -INF), (1.0, NAN), (INF, NAN), (NAN, NAN)],
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", UNARY)
+def test_special_values(name: str, dtype: type) -> None:
+    x, want = np.array(SPECIAL[name], dtype).T.copy()
+    got = compile_loop(name, BITS[np.dtype(dtype)])(x)
+    np.testing.assert_array_equal(got, want)
+    number = ~np.isnan(want)
+    np.testing.assert_array_equal(np.signbit(got[number]), np.signbit(want[number]))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_powers_of_two_are_exact(dtype: type) -> None:
+    info = np.finfo(dtype)
+    k = np.arange(info.minexp - info.nmant, info.maxexp).astype(dtype)
+    powers = np.ldexp(dtype(1), k.astype(int))
+    element = BITS[np.dtype(dtype)]
+    np.testing.assert_array_equal(compile_loop("exp2", element)(k), powers)
+    np.testing.assert_array_equal(compile_loop("log2", element)(powers), k)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_logaddexp_of_infinities_and_nan_is_numpys(dtype: type) -> None:
+    most = np.finfo(dtype).max
+    values = np.array([INF, -INF, NAN, 0.0, -0.0, 3.0, -3.0, most, -most], dtype)
+    x, y = (a.ravel() for a in np.meshgrid(values, values))
+    with np.errstate(all="ignore"):
+        want = np.logaddexp(x, y)
+    got = compile_loop("logaddexp", BITS[np.dtype(dtype)])(x, y)
+    np.testing.assert_allclose(got, want, rtol=4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("element", [f32, f64], ids=str)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_loop_vectorises_without_calls_or_gathers(name: str, element: object) -> None:
+    loop = compile_loop(name, element, width=256, features="+avx2,+fma")  # type: ignore[arg-type]
+    if "xmm" not in loop.assembly:
+        pytest.skip("not an x86-64 machine")
+    assert "ymm" in loop.assembly
+    assert "gather" not in loop.assembly
+    assert not re.search(r"\bcall", loop.assembly)
+
+
+@pytest.mark.parametrize("name", ["exp", "log", "tanh"])
+def test_results_do_not_depend_on_the_instruction_set(name: str) -> None:
+    """fma is the C library's where the machine has none: the same bits, slower."""
+    x = np.concatenate([np.linspace(-30, 30, 1001), np.array(accuracy.SPECIAL)])
+    wide = compile_loop(name, f64)(x)
+    if "xmm" not in compile_loop(name, f64).assembly:
+        pytest.skip("not an x86-64 machine")
+    narrow = compile_loop(name, f64, features="-fma,-fma4,-avx,-avx2,-avx512f")
+    assert re.search(r"\bfma\b", narrow.assembly)
+    np.testing.assert_array_equal(narrow(x).view(np.int64), wide.view(np.int64))
+
+
+def test_nothing_emitted_can_be_poison() -> None:
+    for name in FUNCTIONS:
+        for element in (f32, f64):
+            text = loop_text(name, element, EXPANSIONS[name].operands, 512)
+            assert not re.search(r"\b(nsw|nuw|exact|fast|nnan|ninf|contract|fptosi|fptoui|sdiv|udiv)\b", text)
+            shifts = re.findall(r"= (?:shl|lshr) i(\d+) \S+, (\S+)", text)
+            assert shifts
+            assert all(amount.isdigit() and int(amount) < int(width) for width, amount in shifts)
+
+
+def test_other_types_are_refused() -> None:
+    class Integer:
+        type = i32
+
+    with pytest.raises(TypeError, match="no expansion for i32"):
+        exp(None, Integer())  # type: ignore[arg-type, type-var]
+
+
+def test_coefficients_are_what_the_script_computes() -> None:
+    command = [sys.executable, str(ROOT / "tools/minimax.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
