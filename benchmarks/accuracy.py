@@ -172,7 +172,7 @@ class Worst:
 
 
 def exact_parts(name: str, arguments: tuple[Array, ...]) -> tuple[Array, Array, Array]:
-    """(n, f, e): the exact values are (n + f) 2^e, n an integer that fits the format, or a power of two beyond."""
+    """(n, f, e): the exact values are (n + f) 2^e, n an integer of the format or a power of two."""
     function = REFERENCES[name].exact
     size, kind = arguments[0].size, arguments[0].dtype
     info = np.finfo(kind)

@@ -1,4 +1,4 @@
-"""The math expansions hold the errors they promise, compiled as loops: quick versions of `benchmarks/accuracy.py`."""
+"""The math expansions hold the errors they promise, compiled as loops: `benchmarks/accuracy.py` in short."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks import accuracy
+from benchmarks.scalar_loops import compile_loop, loop_text
+from tensorc.ir.types import f32, f64, i32
+from tensorc.passes.math import EXPANSIONS
+from tensorc.passes.math.exponential import exp
+
 ROOT = Path(__file__).resolve().parents[2]
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
-
-from benchmarks import accuracy  # noqa: E402
-from benchmarks.scalar_loops import compile_loop, loop_text  # noqa: E402
-
-from tensorc.ir.types import f32, f64, i32  # noqa: E402
-from tensorc.passes.math import EXPANSIONS  # noqa: E402
-from tensorc.passes.math.exponential import exp  # noqa: E402
-
 FUNCTIONS = list(EXPANSIONS)
 UNARY = [name for name in FUNCTIONS if EXPANSIONS[name].operands == 1]
 BITS = {np.dtype(np.float32): f32, np.dtype(np.float64): f64}
@@ -105,7 +102,7 @@ def test_special_values(name: str, dtype: type) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_powers_of_two_are_exact(dtype: type) -> None:
     info = np.finfo(dtype)
-    k = np.arange(info.minexp - info.nmant, info.maxexp).astype(dtype)
+    k: Any = np.arange(info.minexp - info.nmant, info.maxexp).astype(dtype)
     powers = np.ldexp(dtype(1), k.astype(int))
     element = BITS[np.dtype(dtype)]
     np.testing.assert_array_equal(compile_loop("exp2", element)(k), powers)
@@ -115,12 +112,12 @@ def test_powers_of_two_are_exact(dtype: type) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_logaddexp_of_infinities_and_nan_is_numpys(dtype: type) -> None:
     most = np.finfo(dtype).max
-    values = np.array([INF, -INF, NAN, 0.0, -0.0, 3.0, -3.0, most, -most], dtype)
+    values: Any = np.array([INF, -INF, NAN, 0.0, -0.0, 3.0, -3.0, most, -most], dtype)
     x, y = (a.ravel() for a in np.meshgrid(values, values))
     with np.errstate(all="ignore"):
         want = np.logaddexp(x, y)
     got = compile_loop("logaddexp", BITS[np.dtype(dtype)])(x, y)
-    np.testing.assert_allclose(got, want, rtol=4 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(got, want, rtol=4 * float(np.finfo(dtype).eps))
 
 
 @pytest.mark.parametrize("element", [f32, f64], ids=str)
@@ -161,7 +158,7 @@ def test_other_types_are_refused() -> None:
         type = i32
 
     with pytest.raises(TypeError, match="no expansion for i32"):
-        exp(None, Integer())  # type: ignore[arg-type, type-var]
+        exp(None, Integer())  # type: ignore[arg-type]
 
 
 def test_coefficients_are_what_the_script_computes() -> None:

@@ -27,7 +27,7 @@ from tensorc.passes.math.sigmoid import logaddexp, sigmoid, softplus
 
 @dataclass(frozen=True)
 class Expansion:
-    """A function `expand(builder, *operands)` and the largest error it may have, in ulps of the exact result."""
+    """A function `expand(builder, *operands)` and its largest error, in ulps of the exact result."""
 
     name: str
     expand: Callable[..., Any]

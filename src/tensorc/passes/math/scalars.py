@@ -117,7 +117,7 @@ def fast_two_sum(b: ScalarBuilder[V], a: V, c: V) -> tuple[V, V]:
 
 
 def two_sum(b: ScalarBuilder[V], a: V, c: V) -> tuple[V, V]:
-    """(s, e), s = fl(a + c), s + e = a + c exactly for finite s, in any order (D. E. Knuth, TAOCP 2, 4.2.2)."""
+    """(s, e), s = fl(a + c), s + e = a + c exactly for finite s (D. E. Knuth, TAOCP 2, section 4.2.2)."""
     s = b.addf(a, c)
     c_part = b.subf(s, a)
     a_part = b.subf(s, c_part)

@@ -58,7 +58,7 @@ def log1p_of_pair(b: ScalarBuilder[V], pair: ScaledPair[V]) -> tuple[V, V]:
 
 
 def softplus(b: ScalarBuilder[V], x: V) -> V:
-    """log(1 + e^x). softplus(-inf) = 0, softplus(inf) = inf; tiny results stay accurate into the subnormals."""
+    """log(1 + e^x). softplus(-inf) = 0, softplus(inf) = inf; tiny results stay accurate."""
     zero = b.constant(0.0, x.type)
     high, low = log1p_of_pair(b, exp_pair(b, negative_abs(b, x)))
     positive = b.select(b.cmpf("olt", x, zero), zero, x)
