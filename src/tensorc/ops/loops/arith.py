@@ -34,7 +34,9 @@ class ConstantAttrs(Attrs):
 
 @register
 class Constant(ScalarOp):
-    """`arith.constant`: a scalar. Integers may be given signed or unsigned; they are taken modulo their width."""
+    """`arith.constant`: a scalar. Integers may be given signed or unsigned; they are taken modulo their
+    width.
+    """
 
     name = "arith.constant"
     attrs_type = ConstantAttrs
@@ -52,7 +54,9 @@ class Constant(ScalarOp):
             return (_checked_integer(value),)
         if isinstance(value, FloatAttr):
             return (value.type,)
-        raise TensorcTypeError(f"{cls.name}: `value` must be an integer, float or bool attribute", code="TC0302")
+        raise TensorcTypeError(
+            f"{cls.name}: `value` must be an integer, float or bool attribute", code="TC0302"
+        )
 
     @classmethod
     def evaluate(cls, attrs: Attrs, result: Type, *xs: Any) -> Any:
@@ -85,7 +89,9 @@ def attribute_value(value: Attribute) -> Any:
 
 
 def scalar_attribute(value: Any, type: Type) -> Attribute:
-    """The attribute of a Python or NumPy number as a constant of `type`; integers wrap, floats round to the width of `type`."""
+    """The attribute of a Python or NumPy number as a constant of `type`; integers wrap, floats round to the
+    width of `type`.
+    """
     if type == i1:
         return BoolAttr(bool(value))
     if isinstance(type, FloatType):
@@ -241,7 +247,7 @@ class DivSI(_SignedDivision):
 
 @register
 class FloorDivSI(_SignedDivision):
-    """`arith.floordivsi`: quotient towards minus infinity. Undefined for a zero divisor and for INT_MIN / -1."""
+    """`arith.floordivsi`: quotient towards minus infinity. Undefined as `arith.divsi`."""
 
     name = "arith.floordivsi"
     function = np.floor_divide
@@ -249,7 +255,7 @@ class FloorDivSI(_SignedDivision):
 
 @register
 class CeilDivSI(_SignedDivision):
-    """`arith.ceildivsi`: quotient towards plus infinity. Undefined for a zero divisor and for INT_MIN / -1."""
+    """`arith.ceildivsi`: quotient towards plus infinity. Undefined as `arith.divsi`."""
 
     name = "arith.ceildivsi"
     function = staticmethod(_divide_up)
@@ -257,7 +263,9 @@ class CeilDivSI(_SignedDivision):
 
 @register
 class RemSI(_SignedDivision):
-    """`arith.remsi`: remainder with the sign of the dividend. Undefined for a zero divisor and for INT_MIN % -1."""
+    """`arith.remsi`: remainder with the sign of the dividend. Undefined for a zero divisor and for INT_MIN %
+    -1.
+    """
 
     name = "arith.remsi"
     function = np.fmod
@@ -441,7 +449,9 @@ class CmpI(_Comparison):
 
 @register
 class CmpF(_Comparison):
-    """`arith.cmpf`: `predicate` numbers `false oeq ogt oge olt ole one ord ueq ugt uge ult ule une uno true`; `o` is false on NaN, `u` true."""
+    """`arith.cmpf`: `predicate` numbers `false oeq ogt oge olt ole one ord ueq ugt uge ult ule une uno true`;
+    `o` is false on NaN, `u` true.
+    """
 
     name = "arith.cmpf"
     predicates = (
@@ -474,7 +484,12 @@ class Select(ScalarOp):
 
     @classmethod
     def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
-        if len(operands) != 3 or operands[0] != i1 or operands[1] != operands[2] or isinstance(operands[1], ShapedType):
+        if (
+            len(operands) != 3
+            or operands[0] != i1
+            or operands[1] != operands[2]
+            or isinstance(operands[1], ShapedType)
+        ):
             raise wrong_types(cls.name, "i1 and two scalars of one type", operands)
         return (operands[1],)
 

@@ -1,7 +1,10 @@
-"""What every loop-level op shares: signless types, NumPy evaluation on exact widths, and the meaning of "defined".
+"""What every loop-level op shares: signless types, NumPy evaluation on exact widths, and the meaning of
+"defined".
 
-A `ScalarOp` has two slots beside inference: `evaluate`, its value on NumPy scalars or arrays of the operand types, and `defined`, false where
-LLVM's instruction would be undefined or poison. Constant folding refuses, and the loop interpreter raises, where `defined` is false.
+A `ScalarOp` has two slots beside inference: `evaluate`, its value on NumPy scalars or arrays of the operand
+types, and `defined`, false where
+LLVM's instruction would be undefined or poison. Constant folding refuses, and the loop interpreter raises,
+where `defined` is false.
 """
 
 from __future__ import annotations
@@ -34,7 +37,9 @@ _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 
 def numpy_dtype(type: Type) -> np.dtype[Any]:
-    """The NumPy dtype that holds values of a loop-level scalar type. Raises TypeError for a type that has none."""
+    """The NumPy dtype that holds values of a loop-level scalar type. Raises TypeError for a type that has
+    none.
+    """
     dtype = _DTYPES.get(type)
     if dtype is None:
         raise TypeError(f"{type} is not a loop-level scalar type")
@@ -129,7 +134,9 @@ class ScalarOp(LoopOp):
 
     @classmethod
     def evaluate(cls, attrs: Attrs, result: Type, *xs: Any) -> Any:
-        """The value for NumPy scalars or equal-shaped arrays; `result` is the result type. Caller silences floating-point warnings."""
+        """The value for NumPy scalars or equal-shaped arrays; `result` is the result type. Caller silences
+        floating-point warnings.
+        """
         raise NotImplementedError(cls.name)
 
     @classmethod
@@ -152,7 +159,12 @@ class SameTypeOp(ScalarOp):
     @classmethod
     def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
         first = operands[0] if operands else None
-        if len(operands) != cls.arity or first is None or not cls.accepts(first) or any(t != first for t in operands):
+        if (
+            len(operands) != cls.arity
+            or first is None
+            or not cls.accepts(first)
+            or any(t != first for t in operands)
+        ):
             raise wrong_types(cls.name, f"{cls.arity} x {cls.wanted} of one type", operands)
         return (first,)
 

@@ -1,6 +1,8 @@
-"""`LoopBuilder`: one method per scalar mnemonic, integer sugar for index arithmetic, and `with` blocks for control flow.
+"""`LoopBuilder`: one method per scalar mnemonic, integer sugar for index arithmetic, and `with` blocks for
+control flow.
 
-It satisfies the `ScalarBuilder` protocol of scalar bodies. Wherever an `Index` (`int | Value`) is taken, integers stay integers as long as possible and
+It satisfies the `ScalarBuilder` protocol of scalar bodies. Wherever an `Index` (`int | Value`) is taken,
+integers stay integers as long as possible and
 become `arith.constant` ops only when an op needs them, so that static extents end up in types and attributes.
 """
 
@@ -10,12 +12,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from tensorc.ir.builtin import Call, CallAttrs, Module, Return, function_type, lookup, new_declaration
+
 from tensorc.ir.attributes import SymbolRefAttr
 from tensorc.ir.builder import Builder
-from tensorc.ir.builtin import Call, CallAttrs, Module, Return, function_type, lookup, new_declaration, symbol_name
 from tensorc.ir.core import Block, Operation, Region, Value
 from tensorc.ir.definition import NO_ATTRS, Attrs, OpDefinition
-from tensorc.ir.types import MemRefType, ScalarType, Type, i8, index
+from tensorc.ir.types import FunctionType, MemRefType, ScalarType, StridedLayout, Type, i8, index
 from tensorc.ops.loops import arith, casts, math, memref, scf
 from tensorc.ops.loops.base import is_terminated
 from tensorc.ops.loops.memref import DYNAMIC, memref_type, segments
@@ -24,7 +27,9 @@ Index = int | Value
 
 
 class Loop:
-    """An `scf.for` being built: induction variable, carried values, and results once the `with` block is left."""
+    """An `scf.for` being built: induction variable, carried values, and results once the `with` block is
+    left.
+    """
 
     def __init__(self, b: Builder, op: Operation) -> None:
         self._b = b
@@ -98,7 +103,9 @@ class _Scalars(Builder):
         return self.create_op(definition, [x], results=[type]).result
 
     def constant(self, value: Any, type: Type) -> Value:
-        """A scalar constant: integers wrap to the width, floats round to it, anything truthy is true for `i1`."""
+        """A scalar constant: integers wrap to the width, floats round to it, anything truthy is true for
+        `i1`.
+        """
         return self._op(arith.Constant, attrs=arith.ConstantAttrs(arith.scalar_attribute(value, type)))
 
     def addf(self, a: Value, b: Value) -> Value:
@@ -418,7 +425,9 @@ class LoopBuilder(_Scalars):
 
     @contextmanager
     def parallel(self, uppers: Sequence[Index]) -> Iterator[list[Value]]:
-        """A parallel nest from 0 to `uppers` in steps of 1; yields the induction variables. Of rank 0: once, no loop."""
+        """A parallel nest from 0 to `uppers` in steps of 1; yields the induction variables. Of rank 0: once,
+        no loop.
+        """
         if not uppers:
             yield []
             return
@@ -432,7 +441,9 @@ class LoopBuilder(_Scalars):
 
     @contextmanager
     def if_(self, condition: Value, results: Sequence[Type] = ()) -> Iterator[Branch]:
-        """`with b.if_(c, [f64]) as branch: branch.yield_(x)`, `with branch.else_(): branch.yield_(y)`; then `branch.results`."""
+        """`with b.if_(c, [f64]) as branch: branch.yield_(x)`, `with branch.else_(): branch.yield_(y)`; then
+        `branch.results`.
+        """
         then = Block()
         op = self.create_op(scf.If, [condition], results=results, regions=[Region([then]), Region()])
         with _inside(self, then):
@@ -440,7 +451,9 @@ class LoopBuilder(_Scalars):
 
     @contextmanager
     def while_(self, init: Sequence[Value], passed: Sequence[Type] | None = None) -> Iterator[WhileLoop]:
-        """The condition region of an `scf.while`; `passed` are the types it hands to the body (default: those of `init`)."""
+        """The condition region of an `scf.while`; `passed` are the types it hands to the body (default: those
+        of `init`).
+        """
         types = [v.type for v in init]
         results = types if passed is None else list(passed)
         before, after = Block(types), Block(results)
@@ -494,13 +507,15 @@ class LoopBuilder(_Scalars):
         kind = _memref(buffer)
         base, offset, *rest = self.create_op(memref.ExtractStridedMetadata, [buffer]).results
         static = [kind.offset, *kind.shape, *kind.strides]
-        parts = [v if n is None else n for n, v in zip(static, [offset, *rest], strict=True)]
+        parts: list[Index] = [v if n is None else n for n, v in zip(static, [offset, *rest], strict=True)]
         return base, parts[0], parts[1 : 1 + kind.rank], parts[1 + kind.rank :]
 
     def reinterpret_cast(
         self, buffer: Value, offset: Index, sizes: Sequence[Index], strides: Sequence[Index]
     ) -> Value:
-        """A view of the allocation `buffer` lies in; `offset` counts elements from the start of the allocation."""
+        """A view of the allocation `buffer` lies in; `offset` counts elements from the start of the
+        allocation.
+        """
         groups: tuple[Sequence[Index], ...] = ([offset], sizes, strides)
         static = [tuple(n if isinstance(n, int) else DYNAMIC for n in group) for group in groups]
         dynamic = [[n for n in group if isinstance(n, Value)] for group in groups]
@@ -512,23 +527,39 @@ class LoopBuilder(_Scalars):
 
     # calls
 
+    def pointer(self, buffer: Value) -> Value:
+        """The rank-0 view of a buffer's first element, always of type `memref<T, strided<[], offset: ?>>`:
+        how external functions take buffers.
+        """
+        kind = _memref(buffer)
+        anywhere = MemRefType((), kind.element, StridedLayout((), None))
+        if kind == anywhere:
+            return buffer
+        _, offset, _, _ = self.metadata(buffer)
+        return self.reinterpret_cast(buffer, self.index(offset), [], [])
+
     def call(self, symbol: str, args: Sequence[Value], result: Type) -> Value:
-        """Call a function of one result, declaring it private in the module if it is not there."""
+        """Call a function of one result, declaring it private in the module if it is not there; see
+        `call_void`.
+        """
         return self._call(symbol, args, [result]).result
 
     def call_void(self, symbol: str, args: Sequence[Value]) -> None:
+        """Call a function without result. Buffers go to functions without a body as `pointer(buffer)`, so
+        that one declaration fits all calls.
+        """
         self._call(symbol, args, [])
 
     def _call(self, symbol: str, args: Sequence[Value], results: Sequence[Type]) -> Operation:
         module = self._module()
-        inputs = [v.type for v in args]
         callee = lookup(module, symbol)
+        if callee is None or not callee.regions[0].blocks:
+            args = [self.pointer(v) if isinstance(v.type, MemRefType) else v for v in args]
+        inputs = [v.type for v in args]
         if callee is None:
             module.regions[0].block.append(new_declaration(symbol, inputs, results))
-        elif symbol_name(callee) == symbol:
-            declared = function_type(callee)
-            if declared.inputs != tuple(inputs) or declared.results != tuple(results):
-                raise ValueError(f"@{symbol} is declared as {declared}")
+        elif function_type(callee) != FunctionType(tuple(inputs), tuple(results)):
+            raise ValueError(f"@{symbol} is declared as {function_type(callee)}")
         return self.create_op(Call, args, CallAttrs(SymbolRefAttr(symbol)), results=results)
 
     def _module(self) -> Operation:

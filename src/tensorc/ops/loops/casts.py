@@ -10,7 +10,7 @@ import numpy as np
 from tensorc.ir.core import Operation
 from tensorc.ir.definition import Attrs, register
 from tensorc.ir.types import FloatType, IndexType, IntegerType, Type
-from tensorc.ops.loops.base import ScalarOp, is_int, numpy_dtype, signed, unsigned, width, wrap, wrong_types
+from tensorc.ops.loops.base import ScalarOp, numpy_dtype, signed, unsigned, width, wrap, wrong_types
 
 
 class CastOp(ScalarOp):
@@ -41,7 +41,9 @@ def _wider_integer(source: Type, target: Type) -> bool:
 
 
 def _index_and_integer(source: Type, target: Type) -> bool:
-    return (isinstance(source, IndexType) and _integer(target)) or (_integer(source) and isinstance(target, IndexType))
+    return (isinstance(source, IndexType) and _integer(target)) or (
+        _integer(source) and isinstance(target, IndexType)
+    )
 
 
 @register

@@ -1,6 +1,7 @@
 """`math`: functions of one or a few floats or integers.
 
-`symbol` is the C library's double-precision name (float: with an `f` appended) of a function that is neither an LLVM intrinsic everywhere nor expanded
+`symbol` is the C library's double-precision name (float: with an `f` appended) of a function that is neither
+an LLVM intrinsic everywhere nor expanded
 by the pass `expand-math`.
 """
 
@@ -328,7 +329,9 @@ class PowF(MathOp):
 
 
 def _fma32(a: Any, b: Any, c: Any) -> Any:
-    """Exact product in double, the sum rounded to odd, then to float (Boldo & Melquiond 2008, Theorem 3: 53 >= 2*24 + 2 bits)."""
+    """Exact product in double, the sum rounded to odd, then to float (Boldo & Melquiond 2008, Theorem 3: 53
+    >= 2*24 + 2 bits).
+    """
     product = a.astype(np.float64) * b.astype(np.float64)
     addend = c.astype(np.float64)
     total = product + addend

@@ -1,4 +1,6 @@
-"""`memref`: buffers. Index operands are `index`; extents, strides and offsets known at compile time stand in the types."""
+"""`memref`: buffers. Index operands are `index`; extents, strides and offsets known at compile time stand in
+the types.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,14 @@ def segments(*sizes: int) -> DenseArrayAttr:
 
 
 def memref_type(
-    element: ScalarType, shape: Sequence[Extent], strides: Sequence[int | None] | None = None, offset: int | None = 0
+    element: ScalarType,
+    shape: Sequence[Extent],
+    strides: Sequence[int | None] | None = None,
+    offset: int | None = 0,
 ) -> MemRefType:
-    """A memref type; strides that are row-major contiguous with offset 0 (or None) give no layout, so that equal layouts are equal types."""
+    """A memref type; strides that are row-major contiguous with offset 0 (or None) give no layout, so that
+    equal layouts are equal types.
+    """
     plain = MemRefType(tuple(shape), element)
     if strides is None or (offset == 0 and tuple(strides) == plain.strides and None not in plain.strides):
         return plain
@@ -53,7 +60,11 @@ class _Allocation(LoopOp):
         if not isinstance(kind, MemRefType) or kind.layout is not None:
             return [f"{cls.name} must give a memref without layout, gives {kind}"]
         dynamic = sum(extent is None for extent in kind.shape)
-        return [] if len(op.operands) == dynamic else [f"{kind} needs {dynamic} extents, {len(op.operands)} given"]
+        return (
+            []
+            if len(op.operands) == dynamic
+            else [f"{kind} needs {dynamic} extents, {len(op.operands)} given"]
+        )
 
 
 @register
@@ -65,14 +76,18 @@ class Alloc(_Allocation):
 
 @register
 class Alloca(_Allocation):
-    """`memref.alloca`: a fresh buffer of static extents that lives until the function returns; one per op, also inside loops."""
+    """`memref.alloca`: a fresh buffer of static extents that lives until the function returns; one per op,
+    also inside loops.
+    """
 
     name = "memref.alloca"
 
     @classmethod
     def verify(cls, op: Operation) -> list[str]:
         messages = super().verify(op)
-        return messages or (["memref.alloca must have static extents: use memref.alloc"] if op.operands else [])
+        return messages or (
+            ["memref.alloca must have static extents: use memref.alloc"] if op.operands else []
+        )
 
 
 @register
@@ -153,7 +168,8 @@ class ReinterpretCastAttrs(Attrs):
 class ReinterpretCast(LoopOp):
     """`memref.reinterpret_cast(buffer, offset?, sizes..., strides...)`: another view of the whole allocation.
 
-    The offset counts from the start of the allocation, not from the source's offset. Static numbers stand in the attributes.
+    The offset counts from the start of the allocation, not from the source's offset. Static numbers stand in
+    the attributes.
     """
 
     name = "memref.reinterpret_cast"
@@ -203,7 +219,9 @@ def view_parts(op: Operation) -> tuple[int | Value, list[int | Value], list[int 
 
 @register
 class ExtractStridedMetadata(LoopOp):
-    """`memref.extract_strided_metadata(buffer)` → base buffer (rank 0, start of the allocation), offset, sizes..., strides..."""
+    """`memref.extract_strided_metadata(buffer)` → base buffer (rank 0, start of the allocation), offset,
+    sizes..., strides...
+    """
 
     name = "memref.extract_strided_metadata"
     traits = PURE
@@ -240,7 +258,9 @@ def compatible(a: Sequence[int | None], b: Sequence[int | None]) -> bool:
 
 @register
 class Cast(LoopOp):
-    """`memref.cast(buffer)`: the same view under a type that knows more or fewer extents, strides, offset; undefined if the type is untrue."""
+    """`memref.cast(buffer)`: the same view under a type that knows more or fewer extents, strides, offset;
+    undefined if the type is untrue.
+    """
 
     name = "memref.cast"
     traits = PURE
@@ -256,7 +276,15 @@ class Cast(LoopOp):
     def verify(cls, op: Operation) -> list[str]:
         source, target = op.operands[0].type, op.result.type
         assert isinstance(source, MemRefType)
-        if not isinstance(target, MemRefType) or source.element != target.element or source.space != target.space:
+        if (
+            not isinstance(target, MemRefType)
+            or source.element != target.element
+            or source.space != target.space
+        ):
             return [f"no cast from {source} to {target}"]
         agree = compatible(source.shape, target.shape) and compatible(source.strides, target.strides)
-        return [] if agree and compatible([source.offset], [target.offset]) else [f"no cast from {source} to {target}"]
+        return (
+            []
+            if agree and compatible([source.offset], [target.offset])
+            else [f"no cast from {source} to {target}"]
+        )

@@ -34,7 +34,9 @@ class Yield(LoopOp):
 
 @register
 class Condition(LoopOp):
-    """`scf.condition`: ends the first region of `scf.while`: go on if the first operand is true, with the other operands."""
+    """`scf.condition`: ends the first region of `scf.while`: go on if the first operand is true, with the
+    other operands.
+    """
 
     name = "scf.condition"
     traits = TERMINATOR
@@ -62,7 +64,9 @@ class Reduce(LoopOp):
 
 @register
 class For(LoopOp):
-    """`scf.for(lower, upper, step, init...)`: runs `iv = lower; iv < upper (signed); iv += step`, carrying values. `step` must be positive."""
+    """`scf.for(lower, upper, step, init...)`: runs `iv = lower; iv < upper (signed); iv += step`, carrying
+    values. `step` must be positive.
+    """
 
     name = "scf.for"
 
@@ -79,7 +83,9 @@ class For(LoopOp):
         if len(op.regions) != 1:
             return [f"{cls.name} must have one region"]
         messages = single_block(op.regions[0], [op.operands[0].type, *carried], "scf.yield", "the loop body")
-        return messages or same_types(terminator_types(op.regions[0]), carried, "values yielded by the loop body")
+        return messages or same_types(
+            terminator_types(op.regions[0]), carried, "values yielded by the loop body"
+        )
 
 
 @register
@@ -112,7 +118,9 @@ class If(LoopOp):
 
 @register
 class While(LoopOp):
-    """`scf.while(init...)`: the first region decides (`scf.condition`), the second is the body; results are what the last condition passed on."""
+    """`scf.while(init...)`: the first region decides (`scf.condition`), the second is the body; results are
+    what the last condition passed on.
+    """
 
     name = "scf.while"
 
@@ -130,7 +138,9 @@ class While(LoopOp):
         messages += single_block(op.regions[1], results, "scf.yield", "the body region")
         if messages:
             return messages
-        messages += same_types(terminator_types(op.regions[0])[1:], results, "values passed on by the condition")
+        messages += same_types(
+            terminator_types(op.regions[0])[1:], results, "values passed on by the condition"
+        )
         return messages + same_types(terminator_types(op.regions[1]), inits, "values yielded by the body")
 
 
@@ -141,7 +151,9 @@ class ParallelAttrs(Attrs):
 
 @register
 class Parallel(LoopOp):
-    """`scf.parallel(lowers..., uppers..., steps...)`: iterations in any order, none reads what another writes."""
+    """`scf.parallel(lowers..., uppers..., steps...)`: iterations in any order, none reads what another
+    writes.
+    """
 
     name = "scf.parallel"
     attrs_type = ParallelAttrs
@@ -150,7 +162,11 @@ class Parallel(LoopOp):
     def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
         assert isinstance(attrs, ParallelAttrs)
         rank = len(operands) // 3
-        if rank == 0 or any(t != index for t in operands) or attrs.operandSegmentSizes.values != (rank, rank, rank, 0):
+        if (
+            rank == 0
+            or any(t != index for t in operands)
+            or attrs.operandSegmentSizes.values != (rank, rank, rank, 0)
+        ):
             raise wrong_types(cls.name, "as many lower bounds as upper bounds as steps, all index", operands)
         return ()
 
