@@ -12,7 +12,9 @@ ROOT = Path(__file__).parent.parent
 
 # Two processes share the machine with whatever else runs: a deadline would test the machine.
 settings.register_profile("ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("search", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "search", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 for _name in ("TENSORC_FLAGS",):

@@ -10,7 +10,11 @@ LONGEST_FILE = 800
 
 
 def test_no_file_is_too_long() -> None:
-    sources = [p for folder in ("src", "tests", "tools", "examples", "benchmarks") for p in (ROOT / folder).rglob("*.py")]
+    sources = [
+        p
+        for folder in ("src", "tests", "tools", "examples", "benchmarks")
+        for p in (ROOT / folder).rglob("*.py")
+    ]
     assert sources
     lengths = {str(p.relative_to(ROOT)): len(p.read_text(encoding="utf-8").splitlines()) for p in sources}
     assert {name: n for name, n in lengths.items() if n > LONGEST_FILE} == {}
@@ -20,10 +24,14 @@ def test_every_folder_says_what_it_holds() -> None:
     silent = []
     for folder in sorted({p.parent for p in PACKAGE.rglob("*.py")}):
         readme, init = folder / "README.md", folder / "__init__.py"
-        said = readme.exists() or (init.exists() and init.read_text(encoding="utf-8").lstrip().startswith('"""'))
+        said = readme.exists() or (
+            init.exists() and init.read_text(encoding="utf-8").lstrip().startswith('"""')
+        )
         if not said:
             silent.append(str(folder.relative_to(ROOT)))
-    assert silent == [], "a README.md or a docstring in __init__.py: what lives here, who may import it, where to add"
+    assert silent == [], (
+        "a README.md or a docstring in __init__.py: what lives here, who may import it, where to add"
+    )
 
 
 def test_every_module_has_a_docstring() -> None:

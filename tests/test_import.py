@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import zipfile
@@ -12,20 +13,20 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src"
 
-FORBIDDEN = (
-    "llvmlite", "scipy", "numba", "numba_cuda", "cupy", "sklearn", "rich", "hypothesis", "pytest", "mpmath", "jax",
-    "jaxlib", "torch", "pandas",
-)  # fmt: skip
+FORBIDDEN = {
+    *("llvmlite", "scipy", "numba", "numba_cuda", "cupy", "sklearn", "rich"),
+    *("hypothesis", "pytest", "mpmath", "jax", "jaxlib", "torch", "pandas"),
+}
 
 _REPORT = "import sys, json; {}; print(json.dumps(sorted({{m.partition('.')[0] for m in sys.modules}})))"
 
 
 def loaded_after(statement: str, path: Path = SOURCE) -> set[str]:
     """Top-level modules in `sys.modules` of a fresh interpreter after one statement."""
-    import json
-
     code = f"import sys; sys.path.insert(0, {str(path)!r}); " + _REPORT.format(statement)
-    done = subprocess.run([sys.executable, "-I", "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-I", "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout))
 
@@ -62,14 +63,20 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
 
 def test_wheel_works_unpacked(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path)
-    assert "tensorc" in loaded_after(f"import tensorc; assert tensorc.__file__.startswith({str(tmp_path)!r})", tmp_path)
+    assert "tensorc" in loaded_after(
+        f"import tensorc; assert tensorc.__file__.startswith({str(tmp_path)!r})", tmp_path
+    )
 
 
 def test_wheel_metadata(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     (metadata,) = (archive.read(n).decode() for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
     (scripts,) = (archive.read(n).decode() for n in archive.namelist() if n.endswith("entry_points.txt"))
-    required = {line.removeprefix("Requires-Dist: ") for line in metadata.splitlines() if line.startswith("Requires-Dist:")}
+    required = {
+        line.removeprefix("Requires-Dist: ")
+        for line in metadata.splitlines()
+        if line.startswith("Requires-Dist:")
+    }
     assert {r.split(">")[0] for r in required if "extra ==" not in r} == {"numpy", "llvmlite", "scipy"}
     assert "tensorc = tensorc.cli:main" in scripts
     assert "Requires-Python: >=3.11" in metadata

@@ -1,4 +1,6 @@
-"""The layers: which folder of src/tensorc may import which. Read from the source, so that a lazy import counts too."""
+"""The layers: which folder of src/tensorc may import which. Read from the source, so that a lazy import
+counts too.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,8 @@ def _split(line: int, module: list[str], names: list[str]) -> Iterator[tuple[int
     if len(module) > 1:
         yield line, module[1]
         return
-    # `from tensorc import passes` names layers, `from tensorc import grad` (or `import tensorc`) the public face.
+    # `from tensorc import passes` names layers, `from tensorc import grad` (or `import tensorc`) the public
+    # face.
     for name in names or [""]:
         yield line, name if name in ALLOWED else "api"
 

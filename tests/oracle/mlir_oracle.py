@@ -1,8 +1,12 @@
-"""A third party's opinion of our IR text: MLIR's own parser and verifier, from whichever installation is at hand.
+"""A third party's opinion of our IR text: MLIR's own parser and verifier, from whichever installation is at
+hand.
 
-Choices, in order: `mlir-opt-19` or `mlir-opt` on the path (Debian package mlir-19-tools); jaxlib's MLIR bindings in the
-interpreter named by `TENSORC_JAXLIB_PYTHON`; jaxlib in this interpreter. The dialects are registered *and loaded*: a context
-that does not know `arith` checks almost nothing, which is why the test first shows the oracle rejecting planted errors.
+Choices, in order: `mlir-opt-19` or `mlir-opt` on the path (Debian package mlir-19-tools); jaxlib's MLIR
+bindings in the
+interpreter named by `TENSORC_JAXLIB_PYTHON`; jaxlib in this interpreter. The dialects are registered *and
+loaded*: a context
+that does not know `arith` checks almost nothing, which is why the test first shows the oracle rejecting
+planted errors.
 """
 
 from __future__ import annotations
@@ -20,7 +24,8 @@ from functools import cache
 TIMEOUT = 120
 _ERROR = re.compile(r"^.*?:(\d+):(\d+): error: (.*)$", re.MULTILINE)
 
-# Runs in the interpreter that has jaxlib. Reads {"texts": [...], "unregistered": bool}, writes one list of errors a text.
+# Runs in the interpreter that has jaxlib. Reads {"texts": [...], "unregistered": bool}, writes one list of
+# errors a text.
 _JAXLIB_PROGRAM = r"""
 import json, sys
 from jaxlib.mlir import ir
@@ -58,7 +63,8 @@ class OracleMissing(Exception):
 
 @dataclass(frozen=True)
 class Oracle:
-    """Where the opinion comes from: `kind` is "mlir-opt" or "jaxlib", `program` the executable that is run."""
+    """Where the opinion comes from: `kind` is "mlir-opt" or "jaxlib", `program` the executable that is run.
+    """
 
     kind: str
     program: str
@@ -74,18 +80,23 @@ def find() -> Oracle:
         return Oracle("jaxlib", python)
     if importlib.util.find_spec("jaxlib") is not None:
         return Oracle("jaxlib", sys.executable)
-    raise OracleMissing("no MLIR verifier: install Debian's mlir-19-tools, or jaxlib (`pip install '.[oracle]'`)")
+    raise OracleMissing(
+        "no MLIR verifier: install Debian's mlir-19-tools, or jaxlib (`pip install '.[oracle]'`)"
+    )
 
 
 def verify(text: str, *, unregistered: bool = False, oracle: Oracle | None = None) -> list[str]:
     """What MLIR objects to in `text` (a module in generic form); empty means it parsed and verified.
 
-    `unregistered` lets ops of unknown dialects pass unexamined (the tensor level's own), the rest is checked all the same.
+    `unregistered` lets ops of unknown dialects pass unexamined (the tensor level's own), the rest is checked
+    all the same.
     """
     return verify_all([text], unregistered=unregistered, oracle=oracle)[0]
 
 
-def verify_all(texts: list[str], *, unregistered: bool = False, oracle: Oracle | None = None) -> list[list[str]]:
+def verify_all(
+    texts: list[str], *, unregistered: bool = False, oracle: Oracle | None = None
+) -> list[list[str]]:
     """`verify` for many modules; with jaxlib one process serves them all."""
     chosen = oracle or find()
     if chosen.kind == "mlir-opt":
@@ -105,7 +116,9 @@ def _mlir_opt(program: str, text: str, unregistered: bool) -> list[str]:
 def _jaxlib(python: str, texts: list[str], unregistered: bool) -> list[list[str]]:
     request = json.dumps({"texts": texts, "unregistered": unregistered})
     command = [python, "-c", _JAXLIB_PROGRAM]
-    done = subprocess.run(command, input=request, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    done = subprocess.run(
+        command, input=request, capture_output=True, text=True, timeout=TIMEOUT, check=False
+    )
     if done.returncode != 0:
         raise RuntimeError(f"{python} could not act as oracle:\n{done.stderr}")
     answer: list[list[str]] = json.loads(done.stdout)

@@ -15,7 +15,9 @@ def _oracle() -> None:
         pytest.skip(str(missing))
 
 
-def function(body: str, arguments: str = "%a: f32, %b: f64, %m: memref<?xf32>, %i: index", result: str = "f32") -> str:
+def function(
+    body: str, arguments: str = "%a: f32, %b: f64, %m: memref<?xf32>, %i: index", result: str = "f32"
+) -> str:
     types = ", ".join(a.split(": ")[1] for a in arguments.split(", "))
     return (
         f'"builtin.module"() ({{\n"func.func"() ({{\n^bb0({arguments}):\n{body}\n}}) '
