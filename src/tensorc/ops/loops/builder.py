@@ -516,10 +516,12 @@ class LoopBuilder(_Scalars):
         """A view of the allocation `buffer` lies in; `offset` counts elements from the start of the
         allocation.
         """
-        groups: tuple[Sequence[Index], ...] = ([offset], sizes, strides)
+        # MLIR refuses a stride of 0 in a type, so the stride of a broadcast axis is always a run-time value.
+        steps_given = [self.index(0) if isinstance(s, int) and s == 0 else s for s in strides]
+        groups: tuple[Sequence[Index], ...] = ([offset], sizes, steps_given)
         static = [tuple(n if isinstance(n, int) else DYNAMIC for n in group) for group in groups]
         dynamic = [[n for n in group if isinstance(n, Value)] for group in groups]
-        shape, steps = ([n if isinstance(n, int) else None for n in group] for group in (sizes, strides))
+        shape, steps = ([n if isinstance(n, int) else None for n in group] for group in groups[1:])
         kind = memref_type(_memref(buffer).element, shape, steps, offset if isinstance(offset, int) else None)
         attrs = memref.ReinterpretCastAttrs(segments(1, *map(len, dynamic)), *static)
         operands = [buffer, *(v for group in dynamic for v in group)]
