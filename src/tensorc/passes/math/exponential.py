@@ -136,8 +136,12 @@ def expm1(b: ScalarBuilder[V], x: V) -> V:
     inside = at_least(b, at_most(b, x, reach.over), reach.minus_one)
     reduced = reduce(b, inside, fmt.bias - 1)
     scale = exponent_field(b, reduced.shifted, fmt)
-    head = b.fma(scale, reduced.r, b.subf(scale, b.constant(0.5, fmt.type)))
-    half = b.fma(scale, exp_remainder(b, reduced.r, reduced.tail), head)
+    # (2^(k-1) - 1/2) + 2^(k-1) r + 2^(k-1) (e^r - 1 - r): halves, because 2^k may overflow where the result
+    # does not.
+    gap = b.subf(scale, b.constant(0.5, fmt.type))
+    head = b.fma(scale, reduced.r, gap)
+    lost = b.fma(scale, reduced.r, b.subf(gap, head))
+    half = b.addf(head, b.fma(scale, exp_remainder(b, reduced.r, reduced.tail), lost))
     # Where x is its own result, halving could drop its last bit (subnormals), and -0 would come out as +0.
     own = b.cmpf("olt", b.absf(x), b.constant(fmt.tiny, fmt.type))
     return b.select(own, x, b.addf(half, half))

@@ -136,17 +136,19 @@ def log2(b: ScalarBuilder[V], x: V) -> V:
 def log1p(b: ScalarBuilder[V], x: V) -> V:
     """log(1 + x), accurate near 0. log1p(-0) = -0, log1p(-1) = -inf, log1p(x < -1) = NaN, log1p(inf) = inf.
 
-    k is that of the rounded 1 + x; f = 2^-k x + (2^-k - 1) is then formed with one rounding, so that nothing
-    of x is lost, and is x itself where k = 0.
+    u = fl(1 + x) is split, and what its rounding lost comes back in first order as lost / u. The loss x - (u
+    - 1) is exact for -1 < x < 2^digits (u - 1 is then representable, and so is the error of a sum); beyond,
+    it no longer counts.
     """
     fmt = format_of(x)
-    one, quarter = b.constant(1.0, fmt.type), b.constant(0.25, fmt.type)
-    parts = split_normal(b, b.addf(one, x))
-    # 4 2^-k, because 2^-k is subnormal for the largest x; x / 4 is exact wherever `own` below does not
-    # decide.
-    scale = exponent_field(b, b.subi(b.constant(2 * fmt.bias + 2, fmt.bits), parts.biased), fmt)
-    shift = b.fma(scale, quarter, b.constant(-1.0, fmt.type))
-    f = b.fma(scale, b.mulf(x, quarter), shift)
-    result = add_exponent(b, parts.k, f, log1p_remainder(b, f))
+    one, half = b.constant(1.0, fmt.type), b.constant(0.5, fmt.type)
+    u = b.addf(one, x)
+    lost = b.subf(x, b.subf(u, one))
+    parts = split_normal(b, u)
+    f = b.subf(parts.m, one)
+    # 2 2^-k, and 0 where that is subnormal; 1/u = 2^-k / (1 + f) is close enough to 2^-k (1 - f).
+    scale = exponent_field(b, b.subi(b.constant(2 * fmt.bias + 1, fmt.bits), parts.biased), fmt)
+    f_low = b.mulf(b.mulf(lost, scale), b.fma(b.negf(half), f, half))
+    result = add_exponent(b, parts.k, f, b.addf(log1p_remainder(b, f), f_low))
     own = b.cmpf("olt", b.absf(x), b.constant(fmt.tiny, fmt.type))
     return outside_domain(b, x, -1.0, b.select(own, x, result))

@@ -51,7 +51,7 @@ def log1p_of_pair(b: ScalarBuilder[V], pair: ScaledPair[V]) -> tuple[V, V]:
     upper = b.cmpf("ogt", z, b.constant(ROOT_MINUS_ONE, fmt.type))
     f = b.select(upper, b.fma(z, half, b.constant(-0.5, fmt.type)), z)
     f_low = b.select(upper, b.fma(z_low, half, b.constant(low, fmt.type)), z_low)
-    # The derivative of log(1 + f) at f, near 1, is left off f_low: it would move the result by less than 0.1
+    # The derivative of log(1 + f) at f, near 1, is left off f_low: it would move the result by less than 0.2
     # ulp.
     rest = b.addf(f, b.addf(log1p_remainder(b, f), f_low))
     return b.select(upper, b.constant(high, fmt.type), zero), rest
