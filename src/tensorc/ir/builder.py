@@ -40,21 +40,25 @@ class Builder:
         regions: Sequence[Region] = (),
         discardable: Mapping[str, Attribute] | None = None,
     ) -> Operation:
-        """Create an op. Result types come from inference unless `results` states them (ops that cannot infer).
+        """Create an op. Result types come from inference unless `results` states them (ops that cannot
+        infer).
 
         Raises the TensorcError of the violated constraint, with the current location.
         """
         try:
             inferred = definition.infer([v.type for v in operands], attrs)
         except TensorcError as error:
-            raise error.at(self.location)
+            error.at(self.location)
+            raise
         types = results if inferred is None else inferred
         if types is None:
             raise ValueError(f"{definition.name} does not infer its results: pass results=")
         attributes = encode(attrs)
         if discardable:
             attributes.update(discardable)
-        op = Operation(definition.name, definition, operands, types, attributes, regions, self.location, attrs)
+        op = Operation(
+            definition.name, definition, operands, types, attributes, regions, self.location, attrs
+        )
         self.block.insert_before(op, self.anchor)
         return op
 

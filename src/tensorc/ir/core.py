@@ -136,7 +136,9 @@ class Operation:
 
     @property
     def attrs(self) -> Attrs:
-        """The typed attributes, decoded once. Raises ValueError on malformed attributes, TypeError on an unregistered op."""
+        """The typed attributes, decoded once. Raises ValueError on malformed attributes, TypeError on an
+        unregistered op.
+        """
         if self._attrs is None:
             if self.definition is None:
                 raise TypeError(f"{self.name} is not a registered op")
@@ -181,7 +183,9 @@ class Operation:
         return self.block.region.parent
 
     def walk(self) -> Iterator[Operation]:
-        """This op and all nested ops, outer first, in order; the tree may be changed below the op just yielded, not above."""
+        """This op and all nested ops, outer first, in order; the tree may be changed below the op just
+        yielded, not above.
+        """
         stack: list[Iterator[Operation]] = [iter((self,))]
         while stack:
             op = next(stack[-1], None)
@@ -189,7 +193,9 @@ class Operation:
                 stack.pop()
                 continue
             yield op
-            stack.extend(iter(list(block)) for region in reversed(op.regions) for block in reversed(region.blocks))
+            stack.extend(
+                iter(list(block)) for region in reversed(op.regions) for block in reversed(region.blocks)
+            )
 
     def detach(self) -> None:
         """Take this op out of its block; operands stay."""
@@ -212,19 +218,24 @@ class Operation:
             op.drop_operands()
         for result in self.results:
             if result._uses:
-                raise ValueError(f"erasing {self.name}, whose result {result.index} is still used by {result.users[0].name}")
+                raise ValueError(
+                    f"erasing {self.name}: its result {result.index} is still used by {result.users[0].name}"
+                )
         self.detach()
 
 
 class Block:
-    """A list of operations with arguments; iterate to get the operations (safe when the current one is erased)."""
+    """A list of operations with arguments; iterate to get the operations (safe when the current one is
+    erased).
+    """
 
     __slots__ = ("args", "first", "last", "region")
 
     def __init__(self, arg_types: Sequence[Type] = (), locations: Sequence[Location] | None = None) -> None:
         places = locations if locations is not None else [UNKNOWN] * len(arg_types)
         self.args: list[BlockArgument] = [
-            BlockArgument(t, self, i, place) for i, (t, place) in enumerate(zip(arg_types, places, strict=True))
+            BlockArgument(t, self, i, place)
+            for i, (t, place) in enumerate(zip(arg_types, places, strict=True))
         ]
         self.first: Operation | None = None
         self.last: Operation | None = None

@@ -1,4 +1,5 @@
-"""What the IR layer knows of an op class: name, attributes, traits, type inference. The classes themselves live in `tensorc.ops`.
+"""What the IR layer knows of an op class: name, attributes, traits, type inference. The classes themselves
+live in `tensorc.ops`.
 
 Op classes are never instantiated: every slot is a class variable, class method or static method.
 """
@@ -10,7 +11,6 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cache
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from tensorc.ir.attributes import (
@@ -24,7 +24,7 @@ from tensorc.ir.attributes import (
     StringAttr,
     TypeAttr,
 )
-from tensorc.ir.types import Type, i64
+from tensorc.ir.types import IntegerType, Type, i1, i64
 
 if TYPE_CHECKING:
     from tensorc.ir.core import Operation
@@ -36,13 +36,15 @@ class Trait(enum.Enum):
     TERMINATOR = "terminator"
     ISOLATED = "isolated-from-above"  # regions see no outer values
     CONSTANT = "constant-like"
+    SYMBOL_TABLE = "symbol-table"  # the region holds symbols, in any order, and has no terminator
 
 
 @dataclass(frozen=True)
 class Attrs:
     """Typed attributes of an op class: a frozen dataclass whose fields are encoded as MLIR attributes.
 
-    Field types: `int bool float str`, `tuple[int, ...]`, `tuple[tuple[int, ...], ...]`, any `Type`, any `Attribute`, and `T | None` (left out when None).
+    Field types: `int bool float str`, `tuple[int, ...]`, `tuple[tuple[int, ...], ...]`, any `Type`, any
+    `Attribute`, and `T | None` (left out when None).
     """
 
 
@@ -58,7 +60,8 @@ class OpDefinition:
 
     @classmethod
     def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...] | None:
-        """Result types from operand types and attributes, or None where results are stated and checked by `verify`.
+        """Result types from operand types and attributes, or None where results are stated and checked by
+        `verify`.
 
         Raises a TensorcError kind that names the violated constraint. Inference is also the verifier.
         """
@@ -90,19 +93,62 @@ def _ints(values: object) -> DenseArrayAttr:
     return DenseArrayAttr(i64, tuple(values))  # type: ignore[arg-type]
 
 
-def _value(attribute: Attribute) -> object:
-    return attribute.value  # type: ignore[attr-defined]
+def _integer(attribute: Attribute) -> object:
+    if not isinstance(attribute, IntegerAttr):
+        raise TypeError
+    return attribute.value
+
+
+def _boolean(attribute: Attribute) -> object:
+    if isinstance(attribute, IntegerAttr) and attribute.type == i1:
+        return attribute.value != 0
+    if not isinstance(attribute, BoolAttr):
+        raise TypeError
+    return attribute.value
+
+
+def _integers(attribute: Attribute) -> tuple[int, ...]:
+    if not (isinstance(attribute, DenseArrayAttr) and isinstance(attribute.type, IntegerType)):
+        raise TypeError
+    return typing.cast(tuple[int, ...], attribute.values)
+
+
+def _rows(attribute: Attribute) -> object:
+    if not isinstance(attribute, ArrayAttr):
+        raise TypeError
+    return tuple(_integers(row) for row in attribute.elements)
+
+
+def _holder(kind: type[Attribute], held: type) -> Decoder:
+    """A decoder for attributes of class `kind` whose `value` is a `held`."""
+
+    def value(attribute: Attribute) -> object:
+        held_value = getattr(attribute, "value", None) if isinstance(attribute, kind) else None
+        if not isinstance(held_value, held):
+            raise TypeError
+        return held_value
+
+    return value
+
+
+def _itself(kind: type[Attribute]) -> Decoder:
+    def same(attribute: Attribute) -> object:
+        if not isinstance(attribute, kind):
+            raise TypeError
+        return attribute
+
+    return same
 
 
 _CODECS: dict[object, tuple[Encoder, Decoder]] = {
-    bool: (lambda v: BoolAttr(bool(v)), _value),
-    int: (lambda v: IntegerAttr(int(v)), _value),  # type: ignore[call-overload]
-    float: (lambda v: FloatAttr(float(v)), _value),  # type: ignore[arg-type]
-    str: (lambda v: StringAttr(str(v)), _value),
-    tuple[int, ...]: (_ints, lambda a: a.values),  # type: ignore[attr-defined]
+    bool: (lambda v: BoolAttr(bool(v)), _boolean),
+    int: (lambda v: IntegerAttr(int(v)), _integer),  # type: ignore[call-overload]
+    float: (lambda v: FloatAttr(float(v)), _holder(FloatAttr, float)),  # type: ignore[arg-type]
+    str: (lambda v: StringAttr(str(v)), _holder(StringAttr, str)),
+    tuple[int, ...]: (_ints, _integers),
     tuple[tuple[int, ...], ...]: (
         lambda v: ArrayAttr(tuple(_ints(row) for row in v)),  # type: ignore[attr-defined]
-        lambda a: tuple(row.values for row in a.elements),  # type: ignore[attr-defined]
+        _rows,
     ),
 }
 
@@ -111,14 +157,23 @@ def _codec(hint: object) -> tuple[Encoder, Decoder]:
     if hint in _CODECS:
         return _CODECS[hint]
     if isinstance(hint, type) and issubclass(hint, Type):
-        return lambda v: TypeAttr(v), _value  # type: ignore[arg-type]
+        return lambda v: TypeAttr(v), _holder(TypeAttr, hint)
     if isinstance(hint, type) and issubclass(hint, Attribute):
-        return lambda v: v, lambda a: a  # type: ignore[return-value]
+        return lambda v: v, _itself(hint)
     raise TypeError(f"no attribute encoding for a field of type {hint}")
 
 
-@cache
+_FIELDS: dict[type[Attrs], tuple[tuple[str, bool, Encoder, Decoder], ...]] = {}
+
+
 def _fields(attrs_type: type[Attrs]) -> tuple[tuple[str, bool, Encoder, Decoder], ...]:
+    known = _FIELDS.get(attrs_type)
+    if known is None:
+        known = _FIELDS[attrs_type] = _read_fields(attrs_type)
+    return known
+
+
+def _read_fields(attrs_type: type[Attrs]) -> tuple[tuple[str, bool, Encoder, Decoder], ...]:
     hints = typing.get_type_hints(attrs_type)
     out = []
     for field in fields(attrs_type):
@@ -155,7 +210,7 @@ def decode(definition: type[OpDefinition], attributes: Attributes) -> Attrs:
             continue
         try:
             values[name] = from_attribute(attributes[name])
-        except (AttributeError, TypeError):
+        except TypeError:
             raise ValueError(f"attribute `{name}` has the wrong kind") from None
     return definition.attrs_type(**values)
 

@@ -1,4 +1,6 @@
-"""The exceptions a user can meet. Each carries a stable code, the location of the expression at fault, and what to do about it."""
+"""The exceptions a user can meet. Each carries a stable code, the location of the expression at fault, and
+what to do about it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ if TYPE_CHECKING:
 class TensorcError(Exception):
     """Something the user wrote is wrong.
 
-    `code` is stable (`TC0203`), `location` the expression at fault (or None), `help` what to write instead, `notes` further facts.
+    `code` is stable (`TC0203`), `location` the expression at fault (or None), `help` what to write instead,
+    `notes` further facts.
     Kinds also derive from `TypeError`, `ValueError` or `IndexError`.
     """
 
@@ -53,6 +56,23 @@ class TensorcValueError(TensorcError, ValueError):
 
 class TensorcIndexError(TensorcError, IndexError):
     """An index outside its axis."""
+
+
+class ParseError(TensorcValueError):
+    """IR text that does not parse; `source` is the text, for the excerpt in the message."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "TC0101",
+        location: Location | None = None,
+        help: str | None = None,
+        notes: tuple[str, ...] = (),
+        source: str = "",
+    ) -> None:
+        super().__init__(message, code=code, location=location, help=help, notes=notes)
+        self.source = source
 
 
 class InternalError(Exception):

@@ -1,6 +1,7 @@
 """Types of the IR: frozen values that print as MLIR types.
 
-`iN` is a signed integer at the tensor level and signless at the loop level, `uiN` is unsigned, `i1` is bool. An unknown extent is `None` and prints as `?`.
+`iN` is a signed integer at the tensor level and signless at the loop level, `uiN` is unsigned, `i1` is bool.
+An unknown extent is `None` and prints as `?`.
 """
 
 from __future__ import annotations
@@ -118,7 +119,9 @@ class StridedLayout:
 
 @dataclass(frozen=True)
 class MemRefType(ShapedType):
-    """A buffer. `layout=None` is row-major contiguous; `space` is MLIR's integer memory space (0 = default)."""
+    """A buffer. `layout=None` is row-major contiguous; `space` is MLIR's integer memory space (0 =
+    default).
+    """
 
     shape: tuple[Extent, ...]
     element: ScalarType
