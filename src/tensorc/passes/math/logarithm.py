@@ -146,9 +146,10 @@ def log1p(b: ScalarBuilder[V], x: V) -> V:
     lost = b.subf(x, b.subf(u, one))
     parts = split_normal(b, u)
     f = b.subf(parts.m, one)
-    # 2 2^-k, and 0 where that is subnormal; 1/u = 2^-k / (1 + f) is close enough to 2^-k (1 - f).
+    # 2 2^-k, and 0 where that is subnormal; 1/u = 2^-k / (1 + f), and 1 - f + f^2 is close enough.
     scale = exponent_field(b, b.subi(b.constant(2 * fmt.bias + 1, fmt.bits), parts.biased), fmt)
-    f_low = b.mulf(b.mulf(lost, scale), b.fma(b.negf(half), f, half))
+    half_inverse = b.fma(f, b.fma(f, half, b.negf(half)), half)
+    f_low = b.mulf(b.mulf(lost, scale), half_inverse)
     result = add_exponent(b, parts.k, f, b.addf(log1p_remainder(b, f), f_low))
     own = b.cmpf("olt", b.absf(x), b.constant(fmt.tiny, fmt.type))
     return outside_domain(b, x, -1.0, b.select(own, x, result))
