@@ -47,7 +47,7 @@ EXPANSIONS: dict[str, Expansion] = {
         Expansion("tanh", tanh, 1.25),
         Expansion("sigmoid", sigmoid, 1.0),
         Expansion("softplus", softplus, 1.75),
-        Expansion("log1mexp", log1mexp, 1.5),
+        Expansion("log1mexp", log1mexp, 1.75),
         Expansion("logaddexp", logaddexp, 2.0, operands=2),
     )
 }

@@ -1,0 +1,159 @@
+"""`expand-math`: math functions of L2 become polynomials, or calls of the C library where there is no
+polynomial.
+
+It rewrites `math.<fn>` and `func.call @tensorc_<fn>_<f32|f64>` (functions the `math` dialect lacks, unless
+the module defines them) in one walk:
+
+- functions of `passes.math.EXPANSIONS`, and `math.rsqrt`, become `arith` and `math` scalar ops at the call;
+- the others of `LIBRARY` become `func.call @sin` (f64) or `@sinf` (f32), declared in the module;
+- `math` ops that are instructions (sqrt, absf, floor, fma, ...) stay.
+
+With `calls=false` (GPU, whose back end has its own library) the second kind is left as it is. Types other
+than f32 and f64 are left as they are too: nothing before this pass creates them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+from tensorc.ir.builtin import Call, CallAttrs, function_type, functions, lookup, symbol_name
+from tensorc.ir.core import Block, Operation, Value
+from tensorc.ir.definition import Trait
+from tensorc.ir.errors import TensorcValueError
+from tensorc.ir.types import FunctionType, Type, f32, f64
+from tensorc.ops.loops.builder import LoopBuilder
+from tensorc.ops.loops.math import MathOp, Rsqrt
+from tensorc.passes.math import EXPANSIONS
+
+SYMBOL = re.compile(r"tensorc_([a-z0-9]+)_(f32|f64)")
+"""How a function without a `math` op is called before this pass."""
+
+LIBRARY = {"erfc": "erfc", "lgamma": "lgamma", "tgamma": "tgamma", "hypot": "hypot", "fmod": "fmod"}
+"""C99 functions that have no `math` op; the ops carry their own symbol."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """What one op computes: the function's name, and its C symbol for f64 if the library has it."""
+
+    name: str
+    symbol: str | None
+
+
+def function_of(op: Operation) -> Function | None:
+    """The math function an op stands for; None for any other op, such as the instruction `math.sqrt`."""
+    if len(op.results) != 1 or op.result.type not in (f32, f64):
+        return None
+    if op.definition is Call:
+        match = SYMBOL.fullmatch(cast(CallAttrs, op.attrs).callee.name)
+        return None if match is None else Function(match[1], LIBRARY.get(match[1]))
+    if op.definition is None or not issubclass(op.definition, MathOp):
+        return None
+    name, symbol = op.name.removeprefix("math."), op.definition.symbol
+    return Function(name, symbol) if symbol is not None or name == "rsqrt" or name in EXPANSIONS else None
+
+
+class Expander(LoopBuilder):
+    """Builds before an op, and every constant once per function, in front of its entry block.
+
+    An expansion is a third constants; sharing keeps the text short and takes them out of interpreted loops.
+    """
+
+    def __init__(self, op: Operation, entry: Block, constants: dict[tuple[object, Type], Value]) -> None:
+        assert op.block is not None
+        super().__init__(op.block, op, op.location)
+        self._entry = entry
+        self._constants = constants
+
+    def constant(self, value: float | int, type: Type) -> Value:
+        """The shared constant of these bits."""
+        # 0.0 and -0.0 are equal as keys, their texts are not.
+        key = (value.hex() if isinstance(value, float) else value, type)
+        found = self._constants.get(key)
+        if found is None:
+            with self.at(self._entry, self._entry.first):
+                found = self._constants[key] = super().constant(value, type)
+        return found
+
+
+def entry_of(op: Operation) -> Block:
+    """The entry block of the innermost function (or other isolated op) around an op."""
+    block, owner = op.block, op.parent
+    while owner is not None and not owner.has_trait(Trait.ISOLATED):
+        block, owner = owner.block, owner.parent
+    assert block is not None, f"{op.name} stands outside a function"
+    assert block.region is not None
+    return block.region.blocks[0]
+
+
+@dataclass(frozen=True)
+class ExpandMath:
+    """Replace math functions by polynomials or, with `calls`, by calls of the C library."""
+
+    name: ClassVar[str] = "expand-math"
+    calls: bool = True
+
+    def run(self, module: Operation) -> None:
+        """Rewrite the module in place.
+
+        Raises TensorcValueError for a call `@tensorc_<fn>_<type>` of an unknown function, for a wrong number
+        of operands, and for a function of the module that has the name of the library function needed.
+        """
+        defined = {symbol_name(f) for f in functions(module) if f.regions[0].blocks}
+        found = [(op, function) for op in module.walk() if (function := function_of(op)) is not None]
+        called: set[str] = set()
+        constants: dict[Block, dict[tuple[object, Type], Value]] = {}
+        for op, function in found:
+            if op.definition is Call and cast(CallAttrs, op.attrs).callee.name in defined:
+                continue
+            entry = entry_of(op)
+            builder = Expander(op, entry, constants.setdefault(entry, {}))
+            value = self._replacement(module, builder, op, function)
+            if value is None:
+                continue
+            if op.definition is Call:
+                called.add(cast(CallAttrs, op.attrs).callee.name)
+            op.result.replace_all_uses_with(value)
+            op.erase()
+        _erase_declarations(module, called)
+
+    def _replacement(
+        self, module: Operation, builder: LoopBuilder, op: Operation, function: Function
+    ) -> Value | None:
+        if op.definition is Rsqrt:
+            return builder.divf(builder.constant(1.0, op.result.type), builder.sqrt(op.operands[0]))
+        expansion = EXPANSIONS.get(function.name)
+        if expansion is not None:
+            if len(op.operands) != expansion.operands or any(v.type != op.result.type for v in op.operands):
+                raise _wrong_use(op, f"{function.name} takes {expansion.operands} x {op.result.type}")
+            return cast(Value, expansion.expand(builder, *op.operands))
+        if function.symbol is not None:
+            return self._library_call(module, builder, op, function.symbol) if self.calls else None
+        if op.definition is Call:
+            known = ", ".join(sorted(EXPANSIONS.keys() | LIBRARY.keys()))
+            raise _wrong_use(op, f"no function {function.name} is known; there are {known}")
+        return None
+
+    def _library_call(self, module: Operation, builder: LoopBuilder, op: Operation, symbol: str) -> Value:
+        name = symbol if op.result.type == f64 else symbol + "f"
+        wanted = FunctionType(tuple(v.type for v in op.operands), (op.result.type,))
+        taken = lookup(module, name)
+        if taken is not None and (taken.regions[0].blocks or function_type(taken) != wanted):
+            raise _wrong_use(op, f"the C library's {name} is needed, but the module defines another @{name}")
+        return builder.call(name, op.operands, op.result.type)
+
+
+def _erase_declarations(module: Operation, names: set[str]) -> None:
+    """Erase the declarations of these functions that nothing calls any more."""
+    if not names:
+        return
+    left = {cast(CallAttrs, op.attrs).callee.name for op in module.walk() if op.definition is Call}
+    for function in list(functions(module)):
+        if symbol_name(function) in names - left and not function.regions[0].blocks:
+            function.erase()
+
+
+def _wrong_use(op: Operation, message: str) -> TensorcValueError:
+    return TensorcValueError(f"expand-math: {op.name}: {message}", code="TC0310", location=op.location)

@@ -1,0 +1,247 @@
+"""The pass `expand-math`: what it replaces and leaves, and that its IR computes what compiled loops do."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from tensorc.ir.builtin import Call, CallAttrs, body, functions, new_function, new_module, symbol_name
+from tensorc.ir.verifier import verify
+
+from benchmarks.scalar_loops import compile_loop
+from tensorc.ir.core import Operation, Value
+from tensorc.ir.errors import TensorcValueError
+from tensorc.ir.location import FileLocation
+from tensorc.ir.types import FloatType, Type, f32, f64
+from tensorc.ops.loops import LoopBuilder
+from tensorc.ops.loops.arith import attribute_value
+from tensorc.ops.loops.base import ScalarOp
+from tensorc.passes.expand_math import Expander, ExpandMath, entry_of, function_of
+from tensorc.passes.math import EXPANSIONS
+
+POINTS = [
+    0.0,
+    -0.0,
+    np.inf,
+    -np.inf,
+    np.nan,
+    1.0,
+    -1.0,
+    0.3,
+    -0.3,
+    7.5,
+    -7.5,
+    88.5,
+    -104.0,
+    700.5,
+    -745.0,
+    1e-310,
+    5e-324,
+]
+DIALECT = [name for name in EXPANSIONS if hasattr(LoopBuilder, name)]
+
+
+def module_of(
+    name: str, element: FloatType, operands: int = 1, dialect: bool = True
+) -> tuple[Operation, Operation]:
+    """A module with `@f(x...) = name(x...)`, and the op in question."""
+    module = new_module()
+    function = new_function("f", [element] * operands, [element])
+    module.regions[0].block.append(function)
+    b = LoopBuilder(body(function))
+    args: list[Value] = list(body(function).args)
+    y = getattr(b, name)(*args) if dialect else b.call(f"tensorc_{name}_{element}", args, element)
+    b.return_(y)
+    assert y.owner is not None
+    return module, y.owner
+
+
+def callees(module: Operation) -> list[str]:
+    return [cast(CallAttrs, op.attrs).callee.name for op in module.walk() if op.definition is Call]
+
+
+def declared(module: Operation) -> set[str | None]:
+    return {symbol_name(f) for f in functions(module)}
+
+
+def evaluate(function: Operation, *arguments: np.ndarray[Any, Any]) -> Any:
+    """Run straight-line scalar ops on arrays, each by its own NumPy meaning; all of it must be defined."""
+    block = body(function)
+    values: dict[Value, Any] = dict(zip(block.args, arguments, strict=True))
+    with np.errstate(all="ignore"):
+        for op in block:
+            if op.name == "func.return":
+                return values[op.operands[0]]
+            if op.name == "arith.constant":
+                number = attribute_value(op.attributes["value"])
+                values[op.result] = np.full(arguments[0].shape, number)
+                continue
+            definition = cast(type[ScalarOp], op.definition)
+            xs = [values[v] for v in op.operands]
+            assert np.all(definition.defined(op.attrs, op.result.type, *xs)), op.name
+            values[op.result] = np.asarray(definition.evaluate(op.attrs, op.result.type, *xs))
+    raise AssertionError("no return")
+
+
+def dtype_of(element: Type) -> np.dtype[Any]:
+    return np.dtype(np.float32 if element == f32 else np.float64)
+
+
+@pytest.mark.parametrize("element", [f32, f64], ids=str)
+@pytest.mark.parametrize("name", list(EXPANSIONS))
+def test_the_expansion_in_ir_computes_the_bits_of_the_compiled_loop(name: str, element: FloatType) -> None:
+    operands = EXPANSIONS[name].operands
+    module, _ = module_of(name, element, operands, dialect=name in DIALECT)
+    ExpandMath().run(module)
+    assert declared(module) == {"f"}
+    assert all(function_of(op) is None for op in module.walk())
+    grids = np.meshgrid(*[np.array(POINTS, dtype_of(element))] * operands)
+    arguments = [g.ravel() for g in grids]
+    got = evaluate(next(functions(module)), *arguments)
+    want = compile_loop(name, element)(*arguments)
+    np.testing.assert_array_equal(got, want)
+    number = ~np.isnan(want)
+    np.testing.assert_array_equal(np.signbit(got[number]), np.signbit(want[number]))
+
+
+@pytest.mark.parametrize("name", DIALECT)
+def test_a_call_and_the_op_of_the_dialect_expand_alike(name: str) -> None:
+    counts = []
+    for dialect in (True, False):
+        module, _ = module_of(name, f64, dialect=dialect)
+        ExpandMath().run(module)
+        counts.append([op.name for op in module.walk()])
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol", "operands"), [("sin", "sin", 1), ("erf", "erf", 1), ("powf", "pow", 2)]
+)
+def test_functions_without_expansion_become_library_calls(name: str, symbol: str, operands: int) -> None:
+    for element, wanted in ((f64, symbol), (f32, symbol + "f")):
+        module, _ = module_of(name, element, operands)
+        ExpandMath().run(module)
+        assert callees(module) == [wanted]
+        assert declared(module) == {"f", wanted}
+
+
+def test_a_library_function_without_op_is_called_by_its_own_name() -> None:
+    module, _ = module_of("erfc", f32, dialect=False)
+    ExpandMath().run(module)
+    assert callees(module) == ["erfcf"]
+    assert declared(module) == {"f", "erfcf"}
+
+
+def test_without_calls_library_functions_stay() -> None:
+    module, op = module_of("cos", f64)
+    ExpandMath(calls=False).run(module)
+    assert op.block is not None
+    assert callees(module) == []
+
+
+@pytest.mark.parametrize("name", ["sqrt", "absf", "floor", "ceil", "trunc", "roundeven"])
+def test_instructions_stay(name: str) -> None:
+    module, op = module_of(name, f64)
+    before = [o.name for o in module.walk()]
+    ExpandMath().run(module)
+    assert [o.name for o in module.walk()] == before
+    assert op.block is not None
+
+
+def test_rsqrt_is_a_root_and_a_quotient() -> None:
+    module, _ = module_of("rsqrt", f64)
+    ExpandMath().run(module)
+    x = np.array([4.0, 0.25, 0.0, -0.0, -1.0, np.inf])
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(evaluate(next(functions(module)), x), 1 / np.sqrt(x))
+
+
+def test_a_function_the_module_defines_is_left_alone() -> None:
+    module, call = module_of("sigmoid", f64, dialect=False)
+    declaration = next(f for f in functions(module) if symbol_name(f) != "f")
+    declaration.erase()
+    own = new_function("tensorc_sigmoid_f64", [f64], [f64])
+    LoopBuilder(body(own)).return_(body(own).args[0])
+    module.regions[0].block.append(own)
+    ExpandMath().run(module)
+    assert call.block is not None
+    assert callees(module) == ["tensorc_sigmoid_f64"]
+
+
+def test_blas_calls_are_not_math() -> None:
+    module, call = module_of("dgemm", f64, dialect=False)
+    call.set_attribute("callee", type(call.attributes["callee"])("tensorc_blas_dgemm"))  # type: ignore[call-arg]
+    ExpandMath().run(module)
+    assert call.block is not None
+
+
+def test_an_unknown_function_is_an_error_that_names_it() -> None:
+    module, _ = module_of("frobnicate", f64, dialect=False)
+    with pytest.raises(TensorcValueError) as caught:
+        ExpandMath().run(module)
+    assert caught.value.code == "TC0310"
+    assert "frobnicate" in caught.value.message
+    assert "softplus" in caught.value.message
+
+
+def test_a_wrong_number_of_operands_is_an_error() -> None:
+    module, _ = module_of("logaddexp", f64, operands=1, dialect=False)
+    with pytest.raises(TensorcValueError) as caught:
+        ExpandMath().run(module)
+    assert "logaddexp takes 2 x f64" in caught.value.message
+
+
+def test_a_function_named_like_the_library_function_is_an_error() -> None:
+    module, _ = module_of("sin", f64)
+    module.regions[0].block.append(new_function("sin", [f32], [f32]))
+    with pytest.raises(TensorcValueError) as caught:
+        ExpandMath().run(module)
+    assert "another @sin" in caught.value.message
+
+
+def test_constants_are_shared_per_function_across_loops() -> None:
+    module = new_module()
+    function = new_function("f", [f64], [f64])
+    module.regions[0].block.append(function)
+    b = LoopBuilder(body(function))
+    x: Value = body(function).args[0]
+    for _ in range(2):
+        with b.for_(0, 10, init=[x]) as loop:
+            loop.yield_(b.exp(b.tanh(loop.args[0])))
+        x = loop.results[0]
+    b.return_(x)
+    ExpandMath().run(module)
+    assert verify(module) == []
+    everywhere = [op for op in module.walk() if op.name == "arith.constant" and op.result.type == f64]
+    assert len({op.attributes["value"] for op in everywhere}) == len(everywhere)
+    assert {op.block for op in everywhere} == {body(function)}
+
+
+def test_both_zeros_are_constants_of_their_own() -> None:
+    module, op = module_of("sin", f64)
+    constants: dict[Any, Value] = {}
+    b = Expander(op, entry_of(op), constants)
+    assert b.constant(0.0, f64) is b.constant(0.0, f64)
+    assert b.constant(0.0, f64) is not b.constant(-0.0, f64)
+    assert b.constant(np.nan, f64) is b.constant(np.nan, f64)
+    assert b.constant(1.0, f32) is not b.constant(1.0, f64)
+    assert verify(module) == []
+
+
+def test_many_functions_expand_in_linear_time_and_keep_locations() -> None:
+    module = new_module()
+    function = new_function("f", [f64], [f64])
+    module.regions[0].block.append(function)
+    b = LoopBuilder(body(function))
+    x: Value = body(function).args[0]
+    for line in range(1000):
+        with b.located(FileLocation("model.py", line, 1)):
+            x = b.exp2(x)
+    b.return_(x)
+    ExpandMath().run(module)
+    assert verify(module) == []
+    ops = list(body(function))
+    assert "math.exp2" not in {op.name for op in ops}
+    last = [op for op in ops if op.name == "arith.bitcast"][-1]
+    assert last.location == FileLocation("model.py", 999, 1)
