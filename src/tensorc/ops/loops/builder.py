@@ -12,10 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from tensorc.ir.builtin import Call, CallAttrs, Module, Return, function_type, lookup, new_declaration
-
 from tensorc.ir.attributes import SymbolRefAttr
 from tensorc.ir.builder import Builder
+from tensorc.ir.builtin import Call, CallAttrs, Module, Return, function_type, lookup, new_declaration
 from tensorc.ir.core import Block, Operation, Region, Value
 from tensorc.ir.definition import NO_ATTRS, Attrs, OpDefinition
 from tensorc.ir.types import FunctionType, MemRefType, ScalarType, StridedLayout, Type, i8, index
