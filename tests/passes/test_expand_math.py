@@ -6,14 +6,17 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from tensorc.ir.builtin import Call, CallAttrs, body, functions, new_function, new_module, symbol_name
-from tensorc.ir.verifier import verify
 
 from benchmarks.scalar_loops import compile_loop
+from oracle import mlir_oracle
+from tensorc.ir.builtin import Call, CallAttrs, body, functions, new_function, new_module, symbol_name
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.errors import TensorcValueError
 from tensorc.ir.location import FileLocation
+from tensorc.ir.parser import parse_module
+from tensorc.ir.printer import print_op
 from tensorc.ir.types import FloatType, Type, f32, f64
+from tensorc.ir.verifier import verify
 from tensorc.ops.loops import LoopBuilder
 from tensorc.ops.loops.arith import attribute_value
 from tensorc.ops.loops.base import ScalarOp
@@ -84,6 +87,12 @@ def evaluate(function: Operation, *arguments: np.ndarray[Any, Any]) -> Any:
     raise AssertionError("no return")
 
 
+def text_of(module: Operation) -> str:
+    text = print_op(module)
+    assert print_op(parse_module(text)) == text
+    return text
+
+
 def dtype_of(element: Type) -> np.dtype[Any]:
     return np.dtype(np.float32 if element == f32 else np.float64)
 
@@ -95,6 +104,7 @@ def test_the_expansion_in_ir_computes_the_bits_of_the_compiled_loop(name: str, e
     module, _ = module_of(name, element, operands, dialect=name in DIALECT)
     ExpandMath().run(module)
     assert declared(module) == {"f"}
+    assert "tensorc_" not in text_of(module)
     assert all(function_of(op) is None for op in module.walk())
     grids = np.meshgrid(*[np.array(POINTS, dtype_of(element))] * operands)
     arguments = [g.ravel() for g in grids]
@@ -245,3 +255,21 @@ def test_many_functions_expand_in_linear_time_and_keep_locations() -> None:
     assert "math.exp2" not in {op.name for op in ops}
     last = [op for op in ops if op.name == "arith.bitcast"][-1]
     assert last.location == FileLocation("model.py", 999, 1)
+
+
+def test_mlir_accepts_every_expansion() -> None:
+    try:
+        mlir_oracle.find()
+    except mlir_oracle.OracleMissing as missing:
+        pytest.skip(str(missing))
+    texts = []
+    for element in (f32, f64):
+        for name, row in EXPANSIONS.items():
+            module, _ = module_of(name, element, row.operands, dialect=name in DIALECT)
+            ExpandMath().run(module)
+            texts.append(text_of(module))
+        for name in ("sin", "rsqrt"):
+            module, _ = module_of(name, element)
+            ExpandMath().run(module)
+            texts.append(text_of(module))
+    assert mlir_oracle.verify_all(texts) == [[]] * len(texts)
