@@ -1,0 +1,635 @@
+"""L2 to LLVM IR text.
+
+One typed emitter: every SSA value becomes a `Scalar` or a `Buffer` (an exploded memref descriptor whose
+static numbers are literals). Functions follow
+MLIR's `_mlir_ciface_` convention: a memref argument is a pointer to `{ptr, ptr, i64, [r x i64], [r x i64]}`,
+everything else is passed directly.
+External functions take a buffer as the plain pointer to its first element; those of `BY_REFERENCE` (Fortran
+libraries) take scalars by address too.
+
+What makes loops vectorise: alias scopes. Every `memref.alloc`, every `memref.alloca` and every argument that
+is stored to lies in a scope of its own,
+all other arguments share one (inputs may overlap one another; by the ABI no output overlaps anything).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tensorc.ir.builtin import (
+    Call,
+    CallAttrs,
+    Func,
+    FuncAttrs,
+    Return,
+    body,
+    function_type,
+    functions,
+    lookup,
+)
+
+from tensorc.codegen_llvm.emitter_scalar import emit_scalar
+from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, Scopes, byte_width, i64, literal, llvm_type
+from tensorc.ir.core import Block, Operation, Value
+from tensorc.ir.definition import OpDefinition
+from tensorc.ir.errors import InternalError
+from tensorc.ir.types import FunctionType, MemRefType, ScalarType
+from tensorc.ops.loops import arith, memref, scf
+from tensorc.ops.loops.memref import view_parts
+
+Steps = Iterator["Steps"]
+"""A region op's handler is a generator that yields the emission of its blocks: nesting costs no Python stack.
+"""
+
+BY_REFERENCE = ("tensorc_blas_", "tensorc_lapack_")
+STACK_LIMIT = 1 << 18
+"""Bytes one function may take with `memref.alloca`."""
+
+
+@dataclass(frozen=True)
+class EmitterOptions:
+    """`vector_width` is the preferred vector register width in bits, None for LLVM's own choice."""
+
+    vector_width: int | None = None
+
+
+def emit(module: Operation, options: EmitterOptions | None = None) -> str:
+    """The LLVM IR text of an L2 module. Raises InternalError on an op or type that is not L2."""
+    return Emitter(module, options or EmitterOptions()).module_text()
+
+
+@dataclass(frozen=True)
+class OpenLoop:
+    """A loop whose body is being emitted; its phis (the induction variable, carried values) begin at line
+    `first`.
+    """
+
+    head: str
+    done: str
+    first: int
+    phis: list[Scalar]
+
+
+class Emitter:
+    """Emits one module. Handlers are found by op class in `handlers`; subclasses change pointer and function
+    conventions.
+    """
+
+    handlers: ClassVar[dict[type[OpDefinition], str]] = {
+        arith.Constant: "_constant",
+        Call: "_call",
+        Return: "_return",
+        memref.Alloc: "_alloc",
+        memref.Alloca: "_alloca",
+        memref.Dealloc: "_dealloc",
+        memref.Load: "_load",
+        memref.Store: "_store",
+        memref.Dim: "_dim",
+        memref.ReinterpretCast: "_reinterpret_cast",
+        memref.ExtractStridedMetadata: "_metadata",
+        memref.Cast: "_cast",
+        memref.Copy: "_copy",
+        scf.For: "_for",
+        scf.If: "_if",
+        scf.While: "_while",
+        scf.Parallel: "_parallel",
+        scf.Yield: "_nothing",
+        scf.Condition: "_nothing",
+        scf.Reduce: "_nothing",
+    }
+
+    def __init__(self, module: Operation, options: EmitterOptions) -> None:
+        self.module = module
+        self.options = options
+        self.declarations: dict[str, str] = {}
+        self.metadata: list[str] = []
+        self.values: dict[Value, Scalar | Buffer] = {}
+        self.lines: list[str] = []
+        self.entry: list[str] = []
+        self.label = "entry"
+        self.names = 0
+        self.stack = 0
+        self.scopes = Scopes()
+        self._table: dict[type[OpDefinition], Callable[[Operation], Steps | None]] = {
+            definition: getattr(self, name) for definition, name in self.handlers.items()
+        }
+
+    # text
+
+    def module_text(self) -> str:
+        definitions = [self.function_text(f) for f in functions(self.module) if f.regions[0].blocks]
+        parts = [*definitions, *self.declarations.values(), *self.metadata]
+        return "\n".join(parts) + "\n"
+
+    def function_attributes(self) -> str:
+        """Written out on each function, so that the text can be joined with other text that numbers groups."""
+        flags = ["nounwind", '"denormal-fp-math"="ieee,ieee"', '"no-trapping-math"="true"']
+        if self.options.vector_width is not None:
+            flags.append(f'"prefer-vector-width"="{self.options.vector_width}"')
+        return " ".join(flags)
+
+    def line(self, text: str) -> None:
+        self.lines.append("  " + text)
+
+    def let(self, type: str, text: str) -> Scalar:
+        """Append `%n = text` and give the result."""
+        name = f"%v{self.names}"
+        self.names += 1
+        self.lines.append(f"  {name} = {text}")
+        return Scalar(type, name)
+
+    def new_label(self, hint: str) -> str:
+        self.names += 1
+        return f"{hint}{self.names - 1}"
+
+    def place(self, label: str) -> None:
+        self.lines.append(f"{label}:")
+        self.label = label
+
+    def branch(self, target: str) -> None:
+        self.line(f"br label %{target}")
+
+    def branch_if(self, condition: Scalar, yes: str, no: str) -> None:
+        self.line(f"br {condition}, label %{yes}, label %{no}")
+
+    def intrinsic(
+        self, name: str, overload: str, args: Sequence[Scalar], result: str | None = None
+    ) -> Scalar:
+        """Call `llvm.<name>.<overload>`."""
+        mangled = {"float": "f32", "double": "f64"}.get(overload, overload)
+        return self.call(f"llvm.{name}.{mangled}", args, result or overload)
+
+    def library(self, symbol: str, args: Sequence[Scalar]) -> Scalar:
+        """Call the C library's function of that double-precision name at the type of the arguments."""
+        type = args[0].type
+        return self.call(symbol + ("f" if type == "float" else ""), args, type, pure=True)
+
+    def call(self, symbol: str, args: Sequence[Scalar], result: str, *, pure: bool = False) -> Scalar:
+        """Call a declared function; `pure` says it reads and writes nothing and returns."""
+        types = ", ".join(a.type for a in args)
+        flags = " nounwind willreturn memory(none)" if pure else " nounwind"
+        self.declarations.setdefault(symbol, f"declare {result} @{symbol}({types}){flags}")
+        text = f"call {result} @{symbol}({', '.join(map(str, args))})"
+        if result == "void":
+            self.line(text)
+            return Scalar("void", "")
+        return self.let(result, text)
+
+    # values
+
+    def scalar(self, value: Value) -> Scalar:
+        found = self.values[value]
+        if not isinstance(found, Scalar):
+            raise InternalError(f"a scalar is expected where there is a {value.type}")
+        return found
+
+    def buffer(self, value: Value) -> Buffer:
+        found = self.values[value]
+        if not isinstance(found, Buffer):
+            raise InternalError(f"a memref is expected where there is a {value.type}")
+        return found
+
+    def number(self, n: int | Value) -> Scalar:
+        return i64(n) if isinstance(n, int) else self.scalar(n)
+
+    def add(self, a: Scalar, b: Scalar) -> Scalar:
+        """i64 sum, literals folded."""
+        if a.constant is not None and b.constant is not None:
+            return i64(a.constant + b.constant)
+        if a.constant == 0 or b.constant == 0:
+            return b if a.constant == 0 else a
+        return self.let("i64", f"add {a}, {b.text}")
+
+    def mul(self, a: Scalar, b: Scalar) -> Scalar:
+        """i64 product, literals folded."""
+        if a.constant is not None and b.constant is not None:
+            return i64(a.constant * b.constant)
+        if a.constant == 1 or b.constant == 1:
+            return b if a.constant == 1 else a
+        if a.constant == 0 or b.constant == 0:
+            return i64(0)
+        return self.let("i64", f"mul {a}, {b.text}")
+
+    # memory, in terms a subclass can change
+
+    def element_pointer(self, element: ScalarType, base: str, index: Scalar) -> str:
+        if index.constant == 0:
+            return base
+        return self.let("ptr", f"getelementptr {llvm_type(element)}, ptr {base}, {index}").text
+
+    def load_element(self, buffer: Buffer, pointer: str) -> Scalar:
+        kind, align = llvm_type(buffer.type.element), byte_width(buffer.type.element)
+        return self.let(kind, f"load {kind}, ptr {pointer}, align {align}{self.scope_suffix(buffer)}")
+
+    def store_element(self, value: Scalar, buffer: Buffer, pointer: str) -> None:
+        align = byte_width(buffer.type.element)
+        self.line(f"store {value}, ptr {pointer}, align {align}{self.scope_suffix(buffer)}")
+
+    def scope_suffix(self, buffer: Buffer) -> str:
+        return self.scopes.suffix(buffer.root, len(self.metadata))
+
+    def address(self, buffer: Buffer, indices: Sequence[Scalar]) -> str:
+        """The pointer to an element."""
+        place = i64(0)
+        for index, stride in zip(indices, buffer.strides, strict=True):
+            place = self.add(place, self.mul(index, stride))
+        return self.element_pointer(buffer.type.element, buffer.start, place)
+
+    def make_buffer(
+        self,
+        type: MemRefType,
+        base: str,
+        offset: Scalar,
+        sizes: Sequence[Scalar],
+        strides: Sequence[Scalar],
+        root: int | None,
+    ) -> Buffer:
+        """A buffer whose static numbers come from its type."""
+        offset = i64(type.offset) if type.offset is not None else offset
+        sizes = [n if k is None else i64(k) for n, k in zip(sizes, type.shape, strict=True)]
+        strides = [n if k is None else i64(k) for n, k in zip(strides, type.strides, strict=True)]
+        start = self.element_pointer(type.element, base, offset)
+        return Buffer(type, base, start, offset, tuple(sizes), tuple(strides), root)
+
+    def row_major(self, type: MemRefType, sizes: Sequence[Scalar]) -> list[Scalar]:
+        """Strides of a contiguous buffer."""
+        strides: list[Scalar] = []
+        step = i64(1)
+        for n in reversed(sizes):
+            strides.append(step)
+            step = self.mul(step, n)
+        return strides[::-1]
+
+    # functions
+
+    def function_text(self, function: Operation) -> str:
+        self.values, self.lines, self.entry = {}, [], []
+        self.names, self.stack, self.label = 0, 0, "entry"
+        self.scopes = Scopes()
+        block = body(function)
+        roots = self._argument_roots(block)
+        parameters = [self._parameter(n, arg, roots[arg]) for n, arg in enumerate(block.args)]
+        self.run(block)
+        attrs = function.attrs
+        assert isinstance(attrs, FuncAttrs)
+        if self.scopes.used:
+            self.metadata += self.scopes.nodes(len(self.metadata))
+        linkage = "internal " if attrs.sym_visibility == "private" else ""
+        head = f"define {linkage}{self.result_type(function)} @{attrs.sym_name}({', '.join(parameters)})"
+        return "\n".join([f"{head} {self.function_attributes()} {{", "entry:", *self.entry, *self.lines, "}"])
+
+    def result_type(self, function: Operation) -> str:
+        return _result_type(function_type(function))
+
+    def run(self, block: Block) -> None:
+        """Emit a block and everything nested in it."""
+        stack: list[Steps] = [self.emit_block(block)]
+        while stack:
+            nested = next(stack[-1], None)
+            if nested is None:
+                stack.pop()
+            else:
+                stack.append(nested)
+
+    def emit_block(self, block: Block) -> Steps:
+        table = self._table
+        for op in block:
+            handler = table.get(op.definition) if op.definition is not None else None
+            if handler is None:
+                self._scalar_op(op)
+                continue
+            nested = handler(op)
+            if nested is not None:
+                yield nested
+
+    def _scalar_op(self, op: Operation) -> None:
+        result = emit_scalar(self, op)
+        if result is None:
+            raise InternalError(f"{op.name} has no machine code")
+        self.values[op.result] = result
+
+    def _argument_roots(self, block: Block) -> dict[Value, int | None]:
+        """The alias scope of each memref argument: its own if it is stored to, the inputs' common one if not."""
+        source: dict[Value, Value] = {arg: arg for arg in block.args}
+        written: set[Value] = set()
+        for parent in block:
+            for op in parent.walk():
+                if op.definition in _VIEWS:
+                    source[op.results[0]] = source.get(op.operands[0], op.operands[0])
+                elif op.definition in (memref.Store, memref.Copy):
+                    written.add(source.get(op.operands[1], op.operands[1]))
+        roots: dict[Value, int | None] = {}
+        inputs = self.scopes.new()
+        for arg in block.args:
+            roots[arg] = self.scopes.new() if arg in written else inputs
+        return roots
+
+    def _parameter(self, number: int, arg: Value, root: int | None) -> str:
+        name = f"%a{number}"
+        if not isinstance(arg.type, MemRefType):
+            self.values[arg] = Scalar(llvm_type(arg.type), name)
+            return f"{llvm_type(arg.type)} {name}"
+        self.values[arg] = self.load_descriptor(arg.type, name, root)
+        return f"ptr {name}"
+
+    def load_descriptor(self, type: MemRefType, pointer: str, root: int | None) -> Buffer:
+        """Read the numbers of a descriptor that the type does not tell."""
+        rank = type.rank
+        base = self.let("ptr", f"load ptr, ptr {self._field(pointer, 8)}, align 8").text
+        offset = i64(0) if type.offset is not None else self._read(pointer, 16)
+        sizes = [
+            i64(n) if n is not None else self._read(pointer, 24 + 8 * k) for k, n in enumerate(type.shape)
+        ]
+        if type.layout is None:
+            strides = self.row_major(type, sizes)
+        else:
+            strides = [
+                i64(n) if n is not None else self._read(pointer, 24 + 8 * (rank + k))
+                for k, n in enumerate(type.strides)
+            ]
+        return self.make_buffer(type, base, offset, sizes, strides, root)
+
+    def _field(self, pointer: str, offset: int) -> str:
+        return self.let("ptr", f"getelementptr i8, ptr {pointer}, i64 {offset}").text
+
+    def _read(self, pointer: str, offset: int) -> Scalar:
+        return self.let("i64", f"load i64, ptr {self._field(pointer, offset)}, align 8")
+
+    def store_descriptor(self, buffer: Buffer) -> Scalar:
+        """Write a descriptor into the frame, for a call of one of our own functions."""
+        pointer = self.frame(24 + 16 * buffer.type.rank, 8)
+        fields = [Scalar("ptr", buffer.base), Scalar("ptr", buffer.base), buffer.offset]
+        for n, value in enumerate([*fields, *buffer.sizes, *buffer.strides]):
+            self.line(f"store {value}, ptr {self._field(pointer, 8 * n)}, align 8")
+        return Scalar("ptr", pointer)
+
+    def frame(self, size: int, align: int) -> str:
+        """Bytes in the function's frame, the same for every execution of the op that asks."""
+        self.stack += size
+        if self.stack > STACK_LIMIT:
+            raise InternalError(f"memref.alloca beyond {STACK_LIMIT} bytes in one function: use memref.alloc")
+        name = f"%s{len(self.entry)}"
+        self.entry.append(f"  {name} = alloca [{size} x i8], align {align}")
+        return name
+
+    # handlers: scalars and calls
+
+    def _nothing(self, op: Operation) -> None:
+        """A terminator: the op that owns the region reads its operands."""
+
+    def _constant(self, op: Operation) -> None:
+        attrs = op.attrs
+        assert isinstance(attrs, arith.ConstantAttrs)
+        self.values[op.result] = literal(attrs.value)
+
+    def _return(self, op: Operation) -> None:
+        values = [self.scalar(v) for v in op.operands]
+        self.line(f"ret {values[0]}" if values else "ret void")
+
+    def _call(self, op: Operation) -> None:
+        attrs = op.attrs
+        assert isinstance(attrs, CallAttrs)
+        symbol = attrs.callee.name
+        callee = lookup(self.module, symbol)
+        if callee is None or not callee.isa(Func):
+            raise InternalError(f"call of @{symbol}, which the module does not declare")
+        external = not callee.regions[0].blocks
+        convert = self._external_argument if external else self._own_argument
+        by_reference = external and symbol.startswith(BY_REFERENCE)
+        args = [convert(v, by_reference) for v in op.operands]
+        pure = external and not any(isinstance(v.type, MemRefType) for v in op.operands)
+        result = _result_type(function_type(callee))
+        if external:
+            value = self.call(symbol, args, result, pure=pure and result != "void")
+        else:
+            value = self._own_call(symbol, args, result)
+        if op.results:
+            self.values[op.result] = value
+
+    def _own_call(self, symbol: str, args: Sequence[Scalar], result: str) -> Scalar:
+        text = f"call {result} @{symbol}({', '.join(map(str, args))})"
+        if result != "void":
+            return self.let(result, text)
+        self.line(text)
+        return Scalar("void", "")
+
+    def _own_argument(self, value: Value, by_reference: bool) -> Scalar:
+        found = self.values[value]
+        return self.store_descriptor(found) if isinstance(found, Buffer) else found
+
+    def _external_argument(self, value: Value, by_reference: bool) -> Scalar:
+        found = self.values[value]
+        if isinstance(found, Buffer):
+            return Scalar("ptr", found.start)
+        if not by_reference:
+            return found
+        slot = self.frame(8, 8)
+        self.line(f"store {found}, ptr {slot}, align 8")
+        return Scalar("ptr", slot)
+
+    # handlers: buffers
+
+    def _alloc(self, op: Operation) -> None:
+        kind = op.result.type
+        assert isinstance(kind, MemRefType)
+        dynamic = iter(op.operands)
+        sizes = [i64(n) if n is not None else self.scalar(next(dynamic)) for n in kind.shape]
+        size = self.saturated_product([i64(byte_width(kind.element)), *sizes])
+        self.declarations.setdefault("tensorc_alloc", "declare noalias ptr @tensorc_alloc(i64) nounwind")
+        base = self.call("tensorc_alloc", [size], "ptr").text
+        self.values[op.result] = self.make_buffer(
+            kind, base, i64(0), sizes, self.row_major(kind, sizes), self.scopes.new()
+        )
+
+    def saturated_product(self, factors: Sequence[Scalar]) -> Scalar:
+        """The product, or 2**64 - 1 where it does not fit: an allocation that must fail instead of being too
+        small.
+        """
+        total = i64(1)
+        for factor in factors:
+            if total.constant is not None and factor.constant is not None:
+                total = i64(total.constant * factor.constant)
+                continue
+            if total.constant == 1:
+                total = factor
+                continue
+            pair = self.intrinsic("umul.with.overflow", "i64", [total, factor], "{ i64, i1 }")
+            value = self.let("i64", f"extractvalue {pair}, 0")
+            overflow = self.let("i1", f"extractvalue {pair}, 1")
+            total = self.let("i64", f"select {overflow}, i64 -1, {value}")
+        return total if total.constant is None or total.constant < 1 << 63 else i64(-1)
+
+    def _alloca(self, op: Operation) -> None:
+        kind = op.result.type
+        assert isinstance(kind, MemRefType)
+        sizes = [i64(n or 0) for n in kind.shape]
+        count = self.saturated_product([i64(byte_width(kind.element)), *sizes]).constant
+        assert count is not None
+        base = self.frame(max(count, 1), 64)
+        self.values[op.result] = self.make_buffer(
+            kind, base, i64(0), sizes, self.row_major(kind, sizes), self.scopes.new()
+        )
+
+    def _dealloc(self, op: Operation) -> None:
+        self.call("tensorc_free", [Scalar("ptr", self.buffer(op.operands[0]).base)], "void")
+
+    def _load(self, op: Operation) -> None:
+        buffer = self.buffer(op.operands[0])
+        pointer = self.address(buffer, [self.scalar(v) for v in op.operands[1:]])
+        self.values[op.result] = self.load_element(buffer, pointer)
+
+    def _store(self, op: Operation) -> None:
+        buffer = self.buffer(op.operands[1])
+        pointer = self.address(buffer, [self.scalar(v) for v in op.operands[2:]])
+        self.store_element(self.scalar(op.operands[0]), buffer, pointer)
+
+    def _dim(self, op: Operation) -> None:
+        sizes = self.buffer(op.operands[0]).sizes
+        axis = self.scalar(op.operands[1])
+        if axis.constant is not None:
+            self.values[op.result] = sizes[axis.constant]
+            return
+        found = sizes[0]
+        for n, size in enumerate(sizes[1:], 1):
+            here = self.let("i1", f"icmp eq {axis}, {n}")
+            found = self.let("i64", f"select {here}, {size}, {found}")
+        self.values[op.result] = found
+
+    def _reinterpret_cast(self, op: Operation) -> None:
+        source = self.buffer(op.operands[0])
+        kind = op.result.type
+        assert isinstance(kind, MemRefType)
+        offset, sizes, strides = view_parts(op)
+        self.values[op.result] = self.make_buffer(
+            kind,
+            source.base,
+            self.number(offset),
+            [self.number(n) for n in sizes],
+            [self.number(n) for n in strides],
+            source.root,
+        )
+
+    def _metadata(self, op: Operation) -> None:
+        source = self.buffer(op.operands[0])
+        kind = op.results[0].type
+        assert isinstance(kind, MemRefType)
+        self.values[op.results[0]] = self.make_buffer(kind, source.base, i64(0), [], [], source.root)
+        numbers = [source.offset, *source.sizes, *source.strides]
+        self.values.update(zip(op.results[1:], numbers, strict=True))
+
+    def _cast(self, op: Operation) -> None:
+        source = self.buffer(op.operands[0])
+        kind = op.result.type
+        assert isinstance(kind, MemRefType)
+        self.values[op.result] = self.make_buffer(
+            kind, source.base, source.offset, source.sizes, source.strides, source.root
+        )
+
+    def _copy(self, op: Operation) -> None:
+        """An element-wise loop nest over the target's extents (LLVM recognises the contiguous case)."""
+        source, target = (self.buffer(v) for v in op.operands)
+        loops = [self.open_loop(i64(0), size) for size in target.sizes]
+        indices = [loop.phis[0] for loop in loops]
+        value = self.load_element(source, self.address(source, indices))
+        self.store_element(value, target, self.address(target, indices))
+        for loop in reversed(loops):
+            self.close_loop(loop, i64(1))
+
+    def open_loop(self, lower: Scalar, upper: Scalar, inits: Sequence[Scalar] = ()) -> OpenLoop:
+        """Begin `for iv = lower; iv < upper`, carrying values; what follows is the body."""
+        head, inside, done = (self.new_label(hint) for hint in ("head", "body", "done"))
+        before = self.label
+        self.branch(head)
+        self.place(head)
+        first = len(self.lines)
+        phis = [self.let(v.type, f"phi {v.type} [ {v.text}, %{before} ]") for v in (lower, *inits)]
+        go_on = self.let("i1", f"icmp slt {phis[0]}, {upper.text}")
+        self.branch_if(go_on, inside, done)
+        self.place(inside)
+        return OpenLoop(head, done, first, phis)
+
+    def close_loop(self, loop: OpenLoop, step: Scalar, carried: Sequence[Scalar] = ()) -> None:
+        """End the body. iv < upper inside, so that iv + 1 cannot overflow; other steps are not known not to."""
+        iv = loop.phis[0]
+        following = self.let(iv.type, f"add{' nsw' if step.constant == 1 else ''} {iv}, {step.text}")
+        self.complete_phis(loop.first, [following, *carried])
+        self.branch(loop.head)
+        self.place(loop.done)
+
+    def complete_phis(self, first: int, values: Sequence[Scalar]) -> None:
+        """Add the edge from the current block to the phis that begin at line `first`."""
+        for n, value in enumerate(values, first):
+            self.lines[n] += f", [ {value.text}, %{self.label} ]"
+
+    # handlers: control flow
+
+    def _for(self, op: Operation) -> Steps:
+        lower, upper, step, *inits = (self.scalar(v) for v in op.operands)
+        block = op.regions[0].block
+        loop = self.open_loop(lower, upper, inits)
+        self.values.update(zip(block.args, loop.phis, strict=True))
+        yield self.emit_block(block)
+        self.close_loop(loop, step, [self.scalar(v) for v in block.terminator.operands])
+        self.values.update(zip(op.results, loop.phis[1:], strict=True))
+
+    def _if(self, op: Operation) -> Steps:
+        condition = self.scalar(op.operands[0])
+        then, other, done = (self.new_label(hint) for hint in ("then", "else", "done"))
+        has_else = bool(op.regions[1].blocks)
+        self.branch_if(condition, then, other if has_else else done)
+        arms = []
+        for region, label in zip(op.regions, (then, other), strict=True):
+            if not region.blocks:
+                continue
+            self.place(label)
+            yield self.emit_block(region.block)
+            arms.append((self.label, [self.scalar(v) for v in region.block.terminator.operands]))
+            self.branch(done)
+        self.place(done)
+        for n, result in enumerate(op.results):
+            kind = arms[0][1][n].type
+            incoming = ", ".join(f"[ {values[n].text}, %{label} ]" for label, values in arms)
+            self.values[result] = self.let(kind, f"phi {kind} {incoming}")
+
+    def _while(self, op: Operation) -> Steps:
+        inits = [self.scalar(v) for v in op.operands]
+        before, after = (region.block for region in op.regions)
+        head, inside, done = (self.new_label(hint) for hint in ("head", "body", "done"))
+        entered = self.label
+        self.branch(head)
+        self.place(head)
+        first = len(self.lines)
+        phis = [self.let(v.type, f"phi {v.type} [ {v.text}, %{entered} ]") for v in inits]
+        self.values.update(zip(before.args, phis, strict=True))
+        yield self.emit_block(before)
+        go_on, *passed = (self.scalar(v) for v in before.terminator.operands)
+        self.branch_if(go_on, inside, done)
+        self.values.update(zip(after.args, passed, strict=True))
+        self.place(inside)
+        yield self.emit_block(after)
+        self.complete_phis(first, [self.scalar(v) for v in after.terminator.operands])
+        self.branch(head)
+        self.place(done)
+        self.values.update(zip(op.results, passed, strict=True))
+
+    def _parallel(self, op: Operation) -> Steps:
+        """A sequential nest: any order is allowed."""
+        block = op.regions[0].block
+        rank = len(block.args)
+        bounds = [self.scalar(v) for v in op.operands]
+        loops = [self.open_loop(bounds[axis], bounds[rank + axis]) for axis in range(rank)]
+        self.values.update((arg, loop.phis[0]) for arg, loop in zip(block.args, loops, strict=True))
+        yield self.emit_block(block)
+        for loop, step in reversed(list(zip(loops, bounds[2 * rank :], strict=True))):
+            self.close_loop(loop, step)
+
+
+_VIEWS = (memref.ReinterpretCast, memref.Cast, memref.ExtractStridedMetadata)
+
+
+def _result_type(type: FunctionType) -> str:
+    if len(type.results) > 1:
+        raise InternalError("a loop-level function returns at most one value")
+    return llvm_type(type.results[0]) if type.results else "void"

@@ -1,0 +1,173 @@
+"""The scalar ops as LLVM instructions, intrinsics and C library calls.
+
+No instruction here carries a fast-math flag, `nsw`, `nuw` or `exact`. Integer division, shifts and
+float-to-integer conversion are emitted as they
+are: whoever builds them guards their operands, and the loop interpreter raises where a guard is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tensorc.codegen_llvm.emitter_values import Scalar, llvm_type
+from tensorc.ir.core import Operation
+from tensorc.ir.definition import OpDefinition
+from tensorc.ops.loops import arith, casts, math
+
+if TYPE_CHECKING:
+    from tensorc.codegen_llvm.emitter import Emitter
+
+INSTRUCTIONS: dict[type[OpDefinition], str] = {
+    arith.AddF: "fadd",
+    arith.SubF: "fsub",
+    arith.MulF: "fmul",
+    arith.DivF: "fdiv",
+    arith.RemF: "frem",
+    arith.NegF: "fneg",
+    arith.AddI: "add",
+    arith.SubI: "sub",
+    arith.MulI: "mul",
+    arith.DivSI: "sdiv",
+    arith.DivUI: "udiv",
+    arith.RemSI: "srem",
+    arith.RemUI: "urem",
+    arith.AndI: "and",
+    arith.OrI: "or",
+    arith.XOrI: "xor",
+    arith.ShLI: "shl",
+    arith.ShRSI: "ashr",
+    arith.ShRUI: "lshr",
+}
+
+INTRINSICS: dict[type[OpDefinition], str] = {
+    arith.MaximumF: "maximum",
+    arith.MinimumF: "minimum",
+    arith.MaxSI: "smax",
+    arith.MinSI: "smin",
+    arith.MaxUI: "umax",
+    arith.MinUI: "umin",
+    math.Sqrt: "sqrt",
+    math.AbsF: "fabs",
+    math.Floor: "floor",
+    math.Ceil: "ceil",
+    math.Trunc: "trunc",
+    math.Round: "round",
+    math.RoundEven: "roundeven",
+    math.CopySign: "copysign",
+    math.Fma: "fma",
+    math.CtPop: "ctpop",
+}
+
+# Intrinsics with a trailing `i1`: "poison at INT_MIN" or "poison at zero", never asked for.
+FLAGGED_INTRINSICS: dict[type[OpDefinition], str] = {math.AbsI: "abs", math.CtLz: "ctlz", math.CtTz: "cttz"}
+
+CONVERSIONS: dict[type[OpDefinition], str] = {
+    casts.ExtSI: "sext",
+    casts.ExtUI: "zext",
+    casts.TruncI: "trunc",
+    casts.ExtF: "fpext",
+    casts.TruncF: "fptrunc",
+    casts.SIToFP: "sitofp",
+    casts.UIToFP: "uitofp",
+    casts.FPToSI: "fptosi",
+    casts.FPToUI: "fptoui",
+    casts.Bitcast: "bitcast",
+}
+
+
+def emit_scalar(e: Emitter, op: Operation) -> Scalar | None:
+    """The result of a scalar op, its instructions appended; None if the op is not a scalar op of this table."""
+    definition = op.definition
+    if definition is None:
+        return None
+    special = SPECIAL.get(definition)
+    if special is not None:
+        return special(e, op)
+    xs = [e.scalar(v) for v in op.operands]
+    if definition in INSTRUCTIONS:
+        return e.let(xs[0].type, f"{INSTRUCTIONS[definition]} {xs[0].type} {_texts(xs)}")
+    if definition in INTRINSICS:
+        return e.intrinsic(INTRINSICS[definition], xs[0].type, xs)
+    if definition in FLAGGED_INTRINSICS:
+        return e.intrinsic(FLAGGED_INTRINSICS[definition], xs[0].type, [xs[0], Scalar("i1", "false")])
+    if definition in CONVERSIONS:
+        target = llvm_type(op.result.type)
+        return e.let(target, f"{CONVERSIONS[definition]} {xs[0]} to {target}")
+    if issubclass(definition, math.MathOp) and definition.symbol is not None:
+        return e.library(definition.symbol, xs)
+    return None
+
+
+def _texts(xs: list[Scalar]) -> str:
+    return ", ".join(x.text for x in xs)
+
+
+def _compare(e: Emitter, op: Operation) -> Scalar:
+    attrs = op.attrs
+    assert isinstance(attrs, arith.PredicateAttrs)
+    integers = op.isa(arith.CmpI)
+    word = (arith.CmpI if integers else arith.CmpF).predicate_name(attrs)
+    a, b = (e.scalar(v) for v in op.operands)
+    return e.let("i1", f"{'icmp' if integers else 'fcmp'} {word} {a}, {b.text}")
+
+
+def _select(e: Emitter, op: Operation) -> Scalar:
+    condition, yes, no = (e.scalar(v) for v in op.operands)
+    return e.let(yes.type, f"select {condition}, {yes}, {no}")
+
+
+def _floor_divide(e: Emitter, op: Operation) -> Scalar:
+    """The quotient towards zero, less one where it was negative and inexact."""
+    a, b = (e.scalar(v) for v in op.operands)
+    down = e.let("i1", f"xor i1 {_negative(e, a).text}, {_negative(e, b).text}")
+    return _adjusted_quotient(e, a, b, down, "sub")
+
+
+def _ceil_divide(e: Emitter, op: Operation) -> Scalar:
+    """The quotient towards zero, plus one where it was positive and inexact."""
+    a, b = (e.scalar(v) for v in op.operands)
+    down = e.let("i1", f"xor i1 {_negative(e, a).text}, {_negative(e, b).text}")
+    up = e.let("i1", f"xor i1 {down.text}, true")
+    return _adjusted_quotient(e, a, b, up, "add")
+
+
+def _negative(e: Emitter, x: Scalar) -> Scalar:
+    return e.let("i1", f"icmp slt {x}, {'false' if x.type == 'i1' else '0'}")
+
+
+def _adjusted_quotient(e: Emitter, a: Scalar, b: Scalar, when: Scalar, how: str) -> Scalar:
+    quotient = e.let(a.type, f"sdiv {a}, {b.text}")
+    product = e.let(a.type, f"mul {quotient}, {b.text}")
+    inexact = e.let("i1", f"icmp ne {product}, {a.text}")
+    adjust = e.let("i1", f"and i1 {inexact.text}, {when.text}")
+    step = adjust if a.type == "i1" else e.let(a.type, f"zext {adjust} to {a.type}")
+    return e.let(a.type, f"{how} {quotient}, {step.text}")
+
+
+def _rsqrt(e: Emitter, op: Operation) -> Scalar:
+    x = e.scalar(op.operands[0])
+    root = e.intrinsic("sqrt", x.type, [x])
+    return e.let(x.type, f"fdiv {x.type} 1.0, {root.text}")
+
+
+def _index_cast(e: Emitter, op: Operation) -> Scalar:
+    x = e.scalar(op.operands[0])
+    target = llvm_type(op.result.type)
+    if x.type == target:
+        return x
+    if int(target[1:]) < int(x.type[1:]):
+        return e.let(target, f"trunc {x} to {target}")
+    return e.let(target, f"{'sext' if op.isa(casts.IndexCast) else 'zext'} {x} to {target}")
+
+
+SPECIAL: dict[type[OpDefinition], Callable[[Emitter, Operation], Scalar]] = {
+    arith.CmpI: _compare,
+    arith.CmpF: _compare,
+    arith.Select: _select,
+    arith.FloorDivSI: _floor_divide,
+    arith.CeilDivSI: _ceil_divide,
+    math.Rsqrt: _rsqrt,
+    casts.IndexCast: _index_cast,
+    casts.IndexCastUI: _index_cast,
+}

@@ -1,0 +1,140 @@
+"""What the emitter knows of a value while it writes text: typed scalars, exploded buffer descriptors, alias
+scopes.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+
+from tensorc.ir.attributes import Attribute, BoolAttr, FloatAttr, IntegerAttr
+from tensorc.ir.errors import InternalError
+from tensorc.ir.types import FloatType, IndexType, IntegerType, MemRefType, ScalarType, Type
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """An LLVM first-class value: `type text`, for example `i64 %7` or `double 0x3FF0000000000000`."""
+
+    type: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.text}"
+
+    @property
+    def constant(self) -> int | None:
+        """The value of an integer literal, else None."""
+        text = self.text
+        return (
+            int(text)
+            if text[0] == "-" or (text[0].isdigit() and "x" not in text and "." not in text)
+            else None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """A memref value: a pointer to the first element of the allocation's aligned part, and numbers in
+    elements.
+    """
+
+    type: MemRefType
+    base: str
+    start: str
+    offset: Scalar
+    sizes: tuple[Scalar, ...]
+    strides: tuple[Scalar, ...]
+    root: int | None
+    """Which allocation it lies in, as an alias scope; None when nothing is known."""
+
+
+def i64(value: int) -> Scalar:
+    return Scalar("i64", str(value))
+
+
+def llvm_type(type: Type) -> str:
+    """The LLVM type of a loop-level scalar type. Raises InternalError for types that have none."""
+    if isinstance(type, IntegerType) and not type.unsigned:
+        return f"i{type.width}"
+    if isinstance(type, IndexType):
+        return "i64"
+    if isinstance(type, FloatType) and type.name in ("f32", "f64"):
+        return "float" if type.width == 32 else "double"
+    raise InternalError(f"no machine type for {type}")
+
+
+def byte_width(element: ScalarType) -> int:
+    """Bytes of one element in memory. Raises InternalError for `i1`, which has no place in memory."""
+    if isinstance(element, IndexType):
+        return 8
+    if isinstance(element, IntegerType | FloatType) and element.width % 8 == 0:
+        return element.width // 8
+    raise InternalError(f"{element} cannot be an element in memory")
+
+
+def literal(value: Attribute) -> Scalar:
+    """The literal of a scalar attribute. Floats are written as the bits of a double, exact for NaN and
+    infinities too.
+    """
+    if isinstance(value, BoolAttr):
+        return Scalar("i1", "true" if value.value else "false")
+    if isinstance(value, IntegerAttr):
+        if value.type == IntegerType(1):
+            return Scalar("i1", "true" if value.value & 1 else "false")
+        return Scalar(llvm_type(value.type), str(_signed(value)))
+    if isinstance(value, FloatAttr):
+        bits = struct.unpack("<Q", struct.pack("<d", value.value))[0]
+        return Scalar(llvm_type(value.type), f"0x{bits:016X}")
+    raise InternalError(f"no literal for {value}")
+
+
+def _signed(value: IntegerAttr) -> int:
+    bits = 64 if isinstance(value.type, IndexType) else value.type.width
+    wrapped = value.value & ((1 << bits) - 1)
+    return wrapped - (1 << bits) if wrapped >> (bits - 1) else wrapped
+
+
+@dataclass
+class Scopes:
+    """Alias scopes of one function: which allocations are known to be distinct.
+
+    Scope lists are quadratic in the number of scopes, so only the first `LIMIT` allocations of a function get
+    one.
+    """
+
+    LIMIT = 48
+
+    count: int = 0
+    used: set[int] = field(default_factory=set)
+
+    def new(self) -> int | None:
+        if self.count == self.LIMIT:
+            return None
+        self.count += 1
+        return self.count - 1
+
+    def suffix(self, root: int | None, first: int) -> str:
+        """What to append to a load or store in `root`; `first` is the number of the function's first metadata
+        node.
+        """
+        if root is None:
+            return ""
+        self.used.add(root)
+        return f", !alias.scope !{self._list(first, root)}, !noalias !{self._list(first, root) + 1}"
+
+    def _list(self, first: int, root: int) -> int:
+        return first + 1 + 3 * root + 1
+
+    def nodes(self, first: int) -> list[str]:
+        """Metadata: the domain, then for each scope the scope, its singleton list, and the list of the
+        others.
+        """
+        lines = [f"!{first} = distinct !{{!{first}}}"]
+        scope = [first + 1 + 3 * root for root in range(self.count)]
+        for root in range(self.count):
+            others = ", ".join(f"!{scope[other]}" for other in range(self.count) if other != root)
+            lines.append(f"!{scope[root]} = distinct !{{!{scope[root]}, !{first}}}")
+            lines.append(f"!{scope[root] + 1} = !{{!{scope[root]}}}")
+            lines.append(f"!{scope[root] + 2} = !{{{others}}}")
+        return lines

@@ -1,0 +1,116 @@
+"""External functions of the loop interpreter: the C library by name, the `tensorc_*` functions, BLAS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from tensorc.interp.loop_memory import LoopError, View
+from tensorc.ir.definition import REGISTRY
+from tensorc.ops.loops.math import MathOp
+
+_BLAS = "tensorc_blas_"
+
+
+def external(symbol: str) -> Callable[..., Any] | None:
+    """The implementation of an external function, or None. Scalars arrive as NumPy scalars, buffers as
+    `View`s.
+    """
+    if symbol.startswith(_BLAS):
+        return _blas(symbol.removeprefix(_BLAS))
+    return _functions().get(symbol)
+
+
+@cache
+def _functions() -> dict[str, Callable[..., Any]]:
+    table: dict[str, Callable[..., Any]] = {}
+    for definition in REGISTRY.values():
+        if issubclass(definition, MathOp) and definition.symbol is not None:
+            _enter(table, definition.symbol, definition.function)
+    for name, function in _special().items():
+        _enter(table, name, function)
+    return table
+
+
+def _enter(table: dict[str, Callable[..., Any]], name: str, function: Callable[..., Any]) -> None:
+    """Under the C library's two names and under ours."""
+    for key in (name, f"{name}f", f"tensorc_{name}_f64", f"tensorc_{name}_f32"):
+        table[key] = function
+
+
+def _special() -> dict[str, Callable[..., Any]]:
+    """Functions that the `math` dialect lacks."""
+    import scipy.special
+
+    return {
+        "erfc": scipy.special.erfc,
+        "lgamma": scipy.special.gammaln,
+        "tgamma": scipy.special.gamma,
+        "fmod": np.fmod,
+        "hypot": np.hypot,
+        "sigmoid": scipy.special.expit,
+        "softplus": lambda x: np.logaddexp(x.dtype.type(0), x),
+        "logaddexp": np.logaddexp,
+        "log1mexp": _log1mexp,
+    }
+
+
+def _log1mexp(x: Any) -> Any:
+    """log(1 - exp(x)) for x <= 0 (Maechler 2012, "Accurately computing log(1 - exp(-|a|))", eq. 7)."""
+    return np.log(-np.expm1(x)) if x > -np.log(2.0) else np.log1p(-np.exp(x))
+
+
+def _blas(name: str) -> Callable[..., Any] | None:
+    return {"dgemm": _gemm, "sgemm": _gemm}.get(name)
+
+
+def _gemm(
+    transa: Any,
+    transb: Any,
+    m: Any,
+    n: Any,
+    k: Any,
+    alpha: Any,
+    a: View,
+    lda: Any,
+    b: View,
+    ldb: Any,
+    beta: Any,
+    c: View,
+    ldc: Any,
+) -> None:
+    """C := alpha op(A) op(B) + beta C on column-major matrices (Dongarra et al. 1990, ACM TOMS 16(1), xGEMM)."""
+    m, n, k, lda, ldb, ldc = (int(v) for v in (m, n, k, lda, ldb, ldc))
+    if m == 0 or n == 0:
+        return
+    left = _operand(a, transa, m, k, lda, "A")
+    right = _operand(b, transb, k, n, ldb, "B")
+    target, written = c.matrix(m, n, _leading(ldc, m, "C"))
+    product = alpha * (left @ right)
+    if beta != 0:
+        if written is not None and not written.all():
+            raise LoopError("C is read before it is written", None)
+        product = product + beta * target
+    target[...] = product
+    if written is not None:
+        written[...] = True
+
+
+def _leading(leading: int, rows: int, what: str) -> int:
+    if leading < max(1, rows):
+        raise LoopError(f"leading dimension {leading} of {what} is below {rows}", None)
+    return leading
+
+
+def _operand(view: View, transpose: Any, rows: int, columns: int, leading: int, what: str) -> Any:
+    flag = chr(int(transpose) & 0xFF).upper()
+    if flag not in "NTC":
+        raise LoopError(f"transpose flag {flag!r} of {what}", None)
+    stored = (rows, columns) if flag == "N" else (columns, rows)
+    matrix, written = view.matrix(*stored, _leading(leading, stored[0], what))
+    if written is not None and not written.all():
+        raise LoopError(f"{what} is read before it is written", None)
+    return matrix if flag == "N" else matrix.T
