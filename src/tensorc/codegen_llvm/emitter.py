@@ -124,7 +124,7 @@ class Emitter:
         return "\n".join(parts) + "\n"
 
     def function_attributes(self) -> str:
-        """Written out on each function, so that the text can be joined with other text that numbers groups."""
+        """Written out on each function: joined with other text, numbered groups could clash."""
         flags = ["nounwind", '"denormal-fp-math"="ieee,ieee"', '"no-trapping-math"="true"']
         if self.options.vector_width is not None:
             flags.append(f'"prefer-vector-width"="{self.options.vector_width}"')
@@ -311,7 +311,7 @@ class Emitter:
         self.values[op.result] = result
 
     def _argument_roots(self, block: Block) -> dict[Value, int | None]:
-        """The alias scope of each memref argument: its own if it is stored to, the inputs' common one if not."""
+        """The alias scope of each memref argument: its own if stored to, else the inputs' common one."""
         source: dict[Value, Value] = {arg: arg for arg in block.args}
         written: set[Value] = set()
         for parent in block:
@@ -551,7 +551,7 @@ class Emitter:
         return OpenLoop(head, done, first, phis)
 
     def close_loop(self, loop: OpenLoop, step: Scalar, carried: Sequence[Scalar] = ()) -> None:
-        """End the body. iv < upper inside, so that iv + 1 cannot overflow; other steps are not known not to."""
+        """End the body. iv < upper inside, so iv + 1 cannot overflow; other steps might."""
         iv = loop.phis[0]
         following = self.let(iv.type, f"add{' nsw' if step.constant == 1 else ''} {iv}, {step.text}")
         self.complete_phis(loop.first, [following, *carried])

@@ -77,7 +77,7 @@ CONVERSIONS: dict[type[OpDefinition], str] = {
 
 
 def emit_scalar(e: Emitter, op: Operation) -> Scalar | None:
-    """The result of a scalar op, its instructions appended; None if the op is not a scalar op of this table."""
+    """The result of a scalar op, its instructions appended; None if the op is not of this table."""
     definition = op.definition
     if definition is None:
         return None

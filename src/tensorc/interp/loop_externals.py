@@ -82,7 +82,7 @@ def _gemm(
     c: View,
     ldc: Any,
 ) -> None:
-    """C := alpha op(A) op(B) + beta C on column-major matrices (Dongarra et al. 1990, ACM TOMS 16(1), xGEMM)."""
+    """C := alpha op(A) op(B) + beta C, column-major (Dongarra et al. 1990, ACM TOMS 16(1), xGEMM)."""
     m, n, k, lda, ldb, ldc = (int(v) for v in (m, n, k, lda, ldb, ldc))
     if m == 0 or n == 0:
         return

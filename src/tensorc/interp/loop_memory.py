@@ -163,7 +163,7 @@ def _row_major(array: npt.NDArray[Any]) -> bool:
 
 
 def _flat(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> tuple[npt.NDArray[Any], int]:
-    """The memory an array spans as one row of elements that shares it, and the position of its first element."""
+    """The memory an array spans, shared, as one row of elements; the position of its first element."""
     if array.size == 0:
         return np.zeros(0, dtype), 0
     low = sum(min(0, step * (n - 1)) for step, n in zip(array.strides, array.shape, strict=True))

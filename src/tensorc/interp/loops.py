@@ -56,7 +56,7 @@ def run(
 
 
 def shapes(module: Operation, name: str, inputs: Sequence[Any], extents: int) -> tuple[int, Any, list[int]]:
-    """Call `@name_shapes(inputs..., err, extents)`; returns its code, the error cell and the extents written."""
+    """Call `@name_shapes(inputs..., err, extents)`; returns its code, the error cell and the extents."""
     cell, found = np.zeros(4, np.int64), np.zeros(extents, np.int64)
     code = LoopInterpreter(module).call(f"{name}_shapes", [*inputs, cell, found], len(inputs))
     return int(code), cell, found.tolist()
@@ -222,7 +222,7 @@ class Program:
 
     def _for(self, op: Operation) -> Any:
         block = op.regions[0].block
-        lower, upper, step = self.slots(op.operands[:3])
+        _, upper, step = self.slots(op.operands[:3])
         iv = self.slot(block.args[0])
         self._move(op.results, op.operands[3:])
         self._move(block.args[:1], op.operands[:1])
@@ -355,7 +355,7 @@ def _function(op: Operation, definition: type[ScalarOp]) -> Callable[..., Any]:
         and not issubclass(definition, UnsignedOp)
         and definition not in (math.CtPop, math.CtLz, math.CtTz)
     ):
-        plain = definition.function  # type: ignore[attr-defined]
+        plain: Callable[..., Any] = definition.function  # type: ignore[attr-defined]
         return _PLAIN.get(plain, plain)
     evaluate = definition.evaluate
     return lambda *xs: evaluate(attrs, kind, *xs)

@@ -346,8 +346,10 @@ def _fma32(a: Any, b: Any, c: Any) -> Any:
 
 def _fma64_one(a: float, b: float, c: float) -> float:
     naive = a * b + c
-    if not (np.isfinite(a) and np.isfinite(b) and np.isfinite(c)):
+    if not (np.isfinite(a) and np.isfinite(b)):
         return naive
+    if not np.isfinite(c):
+        return c
     exact = Fraction(a) * Fraction(b) + Fraction(c)
     if exact == 0:
         return 0.0 if a != 0 and b != 0 else naive

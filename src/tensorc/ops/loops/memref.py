@@ -69,7 +69,7 @@ class _Allocation(LoopOp):
 
 @register
 class Alloc(_Allocation):
-    """`memref.alloc(dynamic extents...)`: a fresh buffer, contents undefined, aligned to 64 bytes at least."""
+    """`memref.alloc(dynamic extents...)`: a fresh buffer, contents undefined, aligned to 64 bytes."""
 
     name = "memref.alloc"
 
