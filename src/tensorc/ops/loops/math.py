@@ -318,13 +318,18 @@ class Atan2(MathOp):
     symbol = "atan2"
 
 
+def _pow(x: Any, y: Any) -> Any:
+    # NumPy takes a square root for a scalar exponent 0.5, which is NaN at -inf; on arrays it calls C's pow.
+    return np.power(np.atleast_1d(x), np.atleast_1d(y)).reshape(np.shape(x))[()]
+
+
 @register
 class PowF(MathOp):
     """`math.powf`: C's `pow`."""
 
     name = "math.powf"
     arity = 2
-    function = np.power
+    function = staticmethod(_pow)
     symbol = "pow"
 
 
