@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ import numpy.typing as npt
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import NO_ATTRS, Attrs, OpDefinition, Trait
 from tensorc.ir.definition import register as _register
-from tensorc.ir.types import Type
+from tensorc.ir.types import ScalarType, Type
 
 if TYPE_CHECKING:
     from tensorc.ir.builder import Builder
@@ -73,9 +73,25 @@ class ErrorSample:
     match: str = ""
 
 
+@dataclass(frozen=True)
+class Fact(Generic[V]):
+    """A shape fact that inference could not decide and that must hold at run time: `condition`, with two values for the message.
+
+    `kind` is a row of `ops.faults.FAULTS`; `axis` is the axis it is about, -1 for none.
+    """
+
+    kind: str
+    condition: V
+    a: int | V
+    b: int | V
+    axis: int = -1
+
+
 class OpDef(OpDefinition):
     """Base of the tensor ops."""
 
+    accepts: ClassVar[tuple[ScalarType, ...]] = ()
+    """Element types of the tensor operands that share the op's element type; the coverage report shows one cell for each."""
     public: ClassVar[str | None] = None
     """Name in `tc` (and aliases in `aliases`) when the op is a function of its operands alone; None for ops the api wraps itself."""
     aliases: ClassVar[tuple[str, ...]] = ()
@@ -89,6 +105,11 @@ class OpDef(OpDefinition):
         Static extents of the inferred type are integers. Must not create an op when the extent is already at hand.
         """
         raise NotImplementedError(cls.name)
+
+    @classmethod
+    def facts(cls, b: Creator[V], operands: Sequence[V], attrs: Attrs) -> list[Fact[V]]:
+        """The shape facts that inference left open, built with `b`; none when every extent is static. Code checks them before it computes."""
+        return []
 
     @classmethod
     def reference(cls, attrs: Attrs, *operands: Any) -> Any:

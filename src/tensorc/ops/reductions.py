@@ -1,0 +1,204 @@
+"""Reductions along axes. They keep the element type: the caller casts integers and bools first where NumPy widens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from tensorc.ir.core import Operation, Value
+from tensorc.ir.definition import Attrs
+from tensorc.ir.types import ScalarType, i1
+from tensorc.ops import dtypes, emit
+from tensorc.ops.base import Sample, register
+from tensorc.ops.dtypes import integer_range, is_floating, is_signed_integer, to_dtype
+from tensorc.ops.families import AxesAttrs, Composite, Reduction, axes_of, reduced_type, reduction_error_samples
+
+if TYPE_CHECKING:
+    from tensorc.ir.builder import Builder
+
+
+@register
+class Sum(Reduction):
+    """The sum along `axes`, 0 for none; integers wrap; floats are added in blocks, pairwise, with an error no worse than NumPy's."""
+
+    name = "tensorc.sum"
+    accepts = dtypes.NUMBERS
+    combiner = "add"
+
+    @classmethod
+    def reference(cls, attrs: Attrs, *operands: Any) -> Any:
+        return np.asarray(np.add.reduce(operands[0], axis=axes_of(attrs), dtype=operands[0].dtype))
+
+    @classmethod
+    def initial(cls, element: ScalarType) -> Any:
+        return to_dtype(element).type(0)
+
+    @staticmethod
+    def combine(s: Any, element: ScalarType, acc: Any, x: Any) -> Any:
+        return s.addf(acc, x) if is_floating(element) else s.addi(acc, x)
+
+    @classmethod
+    def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
+        return (emit.spread(b, cotangents[0], axes_of(op.attrs), op.operands[0]),)
+
+
+class _Extremum(Reduction):
+    """Greatest or least along `axes`; NaN if there is one; the gradient is shared equally among the elements that attain it."""
+
+    accepts = dtypes.NUMBERS
+    nonempty = True
+
+    @classmethod
+    def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
+        (x,), axes = op.operands, axes_of(op.attrs)
+        element = emit.element(x)
+        attained = emit.either(b, emit.eq(b, x, emit.spread(b, op.result, axes, x)), emit.isnan(b, x))
+        count = emit.sum(b, emit.cast(b, attained, element), axes)
+        share = emit.spread(b, emit.div(b, cotangents[0], count), axes, x)
+        return (emit.where(b, attained, share, emit.zeros_like(b, x)),)
+
+
+@register
+class Max(_Extremum):
+    """The greatest element along `axes`; NaN if there is one; +0 is greater than -0. Equal greatest elements share the gradient equally."""
+
+    name = "tensorc.max"
+    combiner = "maximum"
+
+    @classmethod
+    def reference(cls, attrs: Attrs, *operands: Any) -> Any:
+        x, axes = operands[0], axes_of(attrs)
+        found = np.asarray(np.maximum.reduce(x, axis=axes)) if x.ndim else x.copy()
+        if x.dtype.kind != "f":
+            return found
+        positive = np.logical_or.reduce((x == 0) & ~np.signbit(x), axis=axes) if x.ndim else ~np.signbit(x)
+        return np.where(found == 0, np.where(positive, 0.0, -0.0), found).astype(x.dtype)
+
+    @classmethod
+    def initial(cls, element: ScalarType) -> Any:
+        return to_dtype(element).type(-np.inf if is_floating(element) else integer_range(element)[0])  # type: ignore[arg-type]
+
+    @staticmethod
+    def combine(s: Any, element: ScalarType, acc: Any, x: Any) -> Any:
+        if is_floating(element):
+            return s.maximumf(acc, x)
+        return s.maxsi(acc, x) if is_signed_integer(element) else s.maxui(acc, x)
+
+
+@register
+class Min(_Extremum):
+    """The least element along `axes`; NaN if there is one; -0 is less than +0. Equal least elements share the gradient equally."""
+
+    name = "tensorc.min"
+    combiner = "minimum"
+
+    @classmethod
+    def reference(cls, attrs: Attrs, *operands: Any) -> Any:
+        x, axes = operands[0], axes_of(attrs)
+        found = np.asarray(np.minimum.reduce(x, axis=axes)) if x.ndim else x.copy()
+        if x.dtype.kind != "f":
+            return found
+        negative = np.logical_or.reduce((x == 0) & np.signbit(x), axis=axes) if x.ndim else np.signbit(x)
+        return np.where(found == 0, np.where(negative, -0.0, 0.0), found).astype(x.dtype)
+
+    @classmethod
+    def initial(cls, element: ScalarType) -> Any:
+        return to_dtype(element).type(np.inf if is_floating(element) else integer_range(element)[1])  # type: ignore[arg-type]
+
+    @staticmethod
+    def combine(s: Any, element: ScalarType, acc: Any, x: Any) -> Any:
+        if is_floating(element):
+            return s.minimumf(acc, x)
+        return s.minsi(acc, x) if is_signed_integer(element) else s.minui(acc, x)
+
+
+class _Logic(Reduction):
+    accepts = (i1,)
+    not_differentiable = "bools have no gradient"
+    neutral: ClassVar[bool]
+
+    @classmethod
+    def initial(cls, element: ScalarType) -> Any:
+        return np.bool_(cls.neutral)
+
+
+@register
+class Any_(_Logic):
+    """Whether any bool along `axes` holds; false for none."""
+
+    name = "tensorc.any"
+    combiner = "or"
+    neutral = False
+
+    @classmethod
+    def reference(cls, attrs: Attrs, *operands: Any) -> Any:
+        return np.asarray(np.logical_or.reduce(operands[0], axis=axes_of(attrs)) if operands[0].ndim else operands[0].copy())
+
+    @staticmethod
+    def combine(s: Any, element: ScalarType, acc: Any, x: Any) -> Any:
+        return s.ori(acc, x)
+
+
+@register
+class All_(_Logic):
+    """Whether all bools along `axes` hold; true for none."""
+
+    name = "tensorc.all"
+    combiner = "and"
+    neutral = True
+
+    @classmethod
+    def reference(cls, attrs: Attrs, *operands: Any) -> Any:
+        return np.asarray(np.logical_and.reduce(operands[0], axis=axes_of(attrs)) if operands[0].ndim else operands[0].copy())
+
+    @staticmethod
+    def combine(s: Any, element: ScalarType, acc: Any, x: Any) -> Any:
+        return s.andi(acc, x)
+
+
+@register
+class Mean(Composite):
+    """The mean along `axes`: sum divided by count, NaN for none.
+
+    C1: `axes` are ascending, unique and within the rank. C2: the element type is f32 or f64.
+    """
+
+    name = "tensorc.mean"
+    attrs_type = AxesAttrs
+    accepts = dtypes.FLOATS
+
+    @classmethod
+    def infer(cls, operands: Any, attrs: Attrs) -> Any:
+        return (reduced_type(cls, operands, attrs, nonempty=False),)
+
+    extents = Reduction.extents  # type: ignore[assignment]
+
+    @classmethod
+    def reference(cls, attrs: Attrs, *operands: Any) -> Any:
+        x, axes = operands[0], axes_of(attrs)
+        total = np.asarray(np.add.reduce(x, axis=axes, dtype=x.dtype))
+        count = np.prod([x.shape[axis] for axis in axes], dtype=np.int64).astype(x.dtype)
+        return total / count
+
+    @classmethod
+    def decompose(cls, b: Builder, op: Operation) -> Sequence[Value]:
+        (x,), axes = op.operands, axes_of(op.attrs)
+        total = emit.sum(b, x, axes)
+        count = emit.size(b, x, axes, emit.element(x))
+        return (emit.div(b, total, emit.broadcast_like(b, count, total)),)
+
+    @classmethod
+    def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
+        (x,), (g,), axes = op.operands, cotangents, axes_of(op.attrs)
+        count = emit.size(b, x, axes, emit.element(x))
+        return (emit.spread(b, emit.div(b, g, emit.broadcast_like(b, count, g)), axes, x),)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        return Sum.samples.__func__(cls)  # type: ignore[attr-defined, no-any-return]
+
+    @classmethod
+    def error_samples(cls) -> Any:
+        return reduction_error_samples(cls)
