@@ -1,6 +1,8 @@
-"""The tensor ops: one op, one class, grouped by family; the loop dialects in `loops/`; the scalar table in `scalar.py`.
+"""The tensor ops: one op, one class, grouped by family; the loop dialects in `loops/`; the scalar table in
+`scalar.py`.
 
-May import `ir` only. Importing the package registers every op class found in the folder, so a new op is one class in one file. See README.md.
+May import `ir` only. Importing the package registers every op class found in the folder, so a new op is one
+class in one file. See README.md.
 """
 
 from __future__ import annotations

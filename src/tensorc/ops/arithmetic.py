@@ -1,17 +1,19 @@
-"""Arithmetic on numbers: sums, products, quotients, rounding, casts. Integers wrap; semantics are NumPy's on x86-64."""
+"""Arithmetic on numbers: sums, products, quotients, rounding, casts. Integers wrap; semantics are NumPy's on
+x86-64.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Attrs, Trait
-from tensorc.ir.types import FloatType, IntegerType, ScalarType, TensorType, f32, f64, i32
+from tensorc.ir.types import FloatType, IntegerType, ScalarType, TensorType, f32, f64, i32, ui32, ui64
 from tensorc.ops import checks, dtypes, emit, guards
+from tensorc.ops.attrs import CastAttrs
 from tensorc.ops.base import ErrorSample, Sample, register
 from tensorc.ops.dtypes import is_floating, is_signed_integer
 from tensorc.ops.families import Pointwise, sample_array
@@ -114,7 +116,9 @@ def _zeros(b: Builder, op: Operation) -> Sequence[Value | None]:
 
 @register
 class FloorDiv(Pointwise):
-    """The quotient rounded down; integers by zero give 0, INT_MIN // -1 is INT_MIN; floats by zero give x / 0. Its gradient is zero."""
+    """The quotient rounded down; integers by zero give 0, INT_MIN // -1 is INT_MIN; floats by zero give x /
+    0. Its gradient is zero.
+    """
 
     name = "tensorc.floor_div"
     public = "floor_divide"
@@ -127,7 +131,7 @@ class FloorDiv(Pointwise):
     def scalar(s: Any, elements: Sequence[ScalarType], *xs: Any) -> Any:
         if is_floating(elements[0]):
             return guards.float_divide_floor(s, *xs)[0]
-        return guards.divide_floor(s, *xs, is_signed_integer(elements[0]))[0]
+        return guards.divide_floor(s, xs[0], xs[1], is_signed_integer(elements[0]))[0]
 
     @classmethod
     def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
@@ -136,7 +140,7 @@ class FloorDiv(Pointwise):
 
 @register
 class Mod(Pointwise):
-    """The remainder of floor division, with the divisor's sign; integers by zero give 0, floats by zero NaN."""
+    """The remainder of floor division, with the sign of the divisor: 0 for integers by zero, NaN for floats."""
 
     name = "tensorc.mod"
     public = "remainder"
@@ -150,13 +154,13 @@ class Mod(Pointwise):
     def scalar(s: Any, elements: Sequence[ScalarType], *xs: Any) -> Any:
         if is_floating(elements[0]):
             return guards.float_divide_floor(s, *xs)[1]
-        return guards.divide_floor(s, *xs, is_signed_integer(elements[0]))[1]
+        return guards.divide_floor(s, xs[0], xs[1], is_signed_integer(elements[0]))[1]
 
     @classmethod
     def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
         """x mod y = x - floor(x/y) y with a piecewise constant floor."""
         (g,) = cotangents
-        quotient = emit.op(b, FloorDiv, *op.operands)
+        quotient = emit.op(b, "floor_div", *op.operands)
         return g, emit.neg(b, emit.chain_mul(b, g, quotient))
 
 
@@ -205,7 +209,7 @@ class Abs(Pointwise):
 
     @classmethod
     def partials(cls, b: Builder, xs: Sequence[Value], y: Value) -> Sequence[Value | None]:
-        return (emit.op(b, Sign, xs[0]),)
+        return (emit.op(b, "sign", xs[0]),)
 
 
 @register
@@ -349,7 +353,9 @@ class _Extremum(Pointwise):
 
     @classmethod
     def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
-        """The cotangent goes to the operand taken (NaN wins, the first of two), half to each of two equal ones."""
+        """The cotangent goes to the operand taken (NaN wins, the first of two), half to each of two equal
+        ones.
+        """
         (g,) = cotangents
         x, y = op.operands
         zeros, half = emit.zeros_like(b, g), emit.scale(b, g, 0.5)
@@ -362,7 +368,9 @@ class _Extremum(Pointwise):
 
 @register
 class Maximum(_Extremum):
-    """The greater of x and y; NaN if either is NaN; y for zeros of either sign. Equal operands share the gradient."""
+    """The greater of x and y; NaN if either is NaN; y for zeros of either sign. Equal operands share the
+    gradient.
+    """
 
     name = "tensorc.maximum"
     public = "maximum"
@@ -382,7 +390,9 @@ class Maximum(_Extremum):
 
 @register
 class Minimum(_Extremum):
-    """The lesser of x and y; NaN if either is NaN; y for zeros of either sign. Equal operands share the gradient."""
+    """The lesser of x and y; NaN if either is NaN; y for zeros of either sign. Equal operands share the
+    gradient.
+    """
 
     name = "tensorc.minimum"
     public = "minimum"
@@ -400,17 +410,14 @@ class Minimum(_Extremum):
         return emit.lt(b, x, y)
 
 
-@dataclass(frozen=True)
-class CastAttrs(Attrs):
-    to: ScalarType
-
-
 @register
 class Cast(Pointwise):
     """x as element type `to`, with the values of NumPy's `astype` on x86-64.
 
-    Integers wrap; floats are truncated towards zero; NaN and what does not fit become the least 32-bit integer (cut to 8 or 16 bits for
-    narrow targets) or the least 64-bit integer; `ui32`/`ui64` targets wrap negative numbers, turn NaN into 2**(w-1) and too large ones
+    Integers wrap; floats are truncated towards zero; NaN and what does not fit become the least 32-bit
+    integer (cut to 8 or 16 bits for
+    narrow targets) or the least 64-bit integer; `ui32`/`ui64` targets wrap negative numbers, turn NaN into
+    2**(w-1) and too large ones
     into 0; bool is x != 0.
 
     C3: both element types are bool, an integer, f32 or f64.
@@ -434,7 +441,7 @@ class Cast(Pointwise):
         assert isinstance(attrs, CastAttrs)
         x = np.asarray(operands[0])
         target = dtypes.to_dtype(attrs.to)
-        if x.dtype.kind == "f" and attrs.to in (dtypes.ui32, dtypes.ui64):
+        if x.dtype.kind == "f" and attrs.to in (ui32, ui64):
             return _unsigned_from_float(x, target)
         if x.dtype.kind == "f" and isinstance(attrs.to, IntegerType) and attrs.to.width in (8, 16):
             return x.astype(np.int32).astype(target)
@@ -453,9 +460,16 @@ class Cast(Pointwise):
     def samples(cls) -> Iterable[Sample]:
         for source in dtypes.ALL:
             for target in dtypes.ALL:
-                x = sample_array(cls.name, source, (2, 3), (-3, 3) if is_signed_integer(target) or is_floating(target) else (0, 3))
+                x = sample_array(
+                    cls.name,
+                    source,
+                    (2, 3),
+                    (-3, 3) if is_signed_integer(target) or is_floating(target) else (0, 3),
+                )
                 differentiable = is_floating(source) and is_floating(target)
-                yield Sample((x,), CastAttrs(target), differentiable=differentiable, label=f"{source} to {target}")
+                yield Sample(
+                    (x,), CastAttrs(target), differentiable=differentiable, label=f"{source} to {target}"
+                )
 
     @classmethod
     def error_samples(cls) -> Iterable[ErrorSample]:
@@ -465,7 +479,9 @@ class Cast(Pointwise):
 
 
 def _unsigned_from_float(x: Any, target: np.dtype[Any]) -> Any:
-    """What NumPy's vector loop gives; its scalar loop differs for uint32 out of range, so the reference cannot be `astype`."""
+    """What NumPy's vector loop gives; its scalar loop differs for uint32 out of range, so the reference
+    cannot be `astype`.
+    """
     signed = np.dtype(f"i{target.itemsize}")
     half = x.dtype.type(2.0 ** (8 * target.itemsize - 1))
     big = x >= half

@@ -1,6 +1,7 @@
 """The op-class framework: what a tensor op says about itself.
 
-An op class carries its name, semantics (docstring, with numbered constraints C1, C2, ...), typed attributes, traits, inference, run-time extents, the NumPy reference, the gradient,
+An op class carries its name, semantics (docstring, with numbered constraints C1, C2, ...), typed attributes,
+traits, inference, run-time extents, the NumPy reference, the gradient,
 the lowering, samples and samples of wrong use. The families below derive most slots:
 
 - `Pointwise`  scalar body and partial derivatives; everything else is derived.
@@ -9,7 +10,8 @@ the lowering, samples and samples of wrong use. The families below derive most s
 - `Composite`  defined by a decomposition into other ops, kept whole for rewriting and differentiation.
 - `Opaque`     everything explicit.
 
-A missing slot is a reasoned refusal (`not_differentiable = "argmax: integer result"`); `register` fails without one.
+A missing slot is a reasoned refusal (`not_differentiable = "argmax: integer result"`); `register` fails
+without one.
 """
 
 from __future__ import annotations
@@ -45,14 +47,18 @@ V = TypeVar("V", bound=TypedValue)
 class Creator(Protocol[V]):
     """What builds ops: an IR `Builder` (V = Value) or the api's expression builder (V = Expr)."""
 
-    def create(self, definition: type[OpDefinition], operands: Sequence[V], attrs: Attrs = NO_ATTRS) -> Sequence[V]: ...
+    def create(
+        self, definition: type[OpDefinition], operands: Sequence[V], attrs: Attrs = NO_ATTRS
+    ) -> Sequence[V]: ...
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One valid use: operand arrays (an `int` operand is an `index`), attributes, and what the contract test may relax.
+    """One valid use: operand arrays (an `int` operand is an `index`), attributes, and what the contract test
+    may relax.
 
-    `rtol`/`atol` None means exact (integers, comparisons) or a few ulp of the dtype (floats). `differentiable` False leaves the gradient check out at this point (a kink, an integer).
+    `rtol`/`atol` None means exact (integers, comparisons) or a few ulp of the dtype (floats).
+    `differentiable` False leaves the gradient check out at this point (a kink, an integer).
     """
 
     operands: tuple[Array | int, ...]
@@ -75,7 +81,8 @@ class ErrorSample:
 
 @dataclass(frozen=True)
 class Fact(Generic[V]):
-    """A shape fact that inference could not decide and that must hold at run time: `condition`, with two values for the message.
+    """A shape fact that inference could not decide and that must hold at run time: `condition`, with two
+    values for the message.
 
     `kind` is a row of `ops.faults.FAULTS`; `axis` is the axis it is about, -1 for none.
     """
@@ -91,34 +98,44 @@ class OpDef(OpDefinition):
     """Base of the tensor ops."""
 
     accepts: ClassVar[tuple[ScalarType, ...]] = ()
-    """Element types of the tensor operands that share the op's element type; the coverage report shows one cell for each."""
+    """Element types of the tensor operands that share the op's element type; the coverage report shows one
+    cell for each.
+    """
     public: ClassVar[str | None] = None
-    """Name in `tc` (and aliases in `aliases`) when the op is a function of its operands alone; None for ops the api wraps itself."""
+    """Name in `tc` (and aliases in `aliases`) when the op is a function of its operands alone; None for ops
+    the api wraps itself.
+    """
     aliases: ClassVar[tuple[str, ...]] = ()
     not_differentiable: ClassVar[str | None] = None
     traits: ClassVar[frozenset[Trait]] = frozenset({Trait.PURE})
 
     @classmethod
     def extents(cls, b: Creator[V], operands: Sequence[V], attrs: Attrs) -> list[list[int | V]]:
-        """For each result, its extents as integers or `index` values, built with `b` from the operands' extents only.
+        """For each result, its extents as integers or `index` values, built with `b` from the operands'
+        extents only.
 
-        Static extents of the inferred type are integers. Must not create an op when the extent is already at hand.
+        Static extents of the inferred type are integers. Must not create an op when the extent is already at
+        hand.
         """
         raise NotImplementedError(cls.name)
 
     @classmethod
     def facts(cls, b: Creator[V], operands: Sequence[V], attrs: Attrs) -> list[Fact[V]]:
-        """The shape facts that inference left open, built with `b`; none when every extent is static. Code checks them before it computes."""
+        """The shape facts that inference left open, built with `b`; none when every extent is static. Code
+        checks them before it computes.
+        """
         return []
 
     @classmethod
     def reference(cls, attrs: Attrs, *operands: Any) -> Any:
-        """The NumPy reference: the truth all back ends are compared with. `index` operands arrive as `int`."""
+        """The NumPy reference, the truth all back ends are compared with; `index` operands are `int`."""
         raise NotImplementedError(cls.name)
 
     @classmethod
     def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
-        """One cotangent per operand (None: none flows there), given one per result. Forward mode is derived from this rule applied twice."""
+        """One cotangent per operand (None: none flows there), given one per result. Forward mode is derived
+        from this rule applied twice.
+        """
         raise NotImplementedError(cls.name)
 
     @classmethod
@@ -158,5 +175,3 @@ def _defines(definition: type[OpDef], slot: str) -> bool:
 def ulp_tolerance(dtype: np.dtype[Any], ulps: float = 8) -> float:
     """`ulps` units in the last place as a relative tolerance."""
     return ulps * float(np.finfo(dtype).eps)
-
-

@@ -5,6 +5,7 @@ Codes: see the table in README.md. Every function raises a `TensorcTypeError` or
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
@@ -44,7 +45,9 @@ def type_error(name: str, message: str, code: str, constraint: str = "", help: s
     raise TensorcTypeError(_worded(name, message, constraint), code=code, help=help)
 
 
-def value_error(name: str, message: str, code: str, constraint: str = "", help: str | None = None) -> NoReturn:
+def value_error(
+    name: str, message: str, code: str, constraint: str = "", help: str | None = None
+) -> NoReturn:
     raise TensorcValueError(_worded(name, message, constraint), code=code, help=help)
 
 
@@ -59,7 +62,9 @@ def count(name: str, operands: Sequence[Type], wanted: int) -> None:
 
 def at_least(name: str, operands: Sequence[Type], wanted: int) -> None:
     if len(operands) < wanted:
-        type_error(name, f"takes at least {wanted} operands, got {len(operands)}: {types_text(operands)}", COUNT)
+        type_error(
+            name, f"takes at least {wanted} operands, got {len(operands)}: {types_text(operands)}", COUNT
+        )
 
 
 def tensor(name: str, operand: Type) -> TensorType:
@@ -76,27 +81,48 @@ def tensors(name: str, operands: Sequence[Type], wanted: int) -> list[TensorType
 
 def same_elements(name: str, types: Sequence[TensorType], constraint: str) -> ScalarType:
     if any(t.element != types[0].element for t in types):
-        type_error(name, f"element types differ: {types_text(types)}", ELEMENTS_DIFFER, constraint, "cast one operand, as in x.astype(...)")
+        type_error(
+            name,
+            f"element types differ: {types_text(types)}",
+            ELEMENTS_DIFFER,
+            constraint,
+            "cast one operand, as in x.astype(...)",
+        )
     return types[0].element
 
 
 def accepted(name: str, type: TensorType, elements: Iterable[ScalarType], constraint: str) -> None:
     allowed = tuple(elements)
     if type.element not in allowed:
-        type_error(name, f"not defined for {type}; elements may be {', '.join(map(str, allowed))}", ELEMENT, constraint)
+        type_error(
+            name,
+            f"not defined for {type}; elements may be {', '.join(map(str, allowed))}",
+            ELEMENT,
+            constraint,
+        )
 
 
 def unify(name: str, types: Sequence[TensorType], constraint: str) -> tuple[Extent, ...]:
     """The common shape of equal-shaped operands: a static extent wins over `?`."""
     rank = types[0].rank
     if any(t.rank != rank for t in types):
-        value_error(name, f"operands have different ranks: {types_text(types)}", SHAPES, constraint, "broadcast first: broadcast_to(x, shape)")
+        value_error(
+            name,
+            f"operands have different ranks: {types_text(types)}",
+            SHAPES,
+            constraint,
+            "broadcast first: broadcast_to(x, shape)",
+        )
     shape: list[Extent] = []
     for axis in range(rank):
         known = {t.shape[axis] for t in types} - {None}
         if len(known) > 1:
-            listed = " and ".join(str(e) for e in dict.fromkeys(t.shape[axis] for t in types) if e is not None)
-            value_error(name, f"shapes differ on axis {axis}: {listed} in {types_text(types)}", SHAPES, constraint)
+            listed = " and ".join(
+                str(e) for e in dict.fromkeys(t.shape[axis] for t in types) if e is not None
+            )
+            value_error(
+                name, f"shapes differ on axis {axis}: {listed} in {types_text(types)}", SHAPES, constraint
+            )
         shape.append(known.pop() if known else None)
     return tuple(shape)
 
@@ -104,8 +130,13 @@ def unify(name: str, types: Sequence[TensorType], constraint: str) -> tuple[Exte
 def axes(name: str, values: Sequence[int], rank: int, constraint: str) -> tuple[int, ...]:
     """Sorted, unique, non-negative axes below `rank`."""
     found = tuple(values)
-    if any(not 0 <= a < rank for a in found) or any(a >= b for a, b in zip(found, found[1:], strict=False)):
-        value_error(name, f"axes {list(found)} must be ascending, unique and in 0..{rank - 1} for rank {rank}", AXIS, constraint)
+    if any(not 0 <= a < rank for a in found) or any(a >= b for a, b in itertools.pairwise(found)):
+        value_error(
+            name,
+            f"axes {list(found)} must be ascending, unique and in 0..{rank - 1} for rank {rank}",
+            AXIS,
+            constraint,
+        )
     return found
 
 
@@ -118,10 +149,20 @@ def axis(name: str, value: int, rank: int, constraint: str) -> int:
 def extent_operands(name: str, operands: Sequence[Type], entries: Sequence[int], constraint: str) -> None:
     """One `index` operand for every -1 of `entries`; other entries are non-negative."""
     if any(e < -1 for e in entries):
-        value_error(name, f"extents {list(entries)} must be -1 (given as an operand) or non-negative", ATTRIBUTE, constraint)
+        value_error(
+            name,
+            f"extents {list(entries)} must be -1 (given as an operand) or non-negative",
+            ATTRIBUTE,
+            constraint,
+        )
     wanted = sum(e == -1 for e in entries)
     if len(operands) != wanted or not all(isinstance(t, IndexType) for t in operands):
-        type_error(name, f"needs {wanted} index operands for {list(entries)}, got {types_text(operands)}", EXTENT_OPERANDS, constraint)
+        type_error(
+            name,
+            f"needs {wanted} index operands for {list(entries)}, got {types_text(operands)}",
+            EXTENT_OPERANDS,
+            constraint,
+        )
 
 
 def static_shape(entries: Sequence[int]) -> tuple[Extent, ...]:

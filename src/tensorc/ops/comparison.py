@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 class Comparison(Pointwise):
-    """Two operands of one type to bool; signed, unsigned or IEEE by element type. NaN is equal to nothing, itself included."""
+    """Two operands of one type to bool; signed, unsigned or IEEE by element type. NaN is equal to nothing,
+    itself included.
+    """
 
     arity = 2
     accepts = dtypes.ALL
@@ -160,7 +162,8 @@ class IsFinite(_FloatTest):
 
 @register
 class Where(Pointwise):
-    """x where the condition holds, else y; what is not taken contributes nothing to the gradient, NaN and inf included.
+    """x where the condition holds, else y; what is not taken contributes nothing to the gradient, NaN and inf
+    included.
 
     C2: the condition is bool, x and y have one element type. C3: that is bool, an integer, f32 or f64.
     """
@@ -179,7 +182,13 @@ class Where(Pointwise):
     def check_elements(cls, types: Sequence[TensorType], attrs: Attrs) -> ScalarType:
         condition, x, y = types
         if condition.element != i1:
-            checks.type_error(cls.name, f"the condition must be bool, got {condition}", checks.ELEMENT, "C2", "compare, as in x != 0")
+            checks.type_error(
+                cls.name,
+                f"the condition must be bool, got {condition}",
+                checks.ELEMENT,
+                "C2",
+                "compare, as in x != 0",
+            )
         checks.same_elements(cls.name, [x, y], "C2")
         checks.accepted(cls.name, x, cls.accepts, "C3")
         return x.element
@@ -206,4 +215,6 @@ class Where(Pointwise):
         yield ErrorSample((bools, floats), code=checks.COUNT)
         yield ErrorSample((floats, floats, floats), code=checks.ELEMENT, match="C2")
         yield ErrorSample((bools, floats, TensorType((2,), f32)), code=checks.ELEMENTS_DIFFER, match="C2")
-        yield ErrorSample((bools, TensorType((2,), dtypes.FLOATS[0]), TensorType((3,), f32)), code=checks.SHAPES, match="C1")
+        yield ErrorSample(
+            (bools, TensorType((2,), dtypes.FLOATS[0]), TensorType((3,), f32)), code=checks.SHAPES, match="C1"
+        )

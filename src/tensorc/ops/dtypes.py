@@ -7,7 +7,22 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tensorc.ir.types import FloatType, IntegerType, ScalarType, f32, f64, i1, i8, i16, i32, i64, ui8, ui16, ui32, ui64
+from tensorc.ir.types import (
+    FloatType,
+    IntegerType,
+    ScalarType,
+    f32,
+    f64,
+    i1,
+    i8,
+    i16,
+    i32,
+    i64,
+    ui8,
+    ui16,
+    ui32,
+    ui64,
+)
 
 FLOATS: Final = (f32, f64)
 SIGNED: Final = (i8, i16, i32, i64)
@@ -41,7 +56,9 @@ def to_dtype(element: ScalarType) -> np.dtype[Any]:
 
 
 def from_dtype(dtype: npt.DTypeLike) -> ScalarType:
-    """The element type of a NumPy dtype, in native byte order. Raises TypeError where there is none (object, complex, strings, ...)."""
+    """The element type of a NumPy dtype, in native byte order. Raises TypeError where there is none (object,
+    complex, strings, ...).
+    """
     found = np.dtype(dtype)
     element = _ELEMENTS.get(found.newbyteorder("="))
     if element is None:

@@ -1,4 +1,5 @@
-"""Short forms for the rules of ops and passes: one function an op, on values of equal shape unless it says otherwise.
+"""Short forms for the rules of ops and passes: one function an op, on values of equal shape unless it says
+otherwise.
 
 Float constants are given as Python numbers and take the element type and shape of a neighbour (`full_like`).
 """
@@ -13,31 +14,40 @@ import numpy as np
 
 from tensorc.ir.attributes import DenseAttr
 from tensorc.ir.core import Operation, Value
-from tensorc.ir.definition import NO_ATTRS, Attrs
-from tensorc.ir.types import ScalarType, TensorType, i1, i64
-from tensorc.ops import arithmetic, comparison, creation, dtypes, families, gradients, index, logical, reductions, transcendental, views
+from tensorc.ir.definition import NO_ATTRS, REGISTRY, Attrs, OpDefinition
+from tensorc.ir.types import ScalarType, TensorType
+from tensorc.ops import dtypes, index
+from tensorc.ops.attrs import AxesAttrs, CastAttrs, ConstantAttrs, IotaAttrs, PermAttrs, ShapeAttrs
 
 if TYPE_CHECKING:
     from tensorc.ir.builder import Builder
-    from tensorc.ops.base import OpDef
 
 
-def op(b: Builder, definition: type[OpDef], *operands: Value, attrs: Attrs = NO_ATTRS) -> Value:
-    """The only result of one op."""
-    return b.create(definition, operands, attrs)[0]
+def op(b: Builder, name: str, *operands: Value, attrs: Attrs = NO_ATTRS) -> Value:
+    """The only result of one op `tensorc.<name>`.
+
+    By name, because the op classes' own rules are written with this module.
+    """
+    return b.create(definition(name), operands, attrs)[0]
+
+
+def definition(name: str) -> type[OpDefinition]:
+    """The op class `tensorc.<name>`."""
+    return REGISTRY[f"tensorc.{name}"]
 
 
 def element(x: Value) -> ScalarType:
     return index.shaped(x).element
 
 
-# --- constants and shapes ----------------------------------------------------------------------------------------------------------
+# --- constants and shapes
+# ----------------------------------------------------------------------------------------------------------
 
 
 def constant(b: Builder, element: ScalarType, number: Any) -> Value:
     """A 0-d constant; an integer beyond the element's range wraps."""
     array = np.asarray(number).astype(dtypes.to_dtype(element))
-    return op(b, creation.Constant, attrs=creation.ConstantAttrs(DenseAttr(TensorType((), element), array)))
+    return op(b, "constant", attrs=ConstantAttrs(DenseAttr(TensorType((), element), array)))
 
 
 def full(b: Builder, element: ScalarType, extents: Sequence[int | Value], number: Any) -> Value:
@@ -60,10 +70,12 @@ def ones_like(b: Builder, x: Value) -> Value:
 
 def broadcast(b: Builder, x: Value, extents: Sequence[int | Value]) -> Value:
     """`broadcast_to`, or `x` itself where it has these extents already."""
-    if len(extents) == index.shaped(x).rank and all(e is not None and e == f for e, f in zip(index.shaped(x).shape, extents, strict=True)):
+    if len(extents) == index.shaped(x).rank and all(
+        e is not None and e == f for e, f in zip(index.shaped(x).shape, extents, strict=True)
+    ):
         return x
     shape, operands = index.entries(extents)
-    return op(b, views.BroadcastTo, x, *operands, attrs=views.ShapeAttrs(shape))
+    return op(b, "broadcast_to", x, *operands, attrs=ShapeAttrs(shape))
 
 
 def broadcast_like(b: Builder, x: Value, like: Value) -> Value:
@@ -73,7 +85,7 @@ def broadcast_like(b: Builder, x: Value, like: Value) -> Value:
 
 def sum_to(b: Builder, x: Value, extents: Sequence[int | Value]) -> Value:
     shape, operands = index.entries(extents)
-    return op(b, views.SumTo, x, *operands, attrs=views.ShapeAttrs(shape))
+    return op(b, "sum_to", x, *operands, attrs=ShapeAttrs(shape))
 
 
 def sum_to_like(b: Builder, x: Value, like: Value) -> Value:
@@ -82,7 +94,7 @@ def sum_to_like(b: Builder, x: Value, like: Value) -> Value:
 
 def reshape(b: Builder, x: Value, extents: Sequence[int | Value]) -> Value:
     shape, operands = index.entries(extents)
-    return op(b, views.Reshape, x, *operands, attrs=views.ShapeAttrs(shape))
+    return op(b, "reshape", x, *operands, attrs=ShapeAttrs(shape))
 
 
 def reshape_like(b: Builder, x: Value, like: Value) -> Value:
@@ -92,16 +104,16 @@ def reshape_like(b: Builder, x: Value, like: Value) -> Value:
 def transpose(b: Builder, x: Value, perm: Sequence[int]) -> Value:
     if tuple(perm) == tuple(range(len(perm))):
         return x
-    return op(b, views.Transpose, x, attrs=views.PermAttrs(tuple(perm)))
+    return op(b, "transpose", x, attrs=PermAttrs(tuple(perm)))
 
 
 def expand_dims(b: Builder, x: Value, axes: Sequence[int]) -> Value:
     """New axes of extent 1 at the positions `axes` of the result."""
-    return op(b, views.ExpandDims, x, attrs=families.AxesAttrs(tuple(axes))) if axes else x
+    return op(b, "expand_dims", x, attrs=AxesAttrs(tuple(axes))) if axes else x
 
 
 def squeeze(b: Builder, x: Value, axes: Sequence[int]) -> Value:
-    return op(b, views.Squeeze, x, attrs=families.AxesAttrs(tuple(axes))) if axes else x
+    return op(b, "squeeze", x, attrs=AxesAttrs(tuple(axes))) if axes else x
 
 
 def spread(b: Builder, reduced: Value, axes: Sequence[int], like: Value) -> Value:
@@ -109,27 +121,28 @@ def spread(b: Builder, reduced: Value, axes: Sequence[int], like: Value) -> Valu
     return broadcast_like(b, expand_dims(b, reduced, axes), like)
 
 
-# --- arithmetic ------------------------------------------------------------------------------------------------------------------------
+# --- arithmetic ---------------------------------------------------------------------------------------------
+# ---------------------------
 
 
 def add(b: Builder, x: Value, y: Value) -> Value:
-    return op(b, arithmetic.Add, x, y)
+    return op(b, "add", x, y)
 
 
 def sub(b: Builder, x: Value, y: Value) -> Value:
-    return op(b, arithmetic.Sub, x, y)
+    return op(b, "sub", x, y)
 
 
 def mul(b: Builder, x: Value, y: Value) -> Value:
-    return op(b, arithmetic.Mul, x, y)
+    return op(b, "mul", x, y)
 
 
 def div(b: Builder, x: Value, y: Value) -> Value:
-    return op(b, arithmetic.Div, x, y)
+    return op(b, "div", x, y)
 
 
 def neg(b: Builder, x: Value) -> Value:
-    return op(b, arithmetic.Neg, x)
+    return op(b, "neg", x)
 
 
 def scale(b: Builder, x: Value, number: float) -> Value:
@@ -141,109 +154,115 @@ def plus(b: Builder, x: Value, number: float) -> Value:
 
 
 def sqrt(b: Builder, x: Value) -> Value:
-    return op(b, arithmetic.Sqrt, x)
+    return op(b, "sqrt", x)
 
 
 def pow(b: Builder, x: Value, y: Value) -> Value:
-    return op(b, transcendental.Pow, x, y)
+    return op(b, "pow", x, y)
 
 
 def exp(b: Builder, x: Value) -> Value:
-    return op(b, transcendental.Exp, x)
+    return op(b, "exp", x)
 
 
 def log(b: Builder, x: Value) -> Value:
-    return op(b, transcendental.Log, x)
+    return op(b, "log", x)
 
 
 def sigmoid(b: Builder, x: Value) -> Value:
-    return op(b, transcendental.Sigmoid, x)
+    return op(b, "sigmoid", x)
 
 
 def chain_mul(b: Builder, g: Value, p: Value) -> Value:
-    """Cotangent times partial derivative, 0 where the cotangent is 0 (`gradients.ChainMul`); a plain product for a finite constant."""
+    """Cotangent times partial derivative, 0 where the cotangent is 0 (`"chain_mul"`); a plain product for a
+    finite constant.
+    """
     number = constant_of(p)
     if number is not None and math.isfinite(number):
         return g if number == 1 else mul(b, g, p)
-    return op(b, gradients.ChainMul, g, p)
+    return op(b, "chain_mul", g, p)
 
 
 def chain_div(b: Builder, g: Value, d: Value) -> Value:
-    """Cotangent divided by `d`, 0 where the cotangent is 0 (`gradients.ChainDiv`); a plain quotient for a non-zero constant."""
+    """Cotangent divided by `d`, 0 where the cotangent is 0 (`"chain_div"`); a plain quotient for a non-zero
+    constant.
+    """
     number = constant_of(d)
     if number is not None and number != 0 and not math.isnan(number):
         return div(b, g, d)
-    return op(b, gradients.ChainDiv, g, d)
+    return op(b, "chain_div", g, d)
 
 
 def constant_of(x: Value) -> float | None:
     """The number of a 0-d constant or of one broadcast, else None."""
-    owner: Operation | None = x.defining(views.BroadcastTo)
+    owner: Operation | None = x.defining(definition("broadcast_to"))
     source = owner.operands[0] if owner is not None else x
-    made = source.defining(creation.Constant)
+    made = source.defining(definition("constant"))
     if made is None or index.shaped(source).rank != 0:
         return None
     attrs = made.attrs
-    assert isinstance(attrs, creation.ConstantAttrs)
+    assert isinstance(attrs, ConstantAttrs)
     return float(attrs.value.value[()])
 
 
-# --- comparison, logic, choice -----------------------------------------------------------------------------------------------------------
+# --- comparison, logic, choice
+# -----------------------------------------------------------------------------------------------------------
 
 
 def eq(b: Builder, x: Value, y: Value) -> Value:
-    return op(b, comparison.Eq, x, y)
+    return op(b, "eq", x, y)
 
 
 def ne(b: Builder, x: Value, y: Value) -> Value:
-    return op(b, comparison.Ne, x, y)
+    return op(b, "ne", x, y)
 
 
 def lt(b: Builder, x: Value, y: Value) -> Value:
-    return op(b, comparison.Lt, x, y)
+    return op(b, "lt", x, y)
 
 
 def gt(b: Builder, x: Value, y: Value) -> Value:
-    return op(b, comparison.Gt, x, y)
+    return op(b, "gt", x, y)
 
 
 def isnan(b: Builder, x: Value) -> Value:
-    return op(b, comparison.IsNan, x)
+    return op(b, "isnan", x)
 
 
 def isfinite(b: Builder, x: Value) -> Value:
-    return op(b, comparison.IsFinite, x)
+    return op(b, "isfinite", x)
 
 
 def both(b: Builder, x: Value, y: Value) -> Value:
-    return op(b, logical.LogicalAnd, x, y)
+    return op(b, "logical_and", x, y)
 
 
 def either(b: Builder, x: Value, y: Value) -> Value:
-    return op(b, logical.LogicalOr, x, y)
+    return op(b, "logical_or", x, y)
 
 
 def negate(b: Builder, x: Value) -> Value:
-    return op(b, logical.LogicalNot, x)
+    return op(b, "logical_not", x)
 
 
 def where(b: Builder, condition: Value, x: Value, y: Value) -> Value:
-    return op(b, comparison.Where, condition, x, y)
+    return op(b, "where", condition, x, y)
 
 
 def cast(b: Builder, x: Value, to: ScalarType) -> Value:
-    return x if element(x) == to else op(b, arithmetic.Cast, x, attrs=arithmetic.CastAttrs(to))
+    return x if element(x) == to else op(b, "cast", x, attrs=CastAttrs(to))
 
 
-# --- reductions ----------------------------------------------------------------------------------------------------------------------------
+# --- reductions ---------------------------------------------------------------------------------------------
+# -------------------------------
 
 
 def sum(b: Builder, x: Value, axes: Sequence[int]) -> Value:
-    return op(b, reductions.Sum, x, attrs=families.AxesAttrs(tuple(axes)))
+    return op(b, "sum", x, attrs=AxesAttrs(tuple(axes)))
 
 
 def max(b: Builder, x: Value, axes: Sequence[int]) -> Value:
-    return op(b, reductions.Max, x, attrs=families.AxesAttrs(tuple(axes)))
+    return op(b, "max", x, attrs=AxesAttrs(tuple(axes)))
 
 
 def size(b: Builder, x: Value, axes: Sequence[int], element: ScalarType) -> Value:
@@ -251,13 +270,9 @@ def size(b: Builder, x: Value, axes: Sequence[int], element: ScalarType) -> Valu
     extent = index.product(b, [index.dim(b, x, axis) for axis in axes])
     if isinstance(extent, int):
         return constant(b, element, extent)
-    return cast(b, op(b, index.FromIndex, extent), element)
+    return cast(b, op(b, "from_index", extent), element)
 
 
 def iota(b: Builder, element: ScalarType, extents: Sequence[int | Value], axis: int) -> Value:
     shape, operands = index.entries(extents)
-    return op(b, creation.Iota, *operands, attrs=creation.IotaAttrs(shape, axis, element))
-
-
-BOOL = i1
-INDEX = i64
+    return op(b, "iota", *operands, attrs=IotaAttrs(shape, axis, element))

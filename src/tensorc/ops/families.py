@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,6 +12,7 @@ from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import NO_ATTRS, Attrs
 from tensorc.ir.types import FloatType, IntegerType, ScalarType, TensorType, Type, f32, f64, i64
 from tensorc.ops import checks, dtypes, emit, index
+from tensorc.ops.attrs import AxesAttrs
 from tensorc.ops.base import Array, Creator, ErrorSample, Fact, OpDef, Sample, V
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Pointwise(OpDef):
     """Elementwise on operands of one shape; by default also of one element type.
 
-    C1: all operands have the same shape. C2: all operands have the same element type. C3: that type is in `accepts`.
+    C1: all operands have the same shape. C2: all operands have the same element type. C3: that type is in
+    `accepts`.
     """
 
     arity: ClassVar[int] = 1
@@ -31,7 +32,9 @@ class Pointwise(OpDef):
     domain: ClassVar[tuple[float, float]] = (-2.0, 2.0)
     """Where samples of float operands are drawn from."""
     bounded: ClassVar[bool] = False
-    """True when the partial derivatives are finite wherever the operands are finite: then the gradient needs no masking."""
+    """True when the partial derivatives are finite wherever the operands are finite: then the gradient needs
+    no masking.
+    """
 
     @classmethod
     def result_element(cls, elements: Sequence[ScalarType]) -> ScalarType:
@@ -71,12 +74,16 @@ class Pointwise(OpDef):
 
     @staticmethod
     def scalar(s: Any, elements: Sequence[ScalarType], *xs: Any) -> Any:
-        """The body on one element, written with the `ScalarBuilder` `s`. `elements` are the operands' element types, then the result's."""
+        """The body on one element, written with the `ScalarBuilder` `s`. `elements` are the operands' element
+        types, then the result's.
+        """
         raise NotImplementedError
 
     @classmethod
     def partials(cls, b: Builder, xs: Sequence[Value], y: Value) -> Sequence[Value | None]:
-        """The partial derivatives of the result with respect to each operand, tensors of the result's shape; None where it does not depend on it."""
+        """The partial derivatives of the result with respect to each operand, tensors of the result's shape;
+        None where it does not depend on it.
+        """
         raise NotImplementedError(cls.name)
 
     @classmethod
@@ -106,15 +113,21 @@ class Pointwise(OpDef):
             ranks = [(3,)] * (cls.arity - 1) + [(2, 3)]
             yield ErrorSample(tuple(map(TensorType, ranks, good)), code=checks.SHAPES, match="C1")
             mixed = (*good[:-1], f32 if good[-1] == i64 else i64)
-            yield ErrorSample(tuple(TensorType((2,), e) for e in mixed), code=checks.ELEMENTS_DIFFER, match="C2")
+            yield ErrorSample(
+                tuple(TensorType((2,), e) for e in mixed), code=checks.ELEMENTS_DIFFER, match="C2"
+            )
         refused = next((e for e in dtypes.ALL if e not in cls.accepts), None)
         if refused is not None:
             wrong = cls.operand_elements(refused)
             yield ErrorSample(tuple(TensorType((2,), e) for e in wrong), code=checks.ELEMENT, match="C3")
 
 
-def sample_array(seed: str, element: ScalarType, shape: tuple[int, ...], domain: tuple[float, float] = (-2.0, 2.0)) -> Array:
-    """A reproducible operand: floats uniform in `domain`; integers small, with the extremes and zero among them; bools mixed."""
+def sample_array(
+    seed: str, element: ScalarType, shape: tuple[int, ...], domain: tuple[float, float] = (-2.0, 2.0)
+) -> Array:
+    """A reproducible operand: floats uniform in `domain`; integers small, with the extremes and zero among
+    them; bools mixed.
+    """
     rng = np.random.default_rng(zlib.crc32(f"{seed}{element}".encode()))
     dtype = dtypes.to_dtype(element)
     if isinstance(element, FloatType):
@@ -136,11 +149,6 @@ class View(OpDef):
     accepts = dtypes.ALL
 
 
-@dataclass(frozen=True)
-class AxesAttrs(Attrs):
-    axes: tuple[int, ...]
-
-
 class Reduction(OpDef):
     """Combines the elements along `axes`, which the result drops; the result keeps the element type.
 
@@ -159,9 +167,7 @@ class Reduction(OpDef):
 
     @classmethod
     def extents(cls, b: Creator[V], operands: Sequence[V], attrs: Attrs) -> list[list[int | V]]:
-        dropped = axes_of(attrs)
-        rank = index.shaped(operands[0]).rank
-        return [[index.dim(b, operands[0], axis) for axis in range(rank) if axis not in dropped]]
+        return [reduced_extents(b, operands[0], axes_of(attrs))]
 
     @classmethod
     def facts(cls, b: Creator[V], operands: Sequence[V], attrs: Attrs) -> list[Fact[V]]:
@@ -179,12 +185,7 @@ class Reduction(OpDef):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        for element in cls.accepts:
-            x = sample_array(cls.name, element, (2, 3, 4))
-            differentiable = isinstance(element, FloatType)
-            for axes in ((0,), (1,), (2,), (0, 2), (0, 1, 2), ()):
-                yield Sample((x,), AxesAttrs(axes), differentiable=differentiable)
-            yield Sample((x[:, :0] if not cls.nonempty else x[:0],), AxesAttrs((1,)), differentiable=differentiable, label="empty")
+        return reduction_samples(cls)
 
     @classmethod
     def error_samples(cls) -> Iterable[ErrorSample]:
@@ -213,7 +214,11 @@ def check_nonempty(name: str, x: TensorType, axes: Sequence[int]) -> None:
     for axis in axes:
         if x.shape[axis] == 0:
             checks.value_error(
-                name, f"no value for the empty axis {axis} of {x}", checks.EMPTY, "C3", "check the extent first, or use sum/prod, which have one"
+                name,
+                f"no value for the empty axis {axis} of {x}",
+                checks.EMPTY,
+                "C3",
+                "check the extent first, or use sum/prod, which have one",
             )
 
 
@@ -231,6 +236,23 @@ def nonempty_facts(b: Creator[V], x: V, axes: Sequence[int]) -> list[Fact[V]]:
     return found
 
 
+def reduced_extents(b: Creator[V], x: V, axes: Sequence[int]) -> list[int | V]:
+    return [index.dim(b, x, axis) for axis in range(index.shaped(x).rank) if axis not in axes]
+
+
+def reduction_samples(cls: type[OpDef]) -> Iterable[Sample]:
+    """Every choice of axes for every element type, and an empty operand."""
+    nonempty = getattr(cls, "nonempty", False)
+    for element in cls.accepts:
+        x = sample_array(cls.name, element, (2, 3, 4))
+        differentiable = isinstance(element, FloatType)
+        for axes in ((0,), (1,), (2,), (0, 2), (0, 1, 2), ()):
+            yield Sample((x,), AxesAttrs(axes), differentiable=differentiable)
+        empty = x[:0] if nonempty else x[:, :0]
+        yield Sample((empty,), AxesAttrs((1,)), differentiable=differentiable, label="empty")
+        yield Sample((x[0, 0, 0],), AxesAttrs(()), differentiable=differentiable, label="0-d")
+
+
 def reduction_error_samples(cls: type[OpDef]) -> Iterable[ErrorSample]:
     element = cls.accepts[-1]
     yield ErrorSample((TensorType((2, 3), element),), AxesAttrs((2,)), checks.AXIS, "C1")
@@ -245,7 +267,9 @@ def reduction_error_samples(cls: type[OpDef]) -> Iterable[ErrorSample]:
 
 
 class Composite(OpDef):
-    """Defined by a decomposition into other ops, but kept whole for rewriting and for its own, stable gradient."""
+    """Defined by a decomposition into other ops, but kept whole for rewriting and for its own, stable
+    gradient.
+    """
 
     @classmethod
     def decompose(cls, b: Builder, op: Operation) -> Sequence[Value]:
@@ -254,7 +278,9 @@ class Composite(OpDef):
 
 
 class Opaque(OpDef):
-    """Everything explicit: `lower(b, op, ins, outs)` emits loops at `b`; `ins` and `outs` are memref values, an `index` operand stays one."""
+    """Everything explicit: `lower(b, op, ins, outs)` emits loops at `b`; `ins` and `outs` are memref values,
+    an `index` operand stays one.
+    """
 
 
 __all__ = [

@@ -24,12 +24,28 @@ class FaultKind:
 
 FAULTS: Final[dict[str, FaultKind]] = {
     "equal": FaultKind("TC0251", "{op}: shapes differ on axis {axis}: {a} and {b}"),
-    "broadcast": FaultKind("TC0252", "{op}: extents {a} and {b} do not broadcast together", help="an extent must equal the other or be 1"),
-    "broadcast-to": FaultKind("TC0253", "{op}: extent {a} on axis {axis} cannot become {b}", help="an extent must be 1 or stay as it is"),
+    "broadcast": FaultKind(
+        "TC0252",
+        "{op}: extents {a} and {b} do not broadcast together",
+        help="an extent must equal the other or be 1",
+    ),
+    "broadcast-to": FaultKind(
+        "TC0253",
+        "{op}: extent {a} on axis {axis} cannot become {b}",
+        help="an extent must be 1 or stay as it is",
+    ),
     "reshape": FaultKind("TC0254", "{op}: {a} elements cannot be arranged as {b}"),
-    "slice": FaultKind("TC0255", "{op}: position {a} is outside axis {axis} of extent {b}", TensorcIndexError),
-    "gather": FaultKind("TC0256", "{op}: index {a} is out of bounds for axis {axis} with extent {b}", TensorcIndexError),
-    "empty-reduction": FaultKind("TC0257", "{op}: no value for an empty axis {axis}", help="check the extent first, or use sum/prod, which have one"),
+    "slice": FaultKind(
+        "TC0255", "{op}: position {a} is outside axis {axis} of extent {b}", TensorcIndexError
+    ),
+    "gather": FaultKind(
+        "TC0256", "{op}: index {a} is out of bounds for axis {axis} with extent {b}", TensorcIndexError
+    ),
+    "empty-reduction": FaultKind(
+        "TC0257",
+        "{op}: no value for an empty axis {axis}",
+        help="check the extent first, or use sum/prod, which have one",
+    ),
     "contracted": FaultKind("TC0258", "{op}: contracted extents differ: {a} and {b}"),
     "squeeze": FaultKind("TC0259", "{op}: axis {axis} has extent {a}, not 1"),
     "extent": FaultKind("TC0260", "{op}: an extent must not be negative, got {a}"),
@@ -39,7 +55,9 @@ FAULTS: Final[dict[str, FaultKind]] = {
 
 
 def fault(kind: str, op_name: str, a: int, b: int, axis: int = -1) -> TensorcError:
-    """The error of a failed run-time check. An unknown kind (a `require` the user named) is worded with its two values."""
+    """The error of a failed run-time check. An unknown kind (a `require` the user named) is worded with its
+    two values.
+    """
     row = FAULTS.get(kind)
     if row is None:
         return TensorcValueError(f"{kind} does not hold: {a} and {b}", code="TC0250")

@@ -85,7 +85,9 @@ class _Boundary(Pointwise):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        """Left out of the comparison with finite differences: that these gradients differ from the identity's is their point."""
+        """Left out of the comparison with finite differences: that these gradients differ from the identity's
+        is their point.
+        """
         for sample in super().samples():
             yield Sample(sample.operands, differentiable=False)
 

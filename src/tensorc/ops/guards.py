@@ -1,6 +1,8 @@
-"""Scalar code that is defined on every input: division, shifts, powers and float-to-integer conversion with NumPy's values on x86-64.
+"""Scalar code that is defined on every input: division, shifts, powers and float-to-integer conversion with
+NumPy's values on x86-64.
 
-Every function takes the `ScalarBuilder` `s` and register values. The guard selects a harmless operand *before* the instruction that would
+Every function takes the `ScalarBuilder` `s` and register values. The guard selects a harmless operand
+*before* the instruction that would
 trap or give poison, and selects the wanted value after it.
 """
 
@@ -21,7 +23,9 @@ def is_zero(s: Any, x: Any) -> Any:
 
 
 def divide_floor(s: Any, x: Any, y: Any, signed: bool) -> tuple[Any, Any]:
-    """Quotient rounded down and remainder with the divisor's sign; both 0 for a zero divisor; INT_MIN // -1 wraps to INT_MIN, remainder 0."""
+    """Quotient rounded down and remainder with the divisor's sign; both 0 for a zero divisor; INT_MIN // -1
+    wraps to INT_MIN, remainder 0.
+    """
     none, one = zero(s, x), s.constant(1, x.type)
     by_zero = is_zero(s, y)
     if not signed:
@@ -40,7 +44,8 @@ def divide_floor(s: Any, x: Any, y: Any, signed: bool) -> tuple[Any, Any]:
 
 
 def float_divide_floor(s: Any, x: Any, y: Any) -> tuple[Any, Any]:
-    """floor(x / y) and the remainder with the divisor's sign, as NumPy computes them from `fmod` (`npy_divmod` in its documentation).
+    """floor(x / y) and the remainder with the divisor's sign, as NumPy computes them from `fmod`
+    (`npy_divmod` in its documentation).
 
     A zero divisor gives x / 0 and NaN.
     """
@@ -61,7 +66,9 @@ def float_divide_floor(s: Any, x: Any, y: Any) -> tuple[Any, Any]:
 
 
 def shift(s: Any, kind: str, x: Any, amount: Any) -> Any:
-    """`kind` is shli, shrui or shrsi; an amount that, read as unsigned, reaches the width gives 0, or the sign for shrsi."""
+    """`kind` is shli, shrui or shrsi; an amount that, read as unsigned, reaches the width gives 0, or the
+    sign for shrsi.
+    """
     width = x.type.width
     inside = s.cmpi("ult", amount, s.constant(width, amount.type))
     safe = s.select(inside, amount, zero(s, amount))
@@ -74,7 +81,8 @@ def shift(s: Any, kind: str, x: Any, amount: Any) -> Any:
 def integer_power(s: Any, x: Any, y: Any, signed: bool) -> Any:
     """x**y modulo 2**width, by squaring, without branches.
 
-    A negative exponent, which NumPy refuses, gives 1/x**-y rounded towards zero: ±1 for x = ±1, otherwise 0 (also for x = 0).
+    A negative exponent, which NumPy refuses, gives 1/x**-y rounded towards zero: ±1 for x = ±1, otherwise 0
+    (also for x = 0).
     """
     width = x.type.width
     none, one = zero(s, x), s.constant(1, x.type)
@@ -95,7 +103,9 @@ def integer_power(s: Any, x: Any, y: Any, signed: bool) -> Any:
 
 
 def truncate(s: Any, x: Any, to: IntegerType) -> Any:
-    """Float to signed integer of `to`'s width, like the x86 instruction: NaN and what does not fit give the least integer."""
+    """Float to signed integer of `to`'s width, like the x86 instruction: NaN and what does not fit give the
+    least integer.
+    """
     bound = s.constant(2.0 ** (to.width - 1), x.type)
     # -2**(w-1) itself fits, and so do floats that truncate to it; only f64 can hold those for w = 32.
     below = s.constant(-(2.0 ** (to.width - 1)) - (1.0 if _holds(x.type, to.width) else 0.0), x.type)
@@ -111,9 +121,11 @@ def _holds(type: FloatType, width: int) -> bool:
 
 
 def truncate_unsigned(s: Any, x: Any, to: IntegerType) -> Any:
-    """Float to `ui32`/`ui64` as NumPy's vector code on x86-64: what reaches half the range goes through `truncate` shifted down by it.
+    """Float to `ui32`/`ui64` as NumPy's vector code on x86-64: what reaches half the range goes through
+    `truncate` shifted down by it.
 
-    Negative numbers wrap, NaN gives 2**(w-1), too large ones 0. (NumPy's own scalar loop differs for `ui32` out of range: it goes through 64 bits.)
+    Negative numbers wrap, NaN gives 2**(w-1), too large ones 0. (NumPy's own scalar loop differs for `ui32`
+    out of range: it goes through 64 bits.)
     """
     half = s.constant(2.0 ** (to.width - 1), x.type)
     big = s.cmpf("oge", x, half)
@@ -136,7 +148,9 @@ def convert(s: Any, x: Any, source: ScalarType, target: ScalarType) -> Any:
     if source == target:
         return x
     if target == i1:
-        return s.cmpf("une", x, s.constant(0.0, x.type)) if is_floating(source) else s.cmpi("ne", x, zero(s, x))
+        return (
+            s.cmpf("une", x, s.constant(0.0, x.type)) if is_floating(source) else s.cmpi("ne", x, zero(s, x))
+        )
     if is_floating(source):
         return _from_float(s, x, source, target)
     signed = is_signed_integer(source)
@@ -160,5 +174,3 @@ def _between_integers(s: Any, x: Any, signed: bool, register: ScalarType) -> Any
     if register.width < x.type.width:
         return s.trunci(x, register)
     return s.extsi(x, register) if signed else s.extui(x, register)
-
-

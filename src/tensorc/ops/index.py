@@ -1,6 +1,7 @@
 """Extents: the `index` ops of tensor functions, and helpers that fold what is known.
 
-Helpers take and return `int | V`: an integer where the extent is known, otherwise a value of type `index` (or `i1` for conditions, `bool` when known).
+Helpers take and return `int | V`: an integer where the extent is known, otherwise a value of type `index` (or
+`i1` for conditions, `bool` when known).
 They never create an op when the answer is at hand.
 """
 
@@ -14,9 +15,10 @@ import numpy as np
 
 from tensorc.ir.attributes import BoolAttr, IntegerAttr
 from tensorc.ir.core import Value
-from tensorc.ir.definition import NO_ATTRS, Attrs, Trait
-from tensorc.ir.types import IndexType, TensorType, Type, i1, i64, index
+from tensorc.ir.definition import NO_ATTRS, Attrs
+from tensorc.ir.types import IndexType, TensorType, Type, f64, i1, i64, index
 from tensorc.ops import checks, dtypes
+from tensorc.ops.attrs import AxisAttrs
 from tensorc.ops.base import Array, Creator, ErrorSample, Fact, OpDef, Sample, V, register
 from tensorc.ops.faults import fault
 from tensorc.ops.loops import arith
@@ -37,12 +39,9 @@ class IndexOp(OpDef):
 def _indices(name: str, operands: Sequence[Type], wanted: int) -> None:
     checks.count(name, operands, wanted)
     if not all(isinstance(t, IndexType) for t in operands):
-        checks.type_error(name, f"needs index operands, got {checks.types_text(operands)}", checks.EXTENT_OPERANDS, "C1")
-
-
-@dataclass(frozen=True)
-class DimAttrs(Attrs):
-    axis: int
+        checks.type_error(
+            name, f"needs index operands, got {checks.types_text(operands)}", checks.EXTENT_OPERANDS, "C1"
+        )
 
 
 @register
@@ -53,19 +52,19 @@ class Dim(IndexOp):
     """
 
     name = "tensorc.dim"
-    attrs_type = DimAttrs
+    attrs_type = AxisAttrs
     accepts = dtypes.ALL
 
     @classmethod
     def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
-        assert isinstance(attrs, DimAttrs)
+        assert isinstance(attrs, AxisAttrs)
         (x,) = checks.tensors(cls.name, operands, 1)
         checks.axis(cls.name, attrs.axis, x.rank, "C1")
         return (index,)
 
     @classmethod
     def reference(cls, attrs: Attrs, *operands: Any) -> Any:
-        assert isinstance(attrs, DimAttrs)
+        assert isinstance(attrs, AxisAttrs)
         return int(operands[0].shape[attrs.axis])
 
     @classmethod
@@ -75,17 +74,18 @@ class Dim(IndexOp):
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         for element in dtypes.ALL:
-            yield Sample((np.zeros((2, 0, 3), dtypes.to_dtype(element)),), DimAttrs(2), differentiable=False)
+            yield Sample((np.zeros((2, 0, 3), dtypes.to_dtype(element)),), AxisAttrs(2), differentiable=False)
 
     @classmethod
     def error_samples(cls) -> Iterable[ErrorSample]:
-        yield ErrorSample((TensorType((2, 3), i64),), DimAttrs(2), checks.AXIS, "C1")
-        yield ErrorSample((index,), DimAttrs(0), checks.NOT_TENSOR)
+        yield ErrorSample((TensorType((2, 3), i64),), AxisAttrs(2), checks.AXIS, "C1")
+        yield ErrorSample((index,), AxisAttrs(0), checks.NOT_TENSOR)
 
 
 @register
 class BroadcastExtents(IndexOp):
-    """The extent two axes broadcast to: `a` if `b` is 1, `b` if `a` is 1, either if they are equal; otherwise a run-time error at this op.
+    """The extent two axes broadcast to: `a` if `b` is 1, `b` if `a` is 1, either if they are equal; otherwise
+    a run-time error at this op.
 
     C1: both operands are indices.
     """
@@ -146,7 +146,7 @@ class ToIndex(IndexOp):
     @classmethod
     def error_samples(cls) -> Iterable[ErrorSample]:
         yield ErrorSample((TensorType((1,), i64),), code=checks.RANK, match="C1")
-        yield ErrorSample((TensorType((), dtypes.f64),), code=checks.ELEMENT, match="C1")
+        yield ErrorSample((TensorType((), f64),), code=checks.ELEMENT, match="C1")
 
 
 @register
@@ -191,7 +191,8 @@ class RequireAttrs(Attrs):
 
 @register
 class Require(IndexOp):
-    """A checked shape fact: if `cond` is false the call fails with the fault `kind` (`ops/faults.py`), worded with the two values.
+    """A checked shape fact: if `cond` is false the call fails with the fault `kind` (`ops/faults.py`), worded
+    with the two values.
 
     Operands: cond, a, b. C1: `cond` is `i1`, the values are indices.
     """
@@ -209,7 +210,9 @@ class Require(IndexOp):
     def reference(cls, attrs: Attrs, *operands: Any) -> Any:
         assert isinstance(attrs, RequireAttrs)
         if not operands[0]:
-            raise fault(attrs.kind, cls.name, operands[1], operands[2], -1 if attrs.axis is None else attrs.axis)
+            raise fault(
+                attrs.kind, cls.name, operands[1], operands[2], -1 if attrs.axis is None else attrs.axis
+            )
         return ()
 
     @classmethod
@@ -224,7 +227,8 @@ class Require(IndexOp):
 
 @register
 class Assume(IndexOp):
-    """A fact this specialised body of a function rests on: if `cond` is false nothing is written and the generic body answers.
+    """A fact this specialised body of a function rests on: if `cond` is false nothing is written and the
+    generic body answers.
 
     C1: the operand is `i1`.
     """
@@ -256,10 +260,16 @@ def _condition_and_indices(name: str, operands: Sequence[Type], wanted: int) -> 
     checks.count(name, operands, wanted)
     if operands[0] != i1 or not all(isinstance(t, IndexType) for t in operands[1:]):
         needed = "i1" + ", index" * (wanted - 1)
-        checks.type_error(name, f"needs operands ({needed}), got {checks.types_text(operands)}", checks.EXTENT_OPERANDS, "C1")
+        checks.type_error(
+            name,
+            f"needs operands ({needed}), got {checks.types_text(operands)}",
+            checks.EXTENT_OPERANDS,
+            "C1",
+        )
 
 
-# --- helpers -------------------------------------------------------------------------------------------------------------------------
+# --- helpers ------------------------------------------------------------------------------------------------
+# -------------------------
 
 
 def shaped(x: Any) -> TensorType:
@@ -272,7 +282,7 @@ def shaped(x: Any) -> TensorType:
 def dim(b: Creator[V], x: V, axis: int) -> int | V:
     """The extent of `x` along `axis`: an integer when static."""
     extent = shaped(x).shape[axis]
-    return extent if extent is not None else b.create(Dim, [x], DimAttrs(axis))[0]
+    return extent if extent is not None else b.create(Dim, [x], AxisAttrs(axis))[0]
 
 
 def extents_of(b: Creator[V], x: V) -> list[int | V]:
@@ -361,7 +371,9 @@ def minimum(b: Creator[V], x: int | V, y: int | V) -> int | V:
 def compare(b: Creator[V], predicate: str, x: int | V, y: int | V) -> bool | V:
     """`predicate` is one of eq ne slt sle sgt sge."""
     if isinstance(x, int) and isinstance(y, int):
-        return {"eq": x == y, "ne": x != y, "slt": x < y, "sle": x <= y, "sgt": x > y, "sge": x >= y}[predicate]
+        return {"eq": x == y, "ne": x != y, "slt": x < y, "sle": x <= y, "sgt": x > y, "sge": x >= y}[
+            predicate
+        ]
     if x is y:
         return predicate in ("eq", "sle", "sge")
     attrs = arith.PredicateAttrs(_PREDICATES[predicate])
@@ -405,18 +417,24 @@ def broadcast(b: Creator[V], x: int | V, y: int | V) -> int | V:
     return _binary(b, BroadcastExtents, x, y)
 
 
-def require(b: Creator[V], kind: str, condition: bool | V, x: int | V, y: int | V, axis: int | None = None) -> None:
+def require(
+    b: Creator[V], kind: str, condition: bool | V, x: int | V, y: int | V, axis: int | None = None
+) -> None:
     """Check `condition` at run time, unless it is known to hold."""
     if condition is not True:
         b.create(Require, [truth(b, condition), value(b, x), value(b, y)], RequireAttrs(kind, axis))
 
 
-def fact(b: Creator[V], kind: str, condition: bool | V, x: int | V, y: int | V, axis: int = -1) -> list[Fact[V]]:
+def fact(
+    b: Creator[V], kind: str, condition: bool | V, x: int | V, y: int | V, axis: int = -1
+) -> list[Fact[V]]:
     """A `Fact` for `OpDef.facts`: none when the condition is known to hold."""
     return [] if condition is True else [Fact(kind, truth(b, condition), x, y, axis)]
 
 
-def equal_shapes(b: Creator[V], operands: Sequence[V], kind: str = "equal", skip: Iterable[int] = ()) -> list[Fact[V]]:
+def equal_shapes(
+    b: Creator[V], operands: Sequence[V], kind: str = "equal", skip: Iterable[int] = ()
+) -> list[Fact[V]]:
     """The facts that operands of one rank have equal extents, except on the axes in `skip`."""
     found: list[Fact[V]] = []
     skipped = frozenset(skip)

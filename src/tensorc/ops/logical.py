@@ -21,7 +21,7 @@ class _Bits(Pointwise):
     """Both operands of one type to that type, by one instruction."""
 
     arity = 2
-    accepts = (i1, *dtypes.INTEGERS)
+    accepts: ClassVar[tuple[ScalarType, ...]] = (i1, *dtypes.INTEGERS)
     traits = COMMUTATIVE
     not_differentiable = _NO_GRADIENT
     instruction: ClassVar[str]
@@ -148,7 +148,9 @@ class LeftShift(_Shift):
 
 @register
 class RightShift(_Shift):
-    """x shifted right by y, keeping the sign; 0, or -1 for negative x, where y, read as unsigned, reaches the width."""
+    """x shifted right by y, keeping the sign; 0, or -1 for negative x, where y, read as unsigned, reaches the
+    width.
+    """
 
     name = "tensorc.right_shift"
     public = "bitwise_right_shift"

@@ -1,4 +1,6 @@
-"""Reductions along axes. They keep the element type: the caller casts integers and bools first where NumPy widens."""
+"""Reductions along axes. They keep the element type: the caller casts integers and bools first where NumPy
+widens.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +11,20 @@ import numpy as np
 
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Attrs
-from tensorc.ir.types import ScalarType, i1
+from tensorc.ir.types import ScalarType, Type, i1
 from tensorc.ops import dtypes, emit
-from tensorc.ops.base import Sample, register
+from tensorc.ops.attrs import AxesAttrs
+from tensorc.ops.base import Creator, ErrorSample, Sample, V, register
 from tensorc.ops.dtypes import integer_range, is_floating, is_signed_integer, to_dtype
-from tensorc.ops.families import AxesAttrs, Composite, Reduction, axes_of, reduced_type, reduction_error_samples
+from tensorc.ops.families import (
+    Composite,
+    Reduction,
+    axes_of,
+    reduced_extents,
+    reduced_type,
+    reduction_error_samples,
+    reduction_samples,
+)
 
 if TYPE_CHECKING:
     from tensorc.ir.builder import Builder
@@ -21,7 +32,9 @@ if TYPE_CHECKING:
 
 @register
 class Sum(Reduction):
-    """The sum along `axes`, 0 for none; integers wrap; floats are added in blocks, pairwise, with an error no worse than NumPy's."""
+    """The sum along `axes`, 0 for none; integers wrap; floats are added in blocks, pairwise, with an error no
+    worse than NumPy's.
+    """
 
     name = "tensorc.sum"
     accepts = dtypes.NUMBERS
@@ -45,7 +58,9 @@ class Sum(Reduction):
 
 
 class _Extremum(Reduction):
-    """Greatest or least along `axes`; NaN if there is one; the gradient is shared equally among the elements that attain it."""
+    """Greatest or least along `axes`; NaN if there is one; the gradient is shared equally among the elements
+    that attain it.
+    """
 
     accepts = dtypes.NUMBERS
     nonempty = True
@@ -62,7 +77,9 @@ class _Extremum(Reduction):
 
 @register
 class Max(_Extremum):
-    """The greatest element along `axes`; NaN if there is one; +0 is greater than -0. Equal greatest elements share the gradient equally."""
+    """The greatest element along `axes`; NaN if there is one; +0 is greater than -0. Equal greatest elements
+    share the gradient equally.
+    """
 
     name = "tensorc.max"
     combiner = "maximum"
@@ -89,7 +106,9 @@ class Max(_Extremum):
 
 @register
 class Min(_Extremum):
-    """The least element along `axes`; NaN if there is one; -0 is less than +0. Equal least elements share the gradient equally."""
+    """The least element along `axes`; NaN if there is one; -0 is less than +0. Equal least elements share the
+    gradient equally.
+    """
 
     name = "tensorc.min"
     combiner = "minimum"
@@ -134,7 +153,9 @@ class Any_(_Logic):
 
     @classmethod
     def reference(cls, attrs: Attrs, *operands: Any) -> Any:
-        return np.asarray(np.logical_or.reduce(operands[0], axis=axes_of(attrs)) if operands[0].ndim else operands[0].copy())
+        return np.asarray(
+            np.logical_or.reduce(operands[0], axis=axes_of(attrs)) if operands[0].ndim else operands[0].copy()
+        )
 
     @staticmethod
     def combine(s: Any, element: ScalarType, acc: Any, x: Any) -> Any:
@@ -151,7 +172,11 @@ class All_(_Logic):
 
     @classmethod
     def reference(cls, attrs: Attrs, *operands: Any) -> Any:
-        return np.asarray(np.logical_and.reduce(operands[0], axis=axes_of(attrs)) if operands[0].ndim else operands[0].copy())
+        return np.asarray(
+            np.logical_and.reduce(operands[0], axis=axes_of(attrs))
+            if operands[0].ndim
+            else operands[0].copy()
+        )
 
     @staticmethod
     def combine(s: Any, element: ScalarType, acc: Any, x: Any) -> Any:
@@ -170,10 +195,12 @@ class Mean(Composite):
     accepts = dtypes.FLOATS
 
     @classmethod
-    def infer(cls, operands: Any, attrs: Attrs) -> Any:
+    def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
         return (reduced_type(cls, operands, attrs, nonempty=False),)
 
-    extents = Reduction.extents  # type: ignore[assignment]
+    @classmethod
+    def extents(cls, b: Creator[V], operands: Sequence[V], attrs: Attrs) -> list[list[int | V]]:
+        return [reduced_extents(b, operands[0], axes_of(attrs))]
 
     @classmethod
     def reference(cls, attrs: Attrs, *operands: Any) -> Any:
@@ -197,8 +224,8 @@ class Mean(Composite):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        return Sum.samples.__func__(cls)  # type: ignore[attr-defined, no-any-return]
+        return reduction_samples(cls)
 
     @classmethod
-    def error_samples(cls) -> Any:
+    def error_samples(cls) -> Iterable[ErrorSample]:
         return reduction_error_samples(cls)

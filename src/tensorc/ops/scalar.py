@@ -1,9 +1,11 @@
 """Scalar code: the builder protocol that scalar bodies are written against, and the table of math functions.
 
-A scalar body works on register types: signless integers (`ui32` is `i32`, signedness is in the op chosen), `i1` for bool, `f32`, `f64`.
+A scalar body works on register types: signless integers (`ui32` is `i32`, signedness is in the op chosen),
+`i1` for bool, `f32`, `f64`.
 No instruction may be undefined or poison on any input; the guards live in the bodies, in `ops/guards.py`.
 
-The table has one row per math function. Adding a function is one row here, and an expansion in `passes/math` if it should vectorise.
+The table has one row per math function. Adding a function is one row here, and an expansion in `passes/math`
+if it should vectorise.
 """
 
 from __future__ import annotations
@@ -84,8 +86,10 @@ class ScalarBuilder(Protocol[S]):
 class ScalarFunction:
     """A math function of `f32`/`f64` scalars.
 
-    `mlir` is the mnemonic in the `math` dialect, or None: then a body calls `@tensorc_<name>_<type>`. `libm` is the C library's double
-    function (`<libm>f` for f32), or None where only an expansion exists. `ulp` is the largest error of compiled code in units in the last place.
+    `mlir` is the mnemonic in the `math` dialect, or None: then a body calls `@tensorc_<name>_<type>`. `libm`
+    is the C library's double
+    function (`<libm>f` for f32), or None where only an expansion exists. `ulp` is the largest error of
+    compiled code in units in the last place.
     """
 
     name: str
@@ -114,10 +118,14 @@ def softplus(x: Any) -> Any:
 
 
 def log1mexp(x: Any) -> Any:
-    """log(1 - exp(x)) for x <= 0, NaN above; Mächler, "Accurately computing log(1 - exp(-|a|))", 2012, eq. (7)."""
+    """log(1 - exp(x)) for x <= 0, NaN above; Mächler, "Accurately computing log(1 - exp(-|a|))", 2012, eq.
+    (7).
+    """
     x = np.asarray(x)
     near = x > x.dtype.type(-0.6931471805599453)
-    return np.where(near, np.log(-np.expm1(np.where(near, x, -1))), np.log1p(-np.exp(np.where(near, -1, x)))).astype(x.dtype)[()]
+    return np.where(
+        near, np.log(-np.expm1(np.where(near, x, -1))), np.log1p(-np.exp(np.where(near, -1, x)))
+    ).astype(x.dtype)[()]
 
 
 FUNCTIONS: Final[dict[str, ScalarFunction]] = {

@@ -144,7 +144,7 @@ class Sin(TableFunction):
 
     @classmethod
     def partials(cls, b: Builder, xs: Sequence[Value], y: Value) -> Sequence[Value | None]:
-        return (emit.op(b, Cos, xs[0]),)
+        return (emit.op(b, "cos", xs[0]),)
 
 
 @register
@@ -158,7 +158,7 @@ class Cos(TableFunction):
 
     @classmethod
     def partials(cls, b: Builder, xs: Sequence[Value], y: Value) -> Sequence[Value | None]:
-        return (emit.neg(b, emit.op(b, Sin, xs[0])),)
+        return (emit.neg(b, emit.op(b, "sin", xs[0])),)
 
 
 @register
@@ -266,7 +266,7 @@ class Log1mExp(TableFunction):
     @classmethod
     def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
         """d log(1 - e**x) = -dx / (e**-x - 1)."""
-        divisor = emit.op(b, Expm1, emit.neg(b, op.operands[0]))
+        divisor = emit.op(b, "expm1", emit.neg(b, op.operands[0]))
         return (emit.neg(b, emit.chain_div(b, cotangents[0], divisor)),)
 
 
@@ -282,7 +282,9 @@ class LogAddExp(TableFunction):
 
     @classmethod
     def partials(cls, b: Builder, xs: Sequence[Value], y: Value) -> Sequence[Value | None]:
-        """e**x / (e**x + e**y) = sigmoid(x - y); operands that are equal (also infinite) share the gradient, so x - y is taken as 0 there."""
+        """e**x / (e**x + e**y) = sigmoid(x - y); operands that are equal (also infinite) share the gradient,
+        so x - y is taken as 0 there.
+        """
         tie = emit.eq(b, xs[0], xs[1])
         difference = emit.where(b, tie, emit.zeros_like(b, y), emit.sub(b, xs[0], xs[1]))
         return emit.sigmoid(b, difference), emit.sigmoid(b, emit.neg(b, difference))
@@ -292,7 +294,8 @@ class LogAddExp(TableFunction):
 class Pow(Pointwise):
     """x ** y. Floats as C's `pow`. Integers wrap; a negative exponent gives 1 / x**-y rounded towards zero.
 
-    That is ±1 for x = ±1 and 0 otherwise, also for x = 0 (NumPy refuses arrays with negative exponents; compiled code must have a value).
+    That is ±1 for x = ±1 and 0 otherwise, also for x = 0 (NumPy refuses arrays with negative exponents;
+    compiled code must have a value).
     """
 
     name = "tensorc.pow"
@@ -315,7 +318,7 @@ class Pow(Pointwise):
     def scalar(s: Any, elements: Sequence[ScalarType], *xs: Any) -> Any:
         if is_floating(elements[0]):
             return scalar.apply(s, "pow", *xs)
-        return guards.integer_power(s, *xs, is_signed_integer(elements[0]))
+        return guards.integer_power(s, xs[0], xs[1], is_signed_integer(elements[0]))
 
     @classmethod
     def partials(cls, b: Builder, xs: Sequence[Value], y: Value) -> Sequence[Value | None]:
@@ -344,4 +347,3 @@ class Pow(Pointwise):
         yield from super().samples()
         corners = (np.array([0.0, 0.0, -2.0, 1.5]), np.array([2.0, 3.0, 3.0, 0.0]))
         yield Sample(corners, differentiable=False, label="corners")
-

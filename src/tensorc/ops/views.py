@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,18 +11,15 @@ import numpy as np
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Attrs
 from tensorc.ir.types import Extent, FloatType, TensorType, Type, f64, i1
+from tensorc.ir.types import index as index_type
 from tensorc.ops import checks, dtypes, emit, index
+from tensorc.ops.attrs import AxesAttrs, PermAttrs, ShapeAttrs
 from tensorc.ops.base import Creator, ErrorSample, Fact, OpDef, Sample, V, register
-from tensorc.ops.families import AxesAttrs, View, axes_of, sample_array
+from tensorc.ops.families import View, axes_of, sample_array
 from tensorc.ops.faults import fault
 
 if TYPE_CHECKING:
     from tensorc.ir.builder import Builder
-
-
-@dataclass(frozen=True)
-class ShapeAttrs(Attrs):
-    shape: tuple[int, ...]
 
 
 def _split(name: str, operands: Sequence[Type], attrs: Attrs) -> tuple[TensorType, tuple[int, ...]]:
@@ -41,7 +37,9 @@ def _target(attrs: Attrs, operands: Sequence[V]) -> list[int | V]:
 
 
 def _samples(name: str, shapes: Iterable[tuple[tuple[int, ...], tuple[int, ...]]]) -> Iterable[Sample]:
-    """Samples for (operand shape, target shape), with targets static, mixed and dynamic; all element types on the first pair."""
+    """Samples for (operand shape, target shape), with targets static, mixed and dynamic; all element types on
+    the first pair.
+    """
     for number, (shape, target) in enumerate(shapes):
         for element in dtypes.ALL if number == 0 else (f64,):
             x = sample_array(name, element, shape)
@@ -54,9 +52,11 @@ def _samples(name: str, shapes: Iterable[tuple[tuple[int, ...], tuple[int, ...]]
 
 @register
 class BroadcastTo(View):
-    """x repeated along new leading axes and along axes of extent 1, to the extents `shape` (-1: given by an operand).
+    """x repeated along new leading axes and along axes of extent 1, to the extents `shape` (-1: given by an
+    operand).
 
-    C1: one index operand for every -1. C2: the rank does not shrink; right-aligned, an extent is 1 or stays as it is (at run time an error
+    C1: one index operand for every -1. C2: the rank does not shrink; right-aligned, an extent is 1 or stays
+    as it is (at run time an error
     where unknown). C3: the element type is bool, an integer, f32 or f64.
     """
 
@@ -92,14 +92,22 @@ class BroadcastTo(View):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        pairs = [((3, 1), (2, 3, 4)), ((), ()), ((), (2,)), ((1,), (0,)), ((2, 3), (2, 3)), ((1, 1), (3, 1)), ((0,), (2, 0))]
+        pairs = [
+            ((3, 1), (2, 3, 4)),
+            ((), ()),
+            ((), (2,)),
+            ((1,), (0,)),
+            ((2, 3), (2, 3)),
+            ((1, 1), (3, 1)),
+            ((0,), (2, 0)),
+        ]
         return _samples(cls.name, pairs)
 
     @classmethod
     def error_samples(cls) -> Iterable[ErrorSample]:
         x = TensorType((3,), f64)
         yield ErrorSample((x,), ShapeAttrs((-1,)), checks.EXTENT_OPERANDS, "C1")
-        yield ErrorSample((x, index.index), ShapeAttrs((3,)), checks.EXTENT_OPERANDS, "C1")
+        yield ErrorSample((x, index_type), ShapeAttrs((3,)), checks.EXTENT_OPERANDS, "C1")
         yield ErrorSample((x,), ShapeAttrs((-2,)), checks.ATTRIBUTE, "C1")
         yield ErrorSample((x,), ShapeAttrs((4,)), checks.SHAPES, "C2")
         yield ErrorSample((x,), ShapeAttrs(()), checks.RANK, "C2")
@@ -135,9 +143,11 @@ def _reference_broadcast(name: str, source: Sequence[int], target: Sequence[int]
 
 @register
 class SumTo(OpDef):
-    """The transpose of `broadcast_to`: sums x over what broadcasting an operand of extents `shape` (-1: given) to x's shape would repeat.
+    """The transpose of `broadcast_to`: sums x over what broadcasting an operand of extents `shape` (-1:
+    given) to x's shape would repeat.
 
-    C1: one index operand for every -1. C2: `shape` broadcasts to x's shape (at run time an error where unknown).
+    C1: one index operand for every -1. C2: `shape` broadcasts to x's shape (at run time an error where
+    unknown).
     C3: the element type is an integer, f32 or f64. Sums keep the element type; integers wrap.
     """
 
@@ -149,7 +159,9 @@ class SumTo(OpDef):
     def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
         x, shape = _split(cls.name, operands, attrs)
         checks.accepted(cls.name, x, cls.accepts, "C3")
-        _check_broadcast(cls.name, checks.static_shape(shape), x.shape, f"{list(shape)} does not broadcast to {x}")
+        _check_broadcast(
+            cls.name, checks.static_shape(shape), x.shape, f"{list(shape)} does not broadcast to {x}"
+        )
         return (TensorType(checks.static_shape(shape), x.element),)
 
     @classmethod
@@ -179,7 +191,16 @@ class SumTo(OpDef):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        pairs = [((2, 3, 4), (3, 1)), ((), ()), ((2,), ()), ((0,), (1,)), ((2, 3), (2, 3)), ((3, 1), (1, 1)), ((2, 0), (0,)), ((3, 0), (1, 1))]
+        pairs = [
+            ((2, 3, 4), (3, 1)),
+            ((), ()),
+            ((2,), ()),
+            ((0,), (1,)),
+            ((2, 3), (2, 3)),
+            ((3, 1), (1, 1)),
+            ((2, 0), (0,)),
+            ((3, 0), (1, 1)),
+        ]
         for sample in _samples(cls.name, pairs):
             if sample.operands[0].dtype != bool:  # type: ignore[union-attr]
                 yield sample
@@ -211,7 +232,9 @@ class Reshape(View):
         if None not in x.shape and None not in target:
             have, want = math.prod(x.shape), math.prod(target)  # type: ignore[arg-type]
             if have != want:
-                checks.value_error(cls.name, f"{x} has {have} elements, {list(shape)} has {want}", checks.SIZE, "C2")
+                checks.value_error(
+                    cls.name, f"{x} has {have} elements, {list(shape)} has {want}", checks.SIZE, "C2"
+                )
         return (TensorType(target, x.element),)
 
     @classmethod
@@ -222,7 +245,9 @@ class Reshape(View):
     def facts(cls, b: Creator[V], operands: Sequence[V], attrs: Attrs) -> list[Fact[V]]:
         target = _target(attrs, operands)
         have, want = index.product(b, index.extents_of(b, operands[0])), index.product(b, target)
-        return index.not_negative(b, target) + index.fact(b, "reshape", index.compare(b, "eq", have, want), have, want)
+        return index.not_negative(b, target) + index.fact(
+            b, "reshape", index.compare(b, "eq", have, want), have, want
+        )
 
     @classmethod
     def reference(cls, attrs: Attrs, *operands: Any) -> Any:
@@ -238,7 +263,15 @@ class Reshape(View):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        pairs = [((2, 3), (3, 2)), ((), (1, 1)), ((1,), ()), ((2, 0), (0, 5)), ((2, 3, 4), (6, 4)), ((24,), (2, 3, 4)), ((2, 1, 3), (2, 3))]
+        pairs = [
+            ((2, 3), (3, 2)),
+            ((), (1, 1)),
+            ((1,), ()),
+            ((2, 0), (0, 5)),
+            ((2, 3, 4), (6, 4)),
+            ((24,), (2, 3, 4)),
+            ((2, 1, 3), (2, 3)),
+        ]
         return _samples(cls.name, pairs)
 
     @classmethod
@@ -247,11 +280,6 @@ class Reshape(View):
         yield ErrorSample((x,), ShapeAttrs((-1,)), checks.EXTENT_OPERANDS, "C1")
         yield ErrorSample((x,), ShapeAttrs((5,)), checks.SIZE, "C2")
         yield ErrorSample((TensorType((3,), FloatType("f16", 16)),), ShapeAttrs((3,)), checks.ELEMENT, "C3")
-
-
-@dataclass(frozen=True)
-class PermAttrs(Attrs):
-    perm: tuple[int, ...]
 
 
 @register
@@ -269,7 +297,9 @@ class Transpose(View):
         assert isinstance(attrs, PermAttrs)
         (x,) = checks.tensors(cls.name, operands, 1)
         if sorted(attrs.perm) != list(range(x.rank)):
-            checks.value_error(cls.name, f"{list(attrs.perm)} is not a permutation of the axes of {x}", checks.AXIS, "C1")
+            checks.value_error(
+                cls.name, f"{list(attrs.perm)} is not a permutation of the axes of {x}", checks.AXIS, "C1"
+            )
         checks.accepted(cls.name, x, cls.accepts, "C2")
         return (TensorType(tuple(x.shape[axis] for axis in attrs.perm), x.element),)
 
@@ -293,8 +323,18 @@ class Transpose(View):
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         for element in dtypes.ALL:
-            yield Sample((sample_array(cls.name, element, (2, 3, 4)),), PermAttrs((2, 0, 1)), differentiable=isinstance(element, FloatType))
-        for shape, perm in (((), ()), ((3,), (0,)), ((2, 3), (1, 0)), ((0, 2), (1, 0)), ((1, 2, 1), (2, 1, 0))):
+            yield Sample(
+                (sample_array(cls.name, element, (2, 3, 4)),),
+                PermAttrs((2, 0, 1)),
+                differentiable=isinstance(element, FloatType),
+            )
+        for shape, perm in (
+            ((), ()),
+            ((3,), (0,)),
+            ((2, 3), (1, 0)),
+            ((0, 2), (1, 0)),
+            ((1, 2, 1), (2, 1, 0)),
+        ):
             yield Sample((sample_array(cls.name, f64, shape),), PermAttrs(perm))
 
     @classmethod
@@ -311,7 +351,9 @@ class _UnitAxes(View):
     _refused = TensorType((1,), FloatType("f16", 16))
 
     @classmethod
-    def _checked(cls, operands: Sequence[Type], attrs: Attrs, grow: bool) -> tuple[TensorType, tuple[int, ...]]:
+    def _checked(
+        cls, operands: Sequence[Type], attrs: Attrs, grow: bool
+    ) -> tuple[TensorType, tuple[int, ...]]:
         (x,) = checks.tensors(cls.name, operands, 1)
         rank = x.rank + (len(axes_of(attrs)) if grow else 0)
         axes = checks.axes(cls.name, axes_of(attrs), rank, "C1")
@@ -323,14 +365,17 @@ class _UnitAxes(View):
         for number, (shape, axes) in enumerate(cases):
             for element in dtypes.ALL if number == 0 else (f64,):
                 differentiable = isinstance(element, FloatType)
-                yield Sample((sample_array(cls.name, element, shape),), AxesAttrs(axes), differentiable=differentiable)
+                yield Sample(
+                    (sample_array(cls.name, element, shape),), AxesAttrs(axes), differentiable=differentiable
+                )
 
 
 @register
 class ExpandDims(_UnitAxes):
     """x with new axes of extent 1 at the positions `axes` of the result.
 
-    C1: `axes` are ascending, unique and within the result's rank. C2: the element type is bool, an integer, f32 or f64.
+    C1: `axes` are ascending, unique and within the result's rank. C2: the element type is bool, an integer,
+    f32 or f64.
     """
 
     name = "tensorc.expand_dims"
@@ -373,7 +418,8 @@ def inserted(extents: Sequence[Any], axes: Sequence[int]) -> list[Any]:
 class Squeeze(_UnitAxes):
     """x without its axes `axes`, each of extent 1.
 
-    C1: `axes` are ascending, unique and within the rank. C2: the element type is bool, an integer, f32 or f64.
+    C1: `axes` are ascending, unique and within the rank. C2: the element type is bool, an integer, f32 or
+    f64.
     C3: the dropped extents are 1 (at run time an error where unknown).
     """
 
@@ -384,7 +430,9 @@ class Squeeze(_UnitAxes):
         x, axes = cls._checked(operands, attrs, False)
         for axis in axes:
             if x.shape[axis] not in (1, None):
-                checks.value_error(cls.name, f"axis {axis} of {x} has extent {x.shape[axis]}, not 1", checks.SHAPES, "C3")
+                checks.value_error(
+                    cls.name, f"axis {axis} of {x} has extent {x.shape[axis]}, not 1", checks.SHAPES, "C3"
+                )
         return (TensorType(tuple(e for axis, e in enumerate(x.shape) if axis not in axes), x.element),)
 
     @classmethod
@@ -417,5 +465,3 @@ class Squeeze(_UnitAxes):
         yield ErrorSample((TensorType((1,), f64),), AxesAttrs((1,)), checks.AXIS, "C1")
         yield ErrorSample((cls._refused,), AxesAttrs((0,)), checks.ELEMENT, "C2")
         yield ErrorSample((TensorType((2, 3), f64),), AxesAttrs((1,)), checks.SHAPES, "C3")
-
-
