@@ -54,13 +54,12 @@ class FrameLocation(Location):
         self._resolved: FileLocation | None = None
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, FrameLocation) and (self.code, self.instruction) == (
-            other.code,
-            other.instruction,
-        )
+        if not isinstance(other, FrameLocation):
+            return False
+        return self.code is other.code and self.instruction == other.instruction
 
     def __hash__(self) -> int:
-        return hash((self.code, self.instruction))
+        return hash((id(self.code), self.instruction))
 
     def __repr__(self) -> str:
         return f"FrameLocation({self.code.co_filename!r}, {self.code.co_name!r}, {self.instruction})"
