@@ -20,6 +20,7 @@ from tensorc.ir.verifier import verify
 from tensorc.ops.loops import LoopBuilder
 from tensorc.ops.loops.arith import attribute_value
 from tensorc.ops.loops.base import ScalarOp
+from tensorc.ops.scalar import FUNCTIONS
 from tensorc.passes.expand_math import Expander, ExpandMath, entry_of, function_of
 from tensorc.passes.math import EXPANSIONS
 
@@ -273,3 +274,18 @@ def test_mlir_accepts_every_expansion() -> None:
             ExpandMath().run(module)
             texts.append(text_of(module))
     assert mlir_oracle.verify_all(texts) == [[]] * len(texts)
+
+
+@pytest.mark.parametrize("name", list(FUNCTIONS))
+def test_every_row_of_the_scalar_table_is_served(name: str) -> None:
+    row = FUNCTIONS[name]
+    for element in (f32, f64):
+        module, op = module_of(row.mlir or name, element, row.arity, dialect=row.mlir is not None)
+        ExpandMath().run(module)
+        assert op.block is None
+        expansion = EXPANSIONS.get(name)
+        if expansion is None:
+            assert callees(module) == [str(row.libm) + ("f" if element == f32 else "")]
+        else:
+            assert callees(module) == []
+            assert expansion.ulp <= row.ulp

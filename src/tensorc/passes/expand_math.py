@@ -5,7 +5,8 @@ It rewrites `math.<fn>` and `func.call @tensorc_<fn>_<f32|f64>` (functions the `
 the module defines them) in one walk:
 
 - functions of `passes.math.EXPANSIONS`, and `math.rsqrt`, become `arith` and `math` scalar ops at the call;
-- the others of `LIBRARY` become `func.call @sin` (f64) or `@sinf` (f32), declared in the module;
+- those that the C library has (says `ops/scalar.py` or the op's class) become `func.call @sin`, for f32 `@sinf`,
+  declared in the module;
 - `math` ops that are instructions (sqrt, absf, floor, fma, ...) stay.
 
 With `calls=false` (GPU, whose back end has its own library) the second kind is left as it is. Types other
@@ -25,13 +26,11 @@ from tensorc.ir.errors import TensorcValueError
 from tensorc.ir.types import FunctionType, Type, f32, f64
 from tensorc.ops.loops.builder import LoopBuilder
 from tensorc.ops.loops.math import MathOp, Rsqrt
+from tensorc.ops.scalar import FUNCTIONS
 from tensorc.passes.math import EXPANSIONS
 
 SYMBOL = re.compile(r"tensorc_([a-z0-9]+)_(f32|f64)")
 """How a function without a `math` op is called before this pass."""
-
-LIBRARY = {"erfc": "erfc", "lgamma": "lgamma", "tgamma": "tgamma", "hypot": "hypot", "fmod": "fmod"}
-"""C99 functions that have no `math` op; the ops carry their own symbol."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,10 @@ def function_of(op: Operation) -> Function | None:
         return None
     if op.definition is Call:
         match = SYMBOL.fullmatch(cast(CallAttrs, op.attrs).callee.name)
-        return None if match is None else Function(match[1], LIBRARY.get(match[1]))
+        if match is None:
+            return None
+        row = FUNCTIONS.get(match[1])
+        return Function(match[1], None if row is None else row.libm)
     if op.definition is None or not issubclass(op.definition, MathOp):
         return None
     name, symbol = op.name.removeprefix("math."), op.definition.symbol
@@ -132,7 +134,7 @@ class ExpandMath:
         if function.symbol is not None:
             return self._library_call(module, builder, op, function.symbol) if self.calls else None
         if op.definition is Call:
-            known = ", ".join(sorted(EXPANSIONS.keys() | LIBRARY.keys()))
+            known = ", ".join(sorted(EXPANSIONS.keys() | FUNCTIONS.keys()))
             raise _wrong_use(op, f"no function {function.name} is known; there are {known}")
         return None
 

@@ -6,9 +6,9 @@ get slow. Nothing in them is undefined for any input: bit patterns are shifted b
 numbers become integers only through the bits of a sum, never through a conversion.
 
 Here: one file per family (`exponential`, `logarithm`, `hyperbolic`, `sigmoid`, `log1mexp`), `scalars` (what
-they are written against), `coefficients` (made by `tools/minimax.py`). May import `ir`; imported by
-`passes/expand_math.py` alone. To add a function: write it over `ScalarBuilder`, enter it in `EXPANSIONS` with
-the error it reaches, run `benchmarks/accuracy.py`.
+they are written against), `coefficients` (made by `tools/minimax.py`). May import `ir` and `ops.scalar`;
+imported by `passes/expand_math.py` alone. To add a function: write it over `ScalarBuilder`, enter it in
+`EXPANSIONS` with the error it reaches, run `benchmarks/accuracy.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from tensorc.passes.math.exponential import exp, exp2, expm1
 from tensorc.passes.math.hyperbolic import tanh
 from tensorc.passes.math.log1mexp import log1mexp
 from tensorc.passes.math.logarithm import log, log1p, log2
-from tensorc.passes.math.scalars import ScalarBuilder
 from tensorc.passes.math.sigmoid import logaddexp, sigmoid, softplus
 
 
@@ -52,4 +51,4 @@ EXPANSIONS: dict[str, Expansion] = {
     )
 }
 
-__all__ = ["EXPANSIONS", "Expansion", "ScalarBuilder"]
+__all__ = ["EXPANSIONS", "Expansion"]

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic
 
+from tensorc.ops.scalar import S, ScalarBuilder
 from tensorc.passes.math.coefficients import (
     EXP2_F32,
     EXP2_F64,
@@ -26,8 +27,6 @@ from tensorc.passes.math.coefficients import (
 from tensorc.passes.math.scalars import (
     BINARY32,
     Format,
-    ScalarBuilder,
-    V,
     at_least,
     at_most,
     exponent_field,
@@ -61,15 +60,15 @@ def limits(fmt: Format) -> Limits:
 
 
 @dataclass(frozen=True)
-class Reduced(Generic[V]):
+class Reduced(Generic[S]):
     """x = k ln 2 + r + tail. `shifted` holds k + offset in its low bits."""
 
-    shifted: V
-    r: V
-    tail: V
+    shifted: S
+    r: S
+    tail: S
 
 
-def reduce(b: ScalarBuilder[V], x: V, offset: int) -> Reduced[V]:
+def reduce(b: ScalarBuilder[S], x: S, offset: int) -> Reduced[S]:
     """Split a clamped (or NaN) x. `offset` is added to k in `shifted` and nowhere else."""
     fmt = format_of(x)
     log2e, (high, low) = (LOG2E_F32[0], LN2_F32) if fmt is BINARY32 else (LOG2E_F64[0], LN2_F64)
@@ -83,7 +82,7 @@ def reduce(b: ScalarBuilder[V], x: V, offset: int) -> Reduced[V]:
     return Reduced(b.bitcast(shifted, fmt.bits), r, tail)
 
 
-def exp_remainder(b: ScalarBuilder[V], r: V, tail: V | None = None) -> V:
+def exp_remainder(b: ScalarBuilder[S], r: S, tail: S | None = None) -> S:
     """e^(r + tail) - 1 - r."""
     coefficients = EXP_F32 if format_of(r) is BINARY32 else EXP_F64
     square = b.mulf(r, r)
@@ -91,7 +90,7 @@ def exp_remainder(b: ScalarBuilder[V], r: V, tail: V | None = None) -> V:
     return b.mulf(square, q) if tail is None else b.fma(square, q, tail)
 
 
-def two_powers(b: ScalarBuilder[V], shifted: V, fmt: Format) -> tuple[V, V]:
+def two_powers(b: ScalarBuilder[S], shifted: S, fmt: Format) -> tuple[S, S]:
     """Powers of two s1 and s2, both normal, with s1 s2 = 2^k, where `shifted` holds k + 2 * bias.
 
     Two of them because 2^k may be subnormal or overflow while 2^k (1 + e) is neither; the product p s1 is
@@ -101,7 +100,7 @@ def two_powers(b: ScalarBuilder[V], shifted: V, fmt: Format) -> tuple[V, V]:
     return exponent_field(b, half, fmt), exponent_field(b, b.subi(shifted, half), fmt)
 
 
-def exp(b: ScalarBuilder[V], x: V) -> V:
+def exp(b: ScalarBuilder[S], x: S) -> S:
     """e^x. exp(-inf) = 0, exp(inf) = inf, subnormal results are kept."""
     fmt = format_of(x)
     reach = limits(fmt)
@@ -114,7 +113,7 @@ def exp(b: ScalarBuilder[V], x: V) -> V:
     return b.mulf(b.mulf(grown, first), second)
 
 
-def exp2(b: ScalarBuilder[V], x: V) -> V:
+def exp2(b: ScalarBuilder[S], x: S) -> S:
     """2^x, exact for integral x. exp2(-inf) = 0, exp2(inf) = inf."""
     fmt = format_of(x)
     reach = limits(fmt)
@@ -129,7 +128,7 @@ def exp2(b: ScalarBuilder[V], x: V) -> V:
     return b.mulf(b.mulf(grown, first), second)
 
 
-def expm1(b: ScalarBuilder[V], x: V) -> V:
+def expm1(b: ScalarBuilder[S], x: S) -> S:
     """e^x - 1, accurate near 0. expm1(-0) = -0, expm1(-inf) = -1, expm1(inf) = inf."""
     fmt = format_of(x)
     reach = limits(fmt)
@@ -148,16 +147,16 @@ def expm1(b: ScalarBuilder[V], x: V) -> V:
 
 
 @dataclass(frozen=True)
-class ScaledPair(Generic[V]):
+class ScaledPair(Generic[S]):
     """e^x = (high + low) first second: `first` and `second` are powers of two, |low| <= 0.08 |high|."""
 
-    high: V
-    low: V
-    first: V
-    second: V
+    high: S
+    low: S
+    first: S
+    second: S
 
 
-def exp_pair(b: ScalarBuilder[V], x: V, x_low: V | None = None) -> ScaledPair[V]:
+def exp_pair(b: ScalarBuilder[S], x: S, x_low: S | None = None) -> ScaledPair[S]:
     """e^(x + x_low) for x <= 0 (or NaN), |x_low| below an ulp of x, with several bits beyond the format."""
     fmt = format_of(x)
     reduced = reduce(b, at_least(b, x, limits(fmt).under), 2 * fmt.bias)

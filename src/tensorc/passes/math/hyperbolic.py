@@ -8,14 +8,15 @@ Handbook of Floating-Point Arithmetic, 2nd ed., section 4.7, for the corrected q
 
 from __future__ import annotations
 
+from tensorc.ops.scalar import S, ScalarBuilder
 from tensorc.passes.math.exponential import exp_remainder, reduce
-from tensorc.passes.math.scalars import ScalarBuilder, V, at_most, exponent_field, fast_two_sum, format_of
+from tensorc.passes.math.scalars import at_most, exponent_field, fast_two_sum, format_of
 
 SATURATED = {23: 10.0, 52: 22.0}
 """tanh(x) rounds to 1 from here on, by fraction digits."""
 
 
-def corrected_quotient(b: ScalarBuilder[V], n: V, n_low: V, d: V, d_low: V) -> V:
+def corrected_quotient(b: ScalarBuilder[S], n: S, n_low: S, d: S, d_low: S) -> S:
     """(n + n_low) / (d + d_low), for parts that need not be normalised; one division."""
     reciprocal = b.divf(b.constant(1.0, n.type), b.addf(d, d_low))
     guess = b.mulf(n, reciprocal)
@@ -24,14 +25,14 @@ def corrected_quotient(b: ScalarBuilder[V], n: V, n_low: V, d: V, d_low: V) -> V
     return b.fma(remainder, reciprocal, guess)
 
 
-def sum_of_three(b: ScalarBuilder[V], one: V, power: V, r: V, rest: V) -> tuple[V, V]:
+def sum_of_three(b: ScalarBuilder[S], one: S, power: S, r: S, rest: S) -> tuple[S, S]:
     """1 + power + r + rest as (high, low); where 1 + power is inexact, tanh is near 1 and would show it."""
     base, lost = fast_two_sum(b, one, power)
     high, low = fast_two_sum(b, base, r)
     return high, b.addf(b.addf(low, rest), lost)
 
 
-def tanh(b: ScalarBuilder[V], x: V) -> V:
+def tanh(b: ScalarBuilder[S], x: S) -> S:
     """tanh x. tanh(+-0) = +-0, tanh(+-inf) = +-1."""
     fmt = format_of(x)
     one = b.constant(1.0, fmt.type)

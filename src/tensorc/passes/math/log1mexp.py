@@ -7,15 +7,16 @@ logarithm: they differ only in what is handed from the one to the other.
 
 from __future__ import annotations
 
+from tensorc.ops.scalar import S, ScalarBuilder
 from tensorc.passes.math.exponential import exp_remainder, limits, reduce, two_powers
 from tensorc.passes.math.logarithm import INF, NAN, add_exponent, log1p_remainder, split
-from tensorc.passes.math.scalars import ScalarBuilder, V, at_least, exponent_field, fast_two_sum, format_of
+from tensorc.passes.math.scalars import at_least, exponent_field, fast_two_sum, format_of
 
 ONE_MINUS_HALF_ROOT = 0.29289322
 """About 1 - sqrt(1/2): up to here 1 - z needs no reduction."""
 
 
-def log1mexp(b: ScalarBuilder[V], x: V) -> V:
+def log1mexp(b: ScalarBuilder[S], x: S) -> S:
     """log(1 - e^x) for x <= 0. log1mexp(+-0) = -inf, log1mexp(-inf) = -0, log1mexp(x > 0) = NaN."""
     fmt = format_of(x)
     zero, one = b.constant(0.0, fmt.type), b.constant(1.0, fmt.type)

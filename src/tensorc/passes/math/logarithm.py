@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic
 
+from tensorc.ops.scalar import S, ScalarBuilder
 from tensorc.passes.math.coefficients import (
     ATANH_F64,
     LN2_F32,
@@ -20,16 +21,7 @@ from tensorc.passes.math.coefficients import (
     LOG2E_F64,
     LOG_F32,
 )
-from tensorc.passes.math.scalars import (
-    BINARY32,
-    Format,
-    ScalarBuilder,
-    V,
-    exponent_field,
-    fast_two_sum,
-    format_of,
-    horner,
-)
+from tensorc.passes.math.scalars import BINARY32, Format, exponent_field, fast_two_sum, format_of, horner
 
 INF = float("inf")
 NAN = float("nan")
@@ -38,15 +30,15 @@ HALF_ROOT_BITS = {23: 0x3F3504F3, 52: 0x3FE6A09E667F3BCD}
 
 
 @dataclass(frozen=True)
-class Split(Generic[V]):
+class Split(Generic[S]):
     """A positive number as 2^k m, sqrt(1/2) <= m < sqrt(2); `biased` holds k + bias, `k` is floating."""
 
-    biased: V
-    k: V
-    m: V
+    biased: S
+    k: S
+    m: S
 
 
-def split_normal(b: ScalarBuilder[V], x: V, bias: V | None = None) -> Split[V]:
+def split_normal(b: ScalarBuilder[S], x: S, bias: S | None = None) -> Split[S]:
     """Split a positive normal x; garbage, but nothing undefined, for any other. k is relative to `bias`
     (default: the format's).
 
@@ -65,7 +57,7 @@ def split_normal(b: ScalarBuilder[V], x: V, bias: V | None = None) -> Split[V]:
     return Split(biased, b.subf(pasted, origin), m)
 
 
-def split(b: ScalarBuilder[V], x: V) -> Split[V]:
+def split(b: ScalarBuilder[S], x: S) -> Split[S]:
     """Split a positive finite x, subnormals included."""
     fmt = format_of(x)
     up = fmt.digits + 2
@@ -77,7 +69,7 @@ def split(b: ScalarBuilder[V], x: V) -> Split[V]:
     )
 
 
-def log1p_remainder(b: ScalarBuilder[V], f: V) -> V:
+def log1p_remainder(b: ScalarBuilder[S], f: S) -> S:
     """log(1 + f) - f for sqrt(1/2) <= 1 + f <= sqrt(2)."""
     fmt = format_of(f)
     if fmt is BINARY32:
@@ -90,7 +82,7 @@ def log1p_remainder(b: ScalarBuilder[V], f: V) -> V:
     return b.subf(b.mulf(s, inner), half_square)
 
 
-def add_exponent(b: ScalarBuilder[V], k: V, f: V, rest: V) -> V:
+def add_exponent(b: ScalarBuilder[S], k: S, f: S, rest: S) -> S:
     """k ln 2 + f + rest, smallest first; k * ln2_high is exact under fma."""
     high, low = ln2(format_of(f))
     inner = b.addf(f, b.fma(k, b.constant(low, f.type), rest))
@@ -102,7 +94,7 @@ def ln2(fmt: Format) -> tuple[float, float]:
     return LN2_F32 if fmt is BINARY32 else LN2_F64
 
 
-def outside_domain(b: ScalarBuilder[V], x: V, zero_at: float, result: V) -> V:
+def outside_domain(b: ScalarBuilder[S], x: S, zero_at: float, result: S) -> S:
     """`result` in the domain (zero_at, inf); -inf at `zero_at`, NaN below it, x itself for inf and NaN."""
     pole = b.constant(zero_at, x.type)
     result = b.select(b.cmpf("olt", x, b.constant(INF, x.type)), result, x)
@@ -110,14 +102,14 @@ def outside_domain(b: ScalarBuilder[V], x: V, zero_at: float, result: V) -> V:
     return b.select(b.cmpf("oeq", x, pole), b.constant(-INF, x.type), result)
 
 
-def log(b: ScalarBuilder[V], x: V) -> V:
+def log(b: ScalarBuilder[S], x: S) -> S:
     """log x. log(+-0) = -inf, log(x < 0) = NaN, log(inf) = inf."""
     parts = split(b, x)
     f = b.subf(parts.m, b.constant(1.0, x.type))
     return outside_domain(b, x, 0.0, add_exponent(b, parts.k, f, log1p_remainder(b, f)))
 
 
-def log2(b: ScalarBuilder[V], x: V) -> V:
+def log2(b: ScalarBuilder[S], x: S) -> S:
     """log2 x, exact for powers of two. log2(+-0) = -inf, log2(x < 0) = NaN, log2(inf) = inf."""
     high, low = LOG2E_F32 if format_of(x) is BINARY32 else LOG2E_F64
     parts = split(b, x)
@@ -133,7 +125,7 @@ def log2(b: ScalarBuilder[V], x: V) -> V:
     return outside_domain(b, x, 0.0, result)
 
 
-def log1p(b: ScalarBuilder[V], x: V) -> V:
+def log1p(b: ScalarBuilder[S], x: S) -> S:
     """log(1 + x), accurate near 0. log1p(-0) = -0, log1p(-1) = -inf, log1p(x < -1) = NaN, log1p(inf) = inf.
 
     u = fl(1 + x) is split, and what its rounding lost comes back in first order as lost / u. The loss x - (u

@@ -1,45 +1,12 @@
-"""The vocabulary of the expansions: the face of a scalar builder, the two formats, and shared steps."""
+"""The vocabulary of the expansions: the two floating-point formats, and steps they share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
-from tensorc.ir.types import FloatType, IntegerType, Type, f32, f64, i32, i64
-
-
-class Typed(Protocol):
-    """A scalar value of some back end."""
-
-    @property
-    def type(self) -> Type: ...
-
-
-V = TypeVar("V", bound=Typed)
-
-
-class ScalarBuilder(Protocol[V]):
-    """What expansions need of a builder; the methods are MLIR's mnemonics of `arith` and `math`."""
-
-    def constant(self, value: float | int, type: Type, /) -> V: ...
-    def addf(self, a: V, b: V, /) -> V: ...
-    def subf(self, a: V, b: V, /) -> V: ...
-    def mulf(self, a: V, b: V, /) -> V: ...
-    def divf(self, a: V, b: V, /) -> V: ...
-    def negf(self, a: V, /) -> V: ...
-    def fma(self, a: V, b: V, c: V, /) -> V: ...
-    def absf(self, a: V, /) -> V: ...
-    def copysign(self, a: V, b: V, /) -> V: ...
-    def cmpf(self, predicate: str, a: V, b: V, /) -> V: ...
-    def select(self, condition: V, a: V, b: V, /) -> V: ...
-    def addi(self, a: V, b: V, /) -> V: ...
-    def subi(self, a: V, b: V, /) -> V: ...
-    def andi(self, a: V, b: V, /) -> V: ...
-    def ori(self, a: V, b: V, /) -> V: ...
-    def shli(self, a: V, b: V, /) -> V: ...
-    def shrui(self, a: V, b: V, /) -> V: ...
-    def bitcast(self, a: V, type: Type, /) -> V: ...
+from tensorc.ir.types import FloatType, IntegerType, f32, f64, i32, i64
+from tensorc.ops.scalar import S, ScalarBuilder, ScalarValue
 
 
 @dataclass(frozen=True)
@@ -70,7 +37,7 @@ BINARY32 = Format(f32, i32, 23, 127)
 BINARY64 = Format(f64, i64, 52, 1023)
 
 
-def format_of(x: Typed) -> Format:
+def format_of(x: ScalarValue) -> Format:
     """The format of a value.
 
     Raises TypeError for anything but f32 and f64: the expansions are accurate for these two formats only.
@@ -82,7 +49,7 @@ def format_of(x: Typed) -> Format:
     raise TypeError(f"no expansion for {x.type}: convert to f32 or f64 first")
 
 
-def horner(b: ScalarBuilder[V], x: V, coefficients: Sequence[float]) -> V:
+def horner(b: ScalarBuilder[S], x: S, coefficients: Sequence[float]) -> S:
     """The polynomial with these coefficients, lowest order first, one fma per degree.
 
     Horner's scheme and not Estrin's: the loops are wide enough to hide latency, and it is the shortest.
@@ -93,30 +60,30 @@ def horner(b: ScalarBuilder[V], x: V, coefficients: Sequence[float]) -> V:
     return result
 
 
-def at_most(b: ScalarBuilder[V], x: V, bound: float) -> V:
+def at_most(b: ScalarBuilder[S], x: S, bound: float) -> S:
     """min(x, bound), NaN kept; the operand order is that of x86's `minps`, so that it is one instruction."""
     limit = b.constant(bound, x.type)
     return b.select(b.cmpf("olt", limit, x), limit, x)
 
 
-def at_least(b: ScalarBuilder[V], x: V, bound: float) -> V:
+def at_least(b: ScalarBuilder[S], x: S, bound: float) -> S:
     """max(x, bound), NaN kept."""
     limit = b.constant(bound, x.type)
     return b.select(b.cmpf("ogt", limit, x), limit, x)
 
 
-def exponent_field(b: ScalarBuilder[V], biased: V, fmt: Format) -> V:
+def exponent_field(b: ScalarBuilder[S], biased: S, fmt: Format) -> S:
     """The power of two whose biased exponent is in the low bits of `biased`; higher bits are shifted out."""
     return b.bitcast(b.shli(biased, b.constant(fmt.digits, fmt.bits)), fmt.type)
 
 
-def fast_two_sum(b: ScalarBuilder[V], a: V, c: V) -> tuple[V, V]:
+def fast_two_sum(b: ScalarBuilder[S], a: S, c: S) -> tuple[S, S]:
     """(s, e) with s = fl(a + c) and s + e = a + c exactly, for |a| >= |c| or a = 0 (T. J. Dekker, 1971)."""
     s = b.addf(a, c)
     return s, b.subf(c, b.subf(s, a))
 
 
-def two_sum(b: ScalarBuilder[V], a: V, c: V) -> tuple[V, V]:
+def two_sum(b: ScalarBuilder[S], a: S, c: S) -> tuple[S, S]:
     """(s, e), s = fl(a + c), s + e = a + c exactly for finite s (D. E. Knuth, TAOCP 2, section 4.2.2)."""
     s = b.addf(a, c)
     c_part = b.subf(s, a)

@@ -7,21 +7,22 @@ relative accuracy.
 
 from __future__ import annotations
 
+from tensorc.ops.scalar import S, ScalarBuilder
 from tensorc.passes.math.exponential import ScaledPair, exp_pair
 from tensorc.passes.math.hyperbolic import corrected_quotient
 from tensorc.passes.math.logarithm import ln2, log1p_remainder
-from tensorc.passes.math.scalars import ScalarBuilder, V, fast_two_sum, format_of, two_sum
+from tensorc.passes.math.scalars import fast_two_sum, format_of, two_sum
 
 ROOT_MINUS_ONE = 0.41421356
 """About sqrt(2) - 1: beyond it log(1 + z) is taken around 2."""
 
 
-def negative_abs(b: ScalarBuilder[V], x: V) -> V:
+def negative_abs(b: ScalarBuilder[S], x: S) -> S:
     """-|x|."""
     return b.copysign(x, b.constant(-1.0, x.type))
 
 
-def sigmoid(b: ScalarBuilder[V], x: V) -> V:
+def sigmoid(b: ScalarBuilder[S], x: S) -> S:
     """1 / (1 + e^-x). sigmoid(-inf) = 0, sigmoid(inf) = 1; tiny results stay accurate down into the
     subnormals.
 
@@ -40,7 +41,7 @@ def sigmoid(b: ScalarBuilder[V], x: V) -> V:
     return b.select(right, quotient, b.mulf(b.mulf(quotient, pair.first), pair.second))
 
 
-def log1p_of_pair(b: ScalarBuilder[V], pair: ScaledPair[V]) -> tuple[V, V]:
+def log1p_of_pair(b: ScalarBuilder[S], pair: ScaledPair[S]) -> tuple[S, S]:
     """log(1 + z) for 0 <= z <= 1 given in parts, as (high, low); high is 0 or ln 2."""
     fmt = format_of(pair.high)
     high, low = ln2(fmt)
@@ -57,7 +58,7 @@ def log1p_of_pair(b: ScalarBuilder[V], pair: ScaledPair[V]) -> tuple[V, V]:
     return b.select(upper, b.constant(high, fmt.type), zero), rest
 
 
-def softplus(b: ScalarBuilder[V], x: V) -> V:
+def softplus(b: ScalarBuilder[S], x: S) -> S:
     """log(1 + e^x). softplus(-inf) = 0, softplus(inf) = inf; tiny results stay accurate."""
     zero = b.constant(0.0, x.type)
     high, low = log1p_of_pair(b, exp_pair(b, negative_abs(b, x)))
@@ -65,7 +66,7 @@ def softplus(b: ScalarBuilder[V], x: V) -> V:
     return b.addf(positive, b.addf(high, low))
 
 
-def logaddexp(b: ScalarBuilder[V], x: V, y: V) -> V:
+def logaddexp(b: ScalarBuilder[S], x: S, y: S) -> S:
     """log(e^x + e^y) = max + log1p(e^-|x-y|), within 2 ulp of the largest of |max|, the logarithm, and
     |result|.
 
