@@ -1,0 +1,94 @@
+"""Loop nests over buffers: which iteration axis moves which buffer axis, and merging of axes that lie contiguously in every buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+from tensorc.ir.attributes import UNIT
+from tensorc.ir.core import Value
+from tensorc.ir.types import MemRefType, ScalarType, i1
+from tensorc.ops.loops.builder import LoopBuilder
+
+Index = int | Value
+PARALLEL = "tensorc.parallel"
+"""Attribute of an `scf.for` whose iterations are independent."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """A buffer read or written in a nest: `axes[k]` is the iteration axis that moves axis k, -1 for none (extent 1). `element` is the tensor-level
+    element type, which the buffer's signless type no longer tells."""
+
+    buffer: Value
+    axes: tuple[int, ...]
+    element: ScalarType
+
+    @property
+    def type(self) -> MemRefType:
+        kind = self.buffer.type
+        assert isinstance(kind, MemRefType)
+        return kind
+
+
+def load(b: LoopBuilder, access: Access, indices: Sequence[Index]) -> Value:
+    """The element at these iteration indices, as a register value."""
+    value = b.load(access.buffer, [indices[a] if a >= 0 else 0 for a in access.axes])
+    return b.to_bool(value) if access.element == i1 else value
+
+
+def store(b: LoopBuilder, value: Value, access: Access, indices: Sequence[Index]) -> None:
+    if access.element == i1:
+        value = b.from_bool(value)
+    b.store(value, access.buffer, [indices[a] if a >= 0 else 0 for a in access.axes])
+
+
+@contextmanager
+def nest(b: LoopBuilder, extents: Sequence[Index], parallel: bool = False) -> Iterator[list[Index]]:
+    """Loops from 0 to each extent, outermost first; an axis of known extent 1 needs no loop."""
+    with ExitStack() as stack:
+        indices: list[Index] = []
+        for extent in extents:
+            if extent == 1 and isinstance(extent, int):
+                indices.append(0)
+                continue
+            loop = stack.enter_context(b.for_(0, extent))
+            if parallel:
+                loop.op.set_attribute(PARALLEL, UNIT)
+            indices.append(loop.iv)
+        yield indices
+
+
+def mergeable(access: Access, axis: int) -> bool:
+    """Whether iteration axes `axis` and `axis + 1` move this buffer as one axis of the product of their extents."""
+    used = [a for a in access.axes if a in (axis, axis + 1)]
+    if not used:
+        return True
+    if used != [axis, axis + 1]:
+        return False
+    first = access.axes.index(axis)
+    if access.axes[first + 1] != axis + 1:
+        return False
+    kind = access.type
+    if kind.layout is None:
+        return True
+    outer, inner, extent = kind.strides[first], kind.strides[first + 1], kind.shape[first + 1]
+    if outer == 0 and inner == 0:
+        return True
+    return None not in (outer, inner, extent) and outer == inner * extent  # type: ignore[operator]
+
+
+def merge(b: LoopBuilder, access: Access, axis: int) -> Access:
+    """The access after `axis` and `axis + 1` became one."""
+    moved = tuple(a - 1 if a > axis else a for a in access.axes)
+    if axis not in access.axes:
+        return replace(access, axes=moved)
+    first = access.axes.index(axis)
+    _, offset, sizes, strides = b.metadata(access.buffer)
+    merged = [*sizes[:first], b.mul(sizes[first], sizes[first + 1]), *sizes[first + 2 :]]
+    kept = [*strides[:first], *strides[first + 1 :]]
+    view = b.reinterpret_cast(access.buffer, offset, merged, kept)
+    if access.type.layout is None:
+        view = b.cast(view, MemRefType(tuple(n if isinstance(n, int) else None for n in merged), access.type.element))
+    return replace(access, buffer=view, axes=moved[:first] + moved[first + 1 :])

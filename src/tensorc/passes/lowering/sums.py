@@ -1,0 +1,162 @@
+"""Combining many values with little error: the blocked pairwise scheme for sums and products of floats.
+
+A block of at most `BLOCK` values is combined in `LANES` independent accumulators (plain loops over the lanes, so LLVM vectorises them without
+reassociating anything), then by halving; blocks are combined like the digits of a binary counter, which is pairwise summation (Higham, Accuracy and
+Stability of Numerical Algorithms, section 4.2). Depth: BLOCK / LANES + log2(LANES) + log2(n / BLOCK) additions, as NumPy's `pairwise_sum`.
+The order depends on extents only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from tensorc.ir.core import Value
+from tensorc.ir.definition import REGISTRY
+from tensorc.ir.types import FloatType, ScalarType, index
+from tensorc.ops.families import Reduction
+from tensorc.ops.loops.base import memory_type, register_type
+from tensorc.ops.loops.builder import LoopBuilder
+from tensorc.passes.lowering.nest import Index
+
+LANES: Final = 64
+BLOCK: Final = 1024
+SHORT: Final = 16
+LEVELS: Final = 48
+
+
+@dataclass(frozen=True)
+class Combiner:
+    """How one result of a stage is combined: the reduction's class and the tensor-level element type."""
+
+    definition: type[Reduction]
+    element: ScalarType
+
+    @property
+    def exact(self) -> bool:
+        """Whether the order of combination cannot change the value."""
+        return not isinstance(self.element, FloatType) or self.definition.combiner in ("maximum", "minimum")
+
+    def identity(self, b: LoopBuilder) -> Value:
+        return b.constant(self.definition.initial(self.element), register_type(self.element))
+
+    def combine(self, b: LoopBuilder, a: Value, x: Value) -> Value:
+        return self.definition.combine(b, self.element, a, x)
+
+
+@cache
+def reduction_for(combiner: str) -> type[Reduction]:
+    """The reduction op class with this combiner. Raises KeyError for a name no op class has."""
+    for definition in REGISTRY.values():
+        if issubclass(definition, Reduction) and definition.combiner == combiner:
+            return definition
+    raise KeyError(combiner)
+
+
+class Counter:
+    """A binary counter of partial results, one stack a result; `width` lanes a stack entry (0: scalars)."""
+
+    def __init__(self, b: LoopBuilder, combiners: Sequence[Combiner], width: int = 0) -> None:
+        self.b = b
+        self.combiners = combiners
+        self.width = width
+        shape = [LEVELS, width] if width else [LEVELS]
+        self.stacks = [b.alloca(memory_type(c.element), shape) for c in combiners]
+
+    def push(self, parts: Sequence[Value], count: Value) -> Value:
+        """Add one block's results (scalars); `count` blocks are in already. Returns the new count."""
+        b = self.b
+        with b.while_([count, b.index(0), *parts]) as loop:
+            rest, level, *values = loop.args
+            odd = b.cmpi("ne", b.andi(rest, b.index(1)), b.index(0))
+            loop.condition(odd, rest, level, *values)
+            with loop.do() as (rest, level, *values):
+                joined = [
+                    c.combine(b, b.load(s, [level]), v)
+                    for c, s, v in zip(self.combiners, self.stacks, values, strict=True)
+                ]
+                loop.yield_(b.shrui(rest, b.index(1)), b.addi(level, b.index(1)), *joined)
+        _, level, *values = loop.results
+        for stack, value in zip(self.stacks, values, strict=True):
+            b.store(value, stack, [level])
+        return b.addi(count, b.index(1))
+
+    def total(self, count: Value) -> list[Value]:
+        """All blocks together (scalars); the identity when there are none."""
+        b = self.b
+        start = [c.identity(b) for c in self.combiners]
+        with b.while_([count, b.index(0), *start]) as loop:
+            rest, level, *values = loop.args
+            loop.condition(b.cmpi("ne", rest, b.index(0)), rest, level, *values)
+            with loop.do() as (rest, level, *values):
+                odd = b.cmpi("ne", b.andi(rest, b.index(1)), b.index(0))
+                with b.if_(odd, [v.type for v in values]) as branch:
+                    branch.yield_(
+                        *(
+                            c.combine(b, b.load(s, [level]), v)
+                            for c, s, v in zip(self.combiners, self.stacks, values, strict=True)
+                        )
+                    )
+                with branch.else_():
+                    branch.yield_(*values)
+                loop.yield_(b.shrui(rest, b.index(1)), b.addi(level, b.index(1)), *branch.results)
+        return list(loop.results[2:])
+
+    def push_lanes(self, parts: Sequence[Value], count: Value, lanes: Index) -> Value:
+        """`push` for buffers of `lanes` partial results; the buffers are overwritten."""
+        b = self.b
+        with b.while_([count, b.index(0)]) as loop:
+            rest, level = loop.args
+            loop.condition(b.cmpi("ne", b.andi(rest, b.index(1)), b.index(0)), rest, level)
+            with loop.do() as (rest, level):
+                self._join(parts, level, lanes)
+                loop.yield_(b.shrui(rest, b.index(1)), b.addi(level, b.index(1)))
+        level = loop.results[1]
+        with b.for_(0, lanes) as lane:
+            for stack, part in zip(self.stacks, parts, strict=True):
+                b.store(b.load(part, [lane.iv]), stack, [level, lane.iv])
+        return b.addi(count, b.index(1))
+
+    def total_lanes(self, parts: Sequence[Value], count: Value, lanes: Index) -> None:
+        """All blocks together, left in the buffers `parts`."""
+        b = self.b
+        fill(b, self.combiners, parts, lanes)
+        with b.while_([count, b.index(0)]) as loop:
+            rest, level = loop.args
+            loop.condition(b.cmpi("ne", rest, b.index(0)), rest, level)
+            with loop.do() as (rest, level):
+                with b.if_(b.cmpi("ne", b.andi(rest, b.index(1)), b.index(0))):
+                    self._join(parts, level, lanes)
+                loop.yield_(b.shrui(rest, b.index(1)), b.addi(level, b.index(1)))
+
+    def _join(self, parts: Sequence[Value], level: Value, lanes: Index) -> None:
+        b = self.b
+        with b.for_(0, lanes) as lane:
+            for combiner, stack, part in zip(self.combiners, self.stacks, parts, strict=True):
+                joined = combiner.combine(b, b.load(stack, [level, lane.iv]), b.load(part, [lane.iv]))
+                b.store(joined, part, [lane.iv])
+
+
+def fill(b: LoopBuilder, combiners: Sequence[Combiner], parts: Sequence[Value], lanes: Index) -> None:
+    """Identities into `lanes` accumulators."""
+    with b.for_(0, lanes) as lane:
+        for combiner, part in zip(combiners, parts, strict=True):
+            b.store(combiner.identity(b), part, [lane.iv])
+
+
+def halve(b: LoopBuilder, combiners: Sequence[Combiner], parts: Sequence[Value]) -> list[Value]:
+    """The `LANES` accumulators of each result combined by halving."""
+    half = LANES // 2
+    while half:
+        with b.for_(0, half) as lane:
+            for combiner, part in zip(combiners, parts, strict=True):
+                joined = combiner.combine(b, b.load(part, [lane.iv]), b.load(part, [b.addi(lane.iv, b.index(half))]))
+                b.store(joined, part, [lane.iv])
+        half //= 2
+    return [b.load(part, [0]) for part in parts]
+
+
+def start_count(b: LoopBuilder) -> Value:
+    return b.constant(0, index)
