@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tensorc.ir.attributes import BoolAttr, IntegerAttr, UnitAttr
+from tensorc.ir.attributes import IntegerAttr, UnitAttr
 from tensorc.ir.builder import Builder
 from tensorc.ir.builtin import functions
 from tensorc.ir.core import Operation, Value
@@ -69,7 +69,7 @@ def _facts(op: Operation, extents: Extents) -> None:
         return
     b = ExtentBuilder(extents, op)
     for fact in definition.facts(b, op.operands, op.attrs):
-        if not _known(fact.condition, extents):
+        if not extents.holds(fact.condition):
             _require(b, op, fact, extents)
 
 
@@ -77,36 +77,13 @@ def _require(b: Builder, op: Operation, fact: Fact[Value], extents: Extents) -> 
     values = [fact.condition, extents.value(fact.a, b), extents.value(fact.b, b)]
     attrs = RequireAttrs(fact.kind, None if fact.axis < 0 else fact.axis)
     b.create_op(Require, values, attrs, discardable=sites.describe(fact.kind, op, fact.axis))
-    _equate(fact.condition, extents)
-
-
-def _compared(condition: Value) -> tuple[Value, Value] | None:
-    """The two values whose equality `condition` is."""
-    op = condition.defining(arith.CmpI)
-    if op is None or op.attrs != arith.PredicateAttrs(0):
-        return None
-    return op.operands[0], op.operands[1]
-
-
-def _equate(condition: Value, extents: Extents) -> None:
-    pair = _compared(condition)
-    if pair is not None:
-        extents.equate(*pair)
-
-
-def _known(condition: Value, extents: Extents) -> bool:
-    """Whether a condition holds by what was checked before."""
-    constant = condition.defining(arith.Constant)
-    if constant is not None:
-        return constant.attributes["value"] == BoolAttr(True)
-    pair = _compared(condition)
-    return pair is not None and extents.same(*pair)
+    extents.learn(fact.condition)
 
 
 def _learn(op: Operation, extents: Extents) -> None:
     """A `require` or `assume` that is there already."""
     condition = op.operands[0]
-    if _known(condition, extents):
+    if extents.holds(condition):
         op.erase()
         return
     if op.isa(Require) and "tensorc.kind" not in op.attributes:
@@ -114,7 +91,7 @@ def _learn(op: Operation, extents: Extents) -> None:
         assert isinstance(attrs, RequireAttrs)
         for key, value in sites.describe(attrs.kind, op, -1 if attrs.axis is None else attrs.axis).items():
             op.set_attribute(key, value)
-    _equate(condition, extents)
+    extents.learn(condition)
 
 
 def _expand_broadcast(op: Operation, extents: Extents) -> None:

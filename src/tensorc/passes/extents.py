@@ -13,13 +13,13 @@ from tensorc.ir.builder import Builder
 from tensorc.ir.builtin import arg_attributes, body
 from tensorc.ir.core import BlockArgument, Operation, OpResult, Value
 from tensorc.ir.definition import NO_ATTRS, Attrs, OpDefinition, Trait
-from tensorc.ir.attributes import ArrayAttr, IntegerAttr, StringAttr
+from tensorc.ir.attributes import ArrayAttr, BoolAttr, IntegerAttr, StringAttr
 from tensorc.ir.location import Location
 from tensorc.ir.types import TensorType, index
 from tensorc.ops.base import OpDef
-from tensorc.ops.index import Dim, DimAttrs
+from tensorc.ops.index import Assume, Dim, DimAttrs, Require, ToIndex
 from tensorc.ops.kernel import Kernel, kernel_extents
-from tensorc.ops.loops.arith import Constant
+from tensorc.ops.loops.arith import CmpI, Constant, PredicateAttrs
 
 Extent = int | Value
 Shape = tuple[Extent, ...]
@@ -34,6 +34,8 @@ class Extents:
         self._parent: dict[Extent, Extent] = {}
         self._numbers: dict[object, Value] = {}
         self._constants: dict[Value, int] = {}
+        self._order: dict[Value, int] = {}
+        self._late: set[Value] = set()
         first = self.block.first
         assert first is not None
         self._entry = Builder(self.block, first, function.location)
@@ -72,6 +74,7 @@ class Extents:
 
     def _argument_dim(self, arg: BlockArgument, axis: int) -> Value:
         value = self._entry.create(Dim, [arg], DimAttrs(axis))[0]
+        self._order[value] = len(self._order)
         self._numbers[Dim, (id(arg),), axis] = value
         return value
 
@@ -95,14 +98,34 @@ class Extents:
         """Whether two extents are known to be equal."""
         return self.rep(a) == self.rep(b)
 
-    def equate(self, a: Extent, b: Extent) -> None:
-        """Record a checked equality."""
+    def learn(self, condition: Value) -> None:
+        """A condition that was checked: if it compares two extents for equality, they are one from here on.
+
+        Not if it depends on data: such a check stands behind computations, for which it does not hold yet.
+        """
+        pair = compared(condition)
+        if pair is not None and not any(v in self._late for v in pair):
+            self._equate(*pair)
+
+    def holds(self, condition: Value) -> bool:
+        """Whether a condition is known to hold."""
+        constant = condition.defining(Constant)
+        if constant is not None:
+            return constant.attributes["value"] == BoolAttr(True)
+        pair = compared(condition)
+        return pair is not None and self.same(*pair)
+
+    def _equate(self, a: Extent, b: Extent) -> None:
+        """The representative is an integer if there is one, otherwise the value that was there first."""
         a, b = self.rep(a), self.rep(b)
         if a == b or (isinstance(a, int) and isinstance(b, int)):
             return
-        if isinstance(a, int):
+        if isinstance(a, int) or (isinstance(b, Value) and self._rank(a) < self._rank(b)):
             a, b = b, a
         self._parent[a] = b
+
+    def _rank(self, value: Value) -> int:
+        return self._order.setdefault(value, len(self._order))
 
     def of(self, value: Value) -> Shape:
         """The canonical extents of a tensor already visited."""
@@ -123,7 +146,12 @@ class Extents:
             self.visit(op)
 
     def visit(self, op: Operation) -> None:
-        """Learn the extents of `op`'s results; number index arithmetic."""
+        """Learn the extents of `op`'s results, what a check or assumption says; number index arithmetic."""
+        if op.isa(Require) or op.isa(Assume):
+            self.learn(op.operands[0])
+            return
+        if op.isa(ToIndex) or any(v in self._late for v in op.operands):
+            self._late.update(r for r in op.results if not isinstance(r.type, TensorType))
         if op.isa(Kernel):
             for result, shape in zip(op.results, kernel_extents(op), strict=True):
                 self._shapes[result] = tuple(self.rep(e) for e in shape)
@@ -148,6 +176,7 @@ class Extents:
         """Enter a pure index op into the numbering; a `dim` or a repetition is replaced by what is known."""
         if len(op.results) != 1 or op.result.type != index:
             return
+        self._rank(op.result)
         if op.isa(Constant):
             attribute = op.attributes["value"]
             if isinstance(attribute, IntegerAttr):
@@ -180,6 +209,9 @@ class Extents:
         found = self._numbers.get(key)
         if found is None:
             found = self._numbers[key] = b.create(definition, operands, attrs)[0]
+            self._rank(found)
+            if any(v in self._late for v in operands):
+                self._late.add(found)
         return found
 
 
@@ -203,6 +235,14 @@ class ExtentBuilder(Builder):
                 self._extents._constants[made[0]] = attrs.value.value  # type: ignore[attr-defined]
             return made
         return (self._extents.numbered(definition, operands, attrs, _plain(self)),)
+
+
+def compared(condition: Value) -> tuple[Value, Value] | None:
+    """The two values whose equality `condition` is."""
+    op = condition.defining(CmpI)
+    if op is None or op.attrs != PredicateAttrs(0) or op.operands[0].type != index:
+        return None
+    return op.operands[0], op.operands[1]
 
 
 def _plain(b: Builder) -> Builder:

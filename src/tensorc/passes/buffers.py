@@ -1,0 +1,129 @@
+"""Which buffer each tensor of a straight-line function lives in: aliases through views, results straight into outputs, reuse of dead buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tensorc.ir.core import BlockArgument, Operation, Value
+from tensorc.ir.types import ScalarType, TensorType
+from tensorc.ops.families import Pointwise, View
+from tensorc.passes.extents import Extent, Extents
+
+Key = tuple[ScalarType, tuple[Extent, ...]]
+
+
+@dataclass(eq=False)
+class Slot:
+    """One allocation, used by tensors of one element type and shape one after the other. Positions number the ops of the function."""
+
+    element: ScalarType
+    shape: tuple[Extent, ...]
+    first: int
+    last: int
+
+
+@dataclass
+class Plan:
+    """`slot`: the allocation of a computed tensor; `output`: the output argument it is written into instead; `copies`: outputs that
+    must be copied at the end, with the tensor they hold."""
+
+    slot: dict[Value, Slot] = field(default_factory=dict)
+    output: dict[Value, int] = field(default_factory=dict)
+    copies: list[tuple[int, Value]] = field(default_factory=list)
+    frees: dict[int, list[Slot]] = field(default_factory=dict)
+
+
+def is_view(op: Operation | None) -> bool:
+    return op is not None and op.definition is not None and issubclass(op.definition, View)
+
+
+def plan(ops: Sequence[Operation], outputs: Sequence[Value], extents: Extents) -> Plan:
+    """The buffers of the tensors that `ops` compute, where `outputs` are returned. Linear in the number of uses."""
+    roots = _roots(ops)
+    found = Plan()
+    _bind_outputs(outputs, roots, found)
+    held = {roots[v] for _, v in found.copies if v in roots}
+    last = _last_uses(ops, roots)
+    _assign(ops, roots, last, held, extents, found)
+    for slot in dict.fromkeys(found.slot.values()):
+        found.frees.setdefault(slot.last, []).append(slot)
+    return found
+
+
+def _roots(ops: Sequence[Operation]) -> dict[Value, Value]:
+    """For every tensor the one whose buffer it reads; arguments are their own."""
+    roots: dict[Value, Value] = {}
+    for op in ops:
+        for operand in op.operands:
+            if isinstance(operand, BlockArgument):
+                roots[operand] = operand
+        for result in op.results:
+            if isinstance(result.type, TensorType):
+                roots[result] = roots[op.operands[0]] if is_view(op) else result
+    return roots
+
+
+def _bind_outputs(outputs: Sequence[Value], roots: dict[Value, Value], found: Plan) -> None:
+    for number, value in enumerate(outputs):
+        root = _whole(value)
+        if isinstance(root, BlockArgument) or is_view(root.owner) or root in found.output:
+            found.copies.append((number, value))
+        else:
+            found.output[root] = number
+
+
+def _whole(value: Value) -> Value:
+    """The tensor whose elements, in the same order, `value` holds: back through reshapes."""
+    while (op := value.owner) is not None and op.name == "tensorc.reshape":
+        value = op.operands[0]
+    return value
+
+
+def _last_uses(ops: Sequence[Operation], roots: dict[Value, Value]) -> dict[Value, int]:
+    last: dict[Value, int] = {}
+    for position, op in enumerate(ops):
+        for value in (*op.operands, *op.results):
+            root = roots.get(value)
+            if root is not None:
+                last[root] = position
+    return last
+
+
+def _assign(
+    ops: Sequence[Operation],
+    roots: dict[Value, Value],
+    last: dict[Value, int],
+    held: set[Value],
+    extents: Extents,
+    found: Plan,
+) -> None:
+    free: dict[Key, list[Slot]] = {}
+    for position, op in enumerate(ops):
+        dying = {roots[v] for v in op.operands if v in roots and last[roots[v]] == position} - held
+        early = {r for r in dying if _in_place(op, r, roots)}
+        _release(early, found, free)
+        for result in op.results:
+            if not isinstance(result.type, TensorType) or roots[result] is not result or result in found.output:
+                continue
+            key = (result.type.element, extents.of(result))
+            waiting = free.get(key)
+            slot = waiting.pop() if waiting else Slot(*key, position, position)
+            slot.last = max(slot.last, len(ops) if result in held else last[result])
+            found.slot[result] = slot
+        unused = {r for r in op.results if last.get(r) == position} - held
+        _release((dying - early) | unused, found, free)
+
+
+def _release(values: set[Value], found: Plan, free: dict[Key, list[Slot]]) -> None:
+    for value in sorted(values, key=lambda v: found.slot[v].first if v in found.slot else -1):
+        slot = found.slot.get(value)
+        if slot is not None:
+            free.setdefault((slot.element, slot.shape), []).append(slot)
+
+
+def _in_place(op: Operation, root: Value, roots: dict[Value, Value]) -> bool:
+    """Whether an op may write over `root`: it reads each element of it just before it writes that element."""
+    if op.definition is None or not issubclass(op.definition, Pointwise):
+        return False
+    return all(v is root for v in op.operands if roots.get(v) is root)

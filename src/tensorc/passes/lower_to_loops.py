@@ -1,0 +1,106 @@
+"""`lower-to-loops`: destination-passing ops become loops over buffers (L2); buffers get their signless memory types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final
+
+from tensorc.ir.builtin import arg_attributes, body, functions, set_signature
+from tensorc.ir.core import Operation, Value
+from tensorc.ir.errors import InternalError
+from tensorc.ir.types import MemRefType, Type, i32
+from tensorc.ops.creation import Constant, Iota
+from tensorc.ops.families import Pointwise, Reduction
+from tensorc.ops.index import FromIndex, ToIndex
+from tensorc.ops.kernel import Kernel
+from tensorc.ops.loops.base import memory_type
+from tensorc.ops.loops.builder import LoopBuilder
+from tensorc.ops.views import SumTo
+from tensorc.passes.bufferize import BUFFERS
+from tensorc.passes.lowering import families
+
+Lowering = Callable[[LoopBuilder, Operation, Sequence[Type]], None]
+_BY_OP: Final[dict[str, Lowering]] = {
+    Kernel.name: families.kernel,
+    Constant.name: families.constant,
+    Iota.name: families.iota,
+    FromIndex.name: families.from_index,
+    SumTo.name: families.sum_to,
+}
+
+
+@dataclass(frozen=True)
+class LowerToLoops:
+    """Destination-passing tensor ops to loops."""
+
+    name: ClassVar[str] = "lower-to-loops"
+
+    def run(self, module: Operation) -> None:
+        for function in functions(module):
+            if function.regions[0].blocks and BUFFERS in function.attributes:
+                lower_function(function)
+
+
+def lower_function(function: Operation) -> None:
+    found = [(op, [v.type for v in op.operands]) for op in _tensor_ops(function)]
+    _retype(function)
+    for op, kinds in found:
+        b = LoopBuilder(op.block, op, op.location) if op.block is not None else None
+        assert b is not None
+        if op.isa(ToIndex):
+            op.result.replace_all_uses_with(families.to_index(b, op, kinds))
+        else:
+            _lowering(op)(b, op, kinds)
+        op.erase()
+
+
+def _tensor_ops(function: Operation) -> list[Operation]:
+    """Destination-passing ops, not looking into kernels."""
+    found = []
+    todo = [iter(body(function))]
+    while todo:
+        op = next(todo[-1], None)
+        if op is None:
+            todo.pop()
+        elif op.name.startswith("tensorc."):
+            found.append(op)
+        else:
+            todo.extend(iter(block) for region in reversed(op.regions) for block in region.blocks)
+    return found
+
+
+def _lowering(op: Operation) -> Lowering:
+    definition = op.definition
+    if op.name in _BY_OP:
+        return _BY_OP[op.name]
+    if definition is not None and issubclass(definition, Pointwise):
+        return families.pointwise
+    if definition is not None and issubclass(definition, Reduction):
+        return families.reduction
+    own = getattr(definition, "lower", None)
+    if own is None:
+        raise InternalError(f"{op.name} has no lowering to loops")
+    return lambda b, op, kinds: own(b, op, kinds)
+
+
+def _retype(function: Operation) -> None:
+    """Memory types: bool is `i8`, integers are signless. Types inside kernels stay: they speak of elements."""
+    todo = [body(function)]
+    while todo:
+        block = todo.pop()
+        for arg in block.args:
+            _retype_value(arg)
+        for op in block:
+            for result in op.results:
+                _retype_value(result)
+            if not op.isa(Kernel):
+                todo.extend(inner for region in op.regions for inner in region.blocks)
+    args = body(function).args
+    given = [arg_attributes(function, a.index) for a in args]
+    set_signature(function, [a.type for a in args], [i32], given)
+
+
+def _retype_value(value: Value) -> None:
+    if isinstance(value.type, MemRefType):
+        value.type = replace(value.type, element=memory_type(value.type.element))

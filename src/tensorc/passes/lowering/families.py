@@ -1,0 +1,210 @@
+"""What each family of destination-passing ops is as a kernel for the emitter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tensorc.ir.core import Operation, Value
+from tensorc.ir.types import IntegerType, MemRefType, ScalarType, ShapedType, Type, i64, index
+from tensorc.ops.families import Pointwise, Reduction, axes_of
+from tensorc.ops.kernel import Generic, GenericAttrs, KernelAttrs, combiner_names, stages
+from tensorc.ops.loops.builder import LoopBuilder
+from tensorc.ops.loops.memref import view_parts, ReinterpretCast
+from tensorc.ops.loops.arith import Constant
+from tensorc.passes.lowering.inline import inline
+from tensorc.passes.lowering.kernel import Body, Earlier, Result, Space, Stage, emit_kernel
+from tensorc.passes.lowering.nest import Access, Index, nest, store
+from tensorc.passes.lowering.sums import Combiner, reduction_for
+
+
+def element(kind: Type) -> ScalarType:
+    assert isinstance(kind, ShapedType)
+    return kind.element
+
+
+def access(buffer: Value, axes: Sequence[int], kind: ScalarType) -> Access:
+    """An access; axes of stride 0 are moved by no iteration axis."""
+    found = list(axes)
+    op = buffer.defining(ReinterpretCast)
+    if op is not None:
+        for place, stride in enumerate(view_parts(op)[2]):
+            if _is_zero(stride):
+                found[place] = -1
+    assert isinstance(buffer.type, MemRefType)
+    for place, extent in enumerate(buffer.type.shape):
+        if extent == 1:
+            found[place] = -1
+    return Access(buffer, tuple(found), kind)
+
+
+def _is_zero(stride: Index) -> bool:
+    if isinstance(stride, int):
+        return stride == 0
+    op = stride.defining(Constant)
+    return op is not None and op.attributes["value"].value == 0  # type: ignore[attr-defined]
+
+
+def pointwise(b: LoopBuilder, op: Operation, kinds: Sequence[Type]) -> None:
+    """`kinds`: the operands' types at tensor level."""
+    definition = op.definition
+    assert definition is not None and issubclass(definition, Pointwise)
+    elements = [element(k) for k in kinds]
+    *ins, out = op.operands
+    rank = len(b.dims(out))
+
+    def body(b: LoopBuilder, indices: Sequence[Index], xs: Sequence[Value]) -> list[Value]:
+        return [definition.scalar(b, elements, *xs)]
+
+    inputs = tuple(access(v, range(rank), e) for v, e in zip(ins, elements, strict=False))
+    result = Result(elements[-1], out=access(out, range(rank), elements[-1]))
+    emit_kernel(b, Space(b.dims(out), rank, [Stage(False, inputs, body, (result,))]))
+
+
+def reduction(b: LoopBuilder, op: Operation, kinds: Sequence[Type]) -> None:
+    definition = op.definition
+    assert definition is not None and issubclass(definition, Reduction)
+    reduce(b, op.operands[0], op.operands[1], axes_of(op.attrs), definition, element(kinds[0]))
+
+
+def reduce(
+    b: LoopBuilder, source: Value, out: Value, axes: Sequence[int], definition: type[Reduction], kind: ScalarType
+) -> None:
+    """Combine the axes `axes` of a buffer."""
+    extents = b.dims(source)
+    order = [a for a in range(len(extents)) if a not in axes] + sorted(axes)
+    outer = len(extents) - len(axes)
+    place = {old: new for new, old in enumerate(order)}
+    inputs = (access(source, [place[a] for a in range(len(extents))], kind),)
+    result = Result(kind, Combiner(definition, kind), access(out, range(outer), kind))
+    stage = Stage(True, inputs, lambda b, indices, xs: [xs[0]], (result,))
+    emit_kernel(b, Space([extents[a] for a in order], outer, [stage]))
+
+
+def sum_to(b: LoopBuilder, op: Operation, kinds: Sequence[Type]) -> None:
+    """Every axis that may be summed becomes two: one of the target's extent, one that has the source's extent if the target's is 1 and
+    extent 1 otherwise; both have the source's stride. Then it is a plain sum over the second ones."""
+    source, *_, out = op.operands
+    _, offset, sizes, strides = b.metadata(source)
+    targets = b.dims(out)
+    lead = len(sizes) - len(targets)
+    shape, steps = list(sizes[:lead]), list(strides[:lead])
+    axes = list(range(lead))
+    for size, stride, target in zip(sizes[lead:], strides[lead:], targets, strict=True):
+        if isinstance(target, int) and target != 1:
+            rest: Index = 1
+        elif isinstance(target, int):
+            rest = size
+        else:
+            rest = b.select(b.cmpi("eq", target, b.index(1)), b.index(size), b.index(1))
+        shape.append(target)
+        steps.append(stride)
+        if rest != 1 or isinstance(rest, Value):
+            axes.append(len(shape))
+            shape.append(rest)
+            steps.append(stride)
+    view = b.reinterpret_cast(source, offset, shape, steps)
+    reduce(b, view, out, axes, reduction_for("add"), element(kinds[0]))
+
+
+def kernel(b: LoopBuilder, op: Operation, kinds: Sequence[Type]) -> None:
+    """A fused kernel: its stages read the kernel's operands or earlier stages."""
+    block = op.regions[0].block
+    attrs = op.attrs
+    assert isinstance(attrs, KernelAttrs)
+    found = stages(op)
+    outs = list(op.operands[len(block.args) :])
+    buffers = dict(zip(block.args, op.operands, strict=False))
+    targets = dict(zip(block.terminator.operands, outs, strict=True))
+    numbers = {r: Earlier(s, k) for s, stage in enumerate(found) for k, r in enumerate(stage.results)}
+    widest = max(found, key=lambda s: s.attrs.rank)  # type: ignore[attr-defined]
+    rank = widest.attrs.rank  # type: ignore[attr-defined]
+    extents: list[Index] = [_extent(buffers[v]) for v in widest.operands[:rank]]
+    space = Space(extents, attrs.outer)
+    for stage in found:
+        space.stages.append(_stage(stage, attrs.outer, buffers, targets, numbers))
+    emit_kernel(b, space)
+
+
+def _extent(value: Value) -> Index:
+    op = value.defining(Constant)
+    return value if op is None else int(op.attributes["value"].value)  # type: ignore[attr-defined]
+
+
+def _stage(
+    stage: Operation,
+    outer: int,
+    buffers: dict[Value, Value],
+    targets: dict[Value, Value],
+    numbers: dict[Value, Earlier],
+) -> Stage:
+    attrs = stage.attrs
+    assert isinstance(attrs, GenericAttrs)
+    operands = stage.operands[attrs.rank :]
+    inputs = tuple(
+        numbers[v] if v in numbers else access(buffers[v], axes, element(v.type))
+        for v, axes in zip(operands, attrs.maps, strict=False)
+    )
+    results = []
+    for value, axes, name in zip(stage.results, attrs.maps[len(operands) :], combiner_names(attrs), strict=True):
+        kind = element(value.type)
+        combiner = Combiner(reduction_for(name), kind) if name else None
+        out = access(targets[value], axes, kind) if value in targets else None
+        kept = any(user.isa(Generic) for user in value.users)
+        results.append(Result(kind, combiner, out, kept))
+    indexed = any(arg.has_uses for arg in stage.regions[0].block.args[: attrs.rank])
+    return Stage(attrs.rank > outer, inputs, _body(stage, attrs.rank), tuple(results), indexed)
+
+
+def _body(stage: Operation, rank: int) -> Body:
+    block = stage.regions[0].block
+
+    def body(b: LoopBuilder, indices: Sequence[Index], xs: Sequence[Value]) -> list[Value]:
+        used = [b.index(i) if a.has_uses else b.index(0) for i, a in zip(indices, block.args[:rank], strict=False)]
+        return inline(b, block, [*used, *xs])
+
+    return body
+
+
+def constant(b: LoopBuilder, op: Operation, kinds: Sequence[Type]) -> None:
+    """Element by element: there are at most 16."""
+    (out,) = op.operands
+    array = op.attributes["value"].value  # type: ignore[attr-defined]
+    kind = element(kinds[0])
+    register = IntegerType(kind.width) if isinstance(kind, IntegerType) else kind
+    target = Access(out, tuple(range(array.ndim)), kind)
+    flat = array.reshape(-1)
+    for number in range(flat.size):
+        indices: list[Index] = []
+        rest = number
+        for extent in reversed(array.shape):
+            rest, at = divmod(rest, extent)
+            indices.insert(0, at)
+        store(b, b.constant(flat[number], register), target, indices)
+
+
+def iota(b: LoopBuilder, op: Operation, kinds: Sequence[Type]) -> None:
+    out = op.operands[-1]
+    kind = element(kinds[-1])
+    axis: int = op.attrs.axis  # type: ignore[attr-defined]
+    with nest(b, b.dims(out), parallel=True) as indices:
+        store(b, count(b, b.index(indices[axis]), kind), Access(out, tuple(range(len(indices))), kind), indices)
+
+
+def count(b: LoopBuilder, position: Value, kind: ScalarType) -> Value:
+    """An iteration index as an element."""
+    wide = b.index_cast(position, i64)
+    if not isinstance(kind, IntegerType):
+        return b.sitofp(wide, kind)
+    return wide if kind.width == 64 else b.trunci(wide, IntegerType(kind.width))
+
+
+def from_index(b: LoopBuilder, op: Operation, kinds: Sequence[Type]) -> None:
+    b.store(b.index_cast(op.operands[0], i64), op.operands[1])
+
+
+def to_index(b: LoopBuilder, op: Operation, kinds: Sequence[Type]) -> Value:
+    """The only op on buffers with a result."""
+    kind = element(kinds[0])
+    value = b.load(op.operands[0])
+    assert isinstance(kind, IntegerType)
+    return b.index_castui(value, index) if kind.unsigned else b.index_cast(value, index)
