@@ -17,6 +17,7 @@ from tensorc.ops.base import Array, Creator, ErrorSample, Fact, OpDef, Sample, V
 
 if TYPE_CHECKING:
     from tensorc.ir.builder import Builder
+    from tensorc.ops.loops.builder import LoopBuilder
 
 
 class Pointwise(OpDef):
@@ -141,12 +142,19 @@ def sample_array(
 
 
 class View(OpDef):
-    """The result reads the operand's buffer through other extents and strides; linear in its first operand.
-
-    `view(b, op, source, extents)` gives the buffer of the result: a new memref value at buffer level.
-    """
+    """The result reads the operand's buffer through other extents and strides; linear in its first operand."""
 
     accepts = dtypes.ALL
+
+    @classmethod
+    def view(
+        cls, b: LoopBuilder, attrs: Attrs, operands: Sequence[Value], sizes: Sequence[int | Value], shape: Sequence[int | Value]
+    ) -> Value | None:
+        """The result's buffer, made from the operand's (`ops/buffer_views.py` helps); None where only a copy has such a view.
+
+        `operands[0]` is a memref, index operands stay what they are; `sizes` and `shape` are the operand's and the result's extents.
+        """
+        raise NotImplementedError(cls.name)
 
 
 class Reduction(OpDef):
@@ -278,9 +286,15 @@ class Composite(OpDef):
 
 
 class Opaque(OpDef):
-    """Everything explicit: `lower(b, op, ins, outs)` emits loops at `b`; `ins` and `outs` are memref values,
-    an `index` operand stays one.
-    """
+    """Everything explicit."""
+
+    @classmethod
+    def lower(cls, b: LoopBuilder, op: Operation, types: Sequence[Type]) -> None:
+        """Emit loops at `b` for the destination-passing op: its operands are memrefs (an `index` stays one), the outputs last.
+
+        `types` are the operands' types with tensor-level elements, which tell signedness and bool; memory types do not.
+        """
+        raise NotImplementedError(cls.name)
 
 
 __all__ = [

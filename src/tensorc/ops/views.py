@@ -12,7 +12,7 @@ from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Attrs
 from tensorc.ir.types import Extent, FloatType, TensorType, Type, f64, i1
 from tensorc.ir.types import index as index_type
-from tensorc.ops import checks, dtypes, emit, index
+from tensorc.ops import buffer_views, checks, dtypes, emit, index
 from tensorc.ops.attrs import AxesAttrs, PermAttrs, ShapeAttrs
 from tensorc.ops.base import Creator, ErrorSample, Fact, OpDef, Sample, V, register
 from tensorc.ops.families import View, axes_of, sample_array
@@ -20,6 +20,7 @@ from tensorc.ops.faults import fault
 
 if TYPE_CHECKING:
     from tensorc.ir.builder import Builder
+    from tensorc.ops.loops.builder import LoopBuilder
 
 
 def _split(name: str, operands: Sequence[Type], attrs: Attrs) -> tuple[TensorType, tuple[int, ...]]:
@@ -84,6 +85,12 @@ class BroadcastTo(View):
         shape = index.reference_shape(attrs.shape, operands[1:])
         _reference_broadcast(cls.name, operands[0].shape, shape)
         return np.broadcast_to(operands[0], shape).copy()
+
+    @classmethod
+    def view(
+        cls, b: LoopBuilder, attrs: Attrs, operands: Sequence[Value], sizes: Sequence[int | Value], shape: Sequence[int | Value]
+    ) -> Value | None:
+        return buffer_views.broadcast(b, operands[0], sizes, shape)
 
     @classmethod
     def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
@@ -258,6 +265,12 @@ class Reshape(View):
         return operands[0].reshape(shape).copy()
 
     @classmethod
+    def view(
+        cls, b: LoopBuilder, attrs: Attrs, operands: Sequence[Value], sizes: Sequence[int | Value], shape: Sequence[int | Value]
+    ) -> Value | None:
+        return buffer_views.reshape(b, operands[0], sizes, shape)
+
+    @classmethod
     def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
         return [emit.reshape_like(b, cotangents[0], op.operands[0])] + [None] * (len(op.operands) - 1)
 
@@ -312,6 +325,13 @@ class Transpose(View):
     def reference(cls, attrs: Attrs, *operands: Any) -> Any:
         assert isinstance(attrs, PermAttrs)
         return np.transpose(operands[0], attrs.perm).copy()
+
+    @classmethod
+    def view(
+        cls, b: LoopBuilder, attrs: Attrs, operands: Sequence[Value], sizes: Sequence[int | Value], shape: Sequence[int | Value]
+    ) -> Value | None:
+        assert isinstance(attrs, PermAttrs)
+        return buffer_views.permute(b, operands[0], attrs.perm)
 
     @classmethod
     def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
@@ -394,6 +414,12 @@ class ExpandDims(_UnitAxes):
         return np.expand_dims(operands[0], axes_of(attrs)).copy()
 
     @classmethod
+    def view(
+        cls, b: LoopBuilder, attrs: Attrs, operands: Sequence[Value], sizes: Sequence[int | Value], shape: Sequence[int | Value]
+    ) -> Value | None:
+        return buffer_views.expand(b, operands[0], axes_of(attrs))
+
+    @classmethod
     def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
         return (emit.squeeze(b, cotangents[0], axes_of(op.attrs)),)
 
@@ -451,6 +477,12 @@ class Squeeze(_UnitAxes):
     @classmethod
     def reference(cls, attrs: Attrs, *operands: Any) -> Any:
         return np.squeeze(operands[0], axes_of(attrs)).copy()
+
+    @classmethod
+    def view(
+        cls, b: LoopBuilder, attrs: Attrs, operands: Sequence[Value], sizes: Sequence[int | Value], shape: Sequence[int | Value]
+    ) -> Value | None:
+        return buffer_views.drop(b, operands[0], axes_of(attrs))
 
     @classmethod
     def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:

@@ -14,11 +14,12 @@ from typing import ClassVar
 
 from tensorc.ir.attributes import DictAttr, StringAttr, UnitAttr
 from tensorc.ir.builtin import arg_attributes, body, function_type, functions, new_function, symbol_name
+from tensorc.ir.clone import clone_region
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.types import MemRefType, StridedLayout, TensorType, Type, i1, i32, i64, index
 from tensorc.ops.buffer_views import contiguous
-from tensorc.ops.faults_lowering import ERROR
 from tensorc.ops.families import View
+from tensorc.ops.faults_lowering import ERROR
 from tensorc.ops.index import Assume, Dim, Require, ToIndex
 from tensorc.ops.loops import arith, memref
 from tensorc.ops.loops.builder import Branch, LoopBuilder
@@ -26,7 +27,6 @@ from tensorc.passes import sites
 from tensorc.passes.buffers import Plan, Slot, is_view, plan
 from tensorc.passes.check_shapes import CHECKED, check_function
 from tensorc.passes.extents import Extent, Extents
-from tensorc.passes.lowering.inline import clone_region
 from tensorc.passes.specialize import CONTIGUOUS
 
 BUFFERS = "tensorc.buffers"

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tensorc.ir.attributes import ArrayAttr, BoolAttr, IntegerAttr, StringAttr
 from tensorc.ir.builder import Builder
 from tensorc.ir.builtin import arg_attributes, body
 from tensorc.ir.core import BlockArgument, Operation, OpResult, Value
 from tensorc.ir.definition import NO_ATTRS, Attrs, OpDefinition, Trait
-from tensorc.ir.attributes import ArrayAttr, BoolAttr, IntegerAttr, StringAttr
 from tensorc.ir.location import Location
 from tensorc.ir.types import TensorType, index
+from tensorc.ops.attrs import AxisAttrs
 from tensorc.ops.base import OpDef
-from tensorc.ops.index import Assume, Dim, DimAttrs, Require, ToIndex
+from tensorc.ops.index import Assume, Dim, Require, ToIndex
 from tensorc.ops.kernel import Kernel, kernel_extents
 from tensorc.ops.loops.arith import CmpI, Constant, PredicateAttrs
 
@@ -73,7 +74,7 @@ class Extents:
         self.declared.append((first, other, location))
 
     def _argument_dim(self, arg: BlockArgument, axis: int) -> Value:
-        value = self._entry.create(Dim, [arg], DimAttrs(axis))[0]
+        value = self._entry.create(Dim, [arg], AxisAttrs(axis))[0]
         self._order[value] = len(self._order)
         self._numbers[Dim, (id(arg),), axis] = value
         return value
@@ -193,7 +194,7 @@ class Extents:
 
     def _replace_dim(self, op: Operation) -> None:
         attrs = op.attrs
-        assert isinstance(attrs, DimAttrs)
+        assert isinstance(attrs, AxisAttrs)
         if self._numbers.get((Dim, (id(op.operands[0]),), attrs.axis)) is op.result:
             return
         extent = self.of(op.operands[0])[attrs.axis]
@@ -227,7 +228,7 @@ class ExtentBuilder(Builder):
         self, definition: type[OpDefinition], operands: Sequence[Value], attrs: Attrs = NO_ATTRS
     ) -> tuple[Value, ...]:
         if definition is Dim:
-            assert isinstance(attrs, DimAttrs)
+            assert isinstance(attrs, AxisAttrs)
             return (self._extents.value(self._extents.of(operands[0])[attrs.axis], _plain(self)),)
         if definition is Constant or any(v.type != index for v in operands):
             made = super().create(definition, operands, attrs)

@@ -11,16 +11,16 @@ from tensorc.ir.core import Operation, Value
 from tensorc.ir.errors import InternalError
 from tensorc.ir.types import MemRefType, Type, i32
 from tensorc.ops.creation import Constant, Iota
-from tensorc.ops.families import Pointwise, Reduction
+from tensorc.ops.families import Opaque, Pointwise, Reduction
 from tensorc.ops.index import FromIndex, ToIndex
 from tensorc.ops.kernel import Kernel
 from tensorc.ops.loops.base import memory_type
-from tensorc.ops.loops.builder import LoopBuilder
 from tensorc.ops.views import SumTo
 from tensorc.passes.bufferize import BUFFERS
 from tensorc.passes.lowering import families
+from tensorc.passes.lowering.nest import Lowerer
 
-Lowering = Callable[[LoopBuilder, Operation, Sequence[Type]], None]
+Lowering = Callable[[Lowerer, Operation, Sequence[Type]], None]
 _BY_OP: Final[dict[str, Lowering]] = {
     Kernel.name: families.kernel,
     Constant.name: families.constant,
@@ -45,9 +45,9 @@ class LowerToLoops:
 def lower_function(function: Operation) -> None:
     found = [(op, [v.type for v in op.operands]) for op in _tensor_ops(function)]
     _retype(function)
+    b = Lowerer(function)
     for op, kinds in found:
-        b = LoopBuilder(op.block, op, op.location) if op.block is not None else None
-        assert b is not None
+        b.move(op)
         if op.isa(ToIndex):
             op.result.replace_all_uses_with(families.to_index(b, op, kinds))
         else:
@@ -78,10 +78,9 @@ def _lowering(op: Operation) -> Lowering:
         return families.pointwise
     if definition is not None and issubclass(definition, Reduction):
         return families.reduction
-    own = getattr(definition, "lower", None)
-    if own is None:
-        raise InternalError(f"{op.name} has no lowering to loops")
-    return lambda b, op, kinds: own(b, op, kinds)
+    if definition is not None and issubclass(definition, Opaque):
+        return definition.lower
+    raise InternalError(f"{op.name} has no lowering to loops")
 
 
 def _retype(function: Operation) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tensorc.ir.clone import clone_into
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.types import IntegerType, MemRefType, ScalarType, ShapedType, Type, i64, index
 from tensorc.ops.families import Pointwise, Reduction, axes_of
 from tensorc.ops.kernel import Generic, GenericAttrs, KernelAttrs, combiner_names, stages
-from tensorc.ops.loops.builder import LoopBuilder
-from tensorc.ops.loops.memref import view_parts, ReinterpretCast
 from tensorc.ops.loops.arith import Constant
-from tensorc.passes.lowering.inline import inline
+from tensorc.ops.loops.memref import ReinterpretCast, view_parts
 from tensorc.passes.lowering.kernel import Body, Earlier, Result, Space, Stage, emit_kernel
-from tensorc.passes.lowering.nest import Access, Index, nest, store
+from tensorc.passes.lowering.nest import Access, Index, Lowerer, nest, store
 from tensorc.passes.lowering.sums import Combiner, reduction_for
 
 
@@ -44,7 +43,7 @@ def _is_zero(stride: Index) -> bool:
     return op is not None and op.attributes["value"].value == 0  # type: ignore[attr-defined]
 
 
-def pointwise(b: LoopBuilder, op: Operation, kinds: Sequence[Type]) -> None:
+def pointwise(b: Lowerer, op: Operation, kinds: Sequence[Type]) -> None:
     """`kinds`: the operands' types at tensor level."""
     definition = op.definition
     assert definition is not None and issubclass(definition, Pointwise)
@@ -52,7 +51,7 @@ def pointwise(b: LoopBuilder, op: Operation, kinds: Sequence[Type]) -> None:
     *ins, out = op.operands
     rank = len(b.dims(out))
 
-    def body(b: LoopBuilder, indices: Sequence[Index], xs: Sequence[Value]) -> list[Value]:
+    def body(b: Lowerer, indices: Sequence[Index], xs: Sequence[Value]) -> list[Value]:
         return [definition.scalar(b, elements, *xs)]
 
     inputs = tuple(access(v, range(rank), e) for v, e in zip(ins, elements, strict=False))
@@ -60,14 +59,14 @@ def pointwise(b: LoopBuilder, op: Operation, kinds: Sequence[Type]) -> None:
     emit_kernel(b, Space(b.dims(out), rank, [Stage(False, inputs, body, (result,))]))
 
 
-def reduction(b: LoopBuilder, op: Operation, kinds: Sequence[Type]) -> None:
+def reduction(b: Lowerer, op: Operation, kinds: Sequence[Type]) -> None:
     definition = op.definition
     assert definition is not None and issubclass(definition, Reduction)
     reduce(b, op.operands[0], op.operands[1], axes_of(op.attrs), definition, element(kinds[0]))
 
 
 def reduce(
-    b: LoopBuilder, source: Value, out: Value, axes: Sequence[int], definition: type[Reduction], kind: ScalarType
+    b: Lowerer, source: Value, out: Value, axes: Sequence[int], definition: type[Reduction], kind: ScalarType
 ) -> None:
     """Combine the axes `axes` of a buffer."""
     extents = b.dims(source)
@@ -80,7 +79,7 @@ def reduce(
     emit_kernel(b, Space([extents[a] for a in order], outer, [stage]))
 
 
-def sum_to(b: LoopBuilder, op: Operation, kinds: Sequence[Type]) -> None:
+def sum_to(b: Lowerer, op: Operation, kinds: Sequence[Type]) -> None:
     """Every axis that may be summed becomes two: one of the target's extent, one that has the source's extent if the target's is 1 and
     extent 1 otherwise; both have the source's stride. Then it is a plain sum over the second ones."""
     source, *_, out = op.operands
@@ -106,7 +105,7 @@ def sum_to(b: LoopBuilder, op: Operation, kinds: Sequence[Type]) -> None:
     reduce(b, view, out, axes, reduction_for("add"), element(kinds[0]))
 
 
-def kernel(b: LoopBuilder, op: Operation, kinds: Sequence[Type]) -> None:
+def kernel(b: Lowerer, op: Operation, kinds: Sequence[Type]) -> None:
     """A fused kernel: its stages read the kernel's operands or earlier stages."""
     block = op.regions[0].block
     attrs = op.attrs
@@ -158,14 +157,14 @@ def _stage(
 def _body(stage: Operation, rank: int) -> Body:
     block = stage.regions[0].block
 
-    def body(b: LoopBuilder, indices: Sequence[Index], xs: Sequence[Value]) -> list[Value]:
+    def body(b: Lowerer, indices: Sequence[Index], xs: Sequence[Value]) -> list[Value]:
         used = [b.index(i) if a.has_uses else b.index(0) for i, a in zip(indices, block.args[:rank], strict=False)]
-        return inline(b, block, [*used, *xs])
+        return clone_into(block, [*used, *xs], b.block, b.anchor)
 
     return body
 
 
-def constant(b: LoopBuilder, op: Operation, kinds: Sequence[Type]) -> None:
+def constant(b: Lowerer, op: Operation, kinds: Sequence[Type]) -> None:
     """Element by element: there are at most 16."""
     (out,) = op.operands
     array = op.attributes["value"].value  # type: ignore[attr-defined]
@@ -182,7 +181,7 @@ def constant(b: LoopBuilder, op: Operation, kinds: Sequence[Type]) -> None:
         store(b, b.constant(flat[number], register), target, indices)
 
 
-def iota(b: LoopBuilder, op: Operation, kinds: Sequence[Type]) -> None:
+def iota(b: Lowerer, op: Operation, kinds: Sequence[Type]) -> None:
     out = op.operands[-1]
     kind = element(kinds[-1])
     axis: int = op.attrs.axis  # type: ignore[attr-defined]
@@ -190,7 +189,7 @@ def iota(b: LoopBuilder, op: Operation, kinds: Sequence[Type]) -> None:
         store(b, count(b, b.index(indices[axis]), kind), Access(out, tuple(range(len(indices))), kind), indices)
 
 
-def count(b: LoopBuilder, position: Value, kind: ScalarType) -> Value:
+def count(b: Lowerer, position: Value, kind: ScalarType) -> Value:
     """An iteration index as an element."""
     wide = b.index_cast(position, i64)
     if not isinstance(kind, IntegerType):
@@ -198,11 +197,11 @@ def count(b: LoopBuilder, position: Value, kind: ScalarType) -> Value:
     return wide if kind.width == 64 else b.trunci(wide, IntegerType(kind.width))
 
 
-def from_index(b: LoopBuilder, op: Operation, kinds: Sequence[Type]) -> None:
+def from_index(b: Lowerer, op: Operation, kinds: Sequence[Type]) -> None:
     b.store(b.index_cast(op.operands[0], i64), op.operands[1])
 
 
-def to_index(b: LoopBuilder, op: Operation, kinds: Sequence[Type]) -> Value:
+def to_index(b: Lowerer, op: Operation, kinds: Sequence[Type]) -> Value:
     """The only op on buffers with a result."""
     kind = element(kinds[0])
     value = b.load(op.operands[0])

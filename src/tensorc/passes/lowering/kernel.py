@@ -14,8 +14,7 @@ from dataclasses import dataclass, field, replace
 from tensorc.ir.core import Value
 from tensorc.ir.types import ScalarType
 from tensorc.ops.loops.base import memory_type
-from tensorc.ops.loops.builder import LoopBuilder
-from tensorc.passes.lowering.nest import Access, Index, load, merge, mergeable, nest, store
+from tensorc.passes.lowering.nest import Access, Index, Lowerer, load, merge, mergeable, nest, store
 from tensorc.passes.lowering.sums import (
     BLOCK,
     LANES,
@@ -28,7 +27,7 @@ from tensorc.passes.lowering.sums import (
 )
 
 COLUMN_BLOCK = 128
-Body = Callable[[LoopBuilder, Sequence[Index], Sequence[Value]], list[Value]]
+Body = Callable[[Lowerer, Sequence[Index], Sequence[Value]], list[Value]]
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class Space:
         return self.extents[self.outer :]
 
 
-def emit_kernel(b: LoopBuilder, space: Space) -> None:
+def emit_kernel(b: Lowerer, space: Space) -> None:
     """Emit the loops of a kernel."""
     space = _merged(b, space)
     lane = _lane_axis(space)
@@ -87,7 +86,7 @@ def emit_kernel(b: LoopBuilder, space: Space) -> None:
         _Columns(b, _lane_last(space, lane)).emit()
 
 
-def _merged(b: LoopBuilder, space: Space) -> Space:
+def _merged(b: Lowerer, space: Space) -> Space:
     """Merge neighbouring axes wherever all buffers allow it."""
     if any(s.indexed for s in space.stages):
         return space
@@ -101,7 +100,7 @@ def _merged(b: LoopBuilder, space: Space) -> Space:
     return space
 
 
-def _merge_axis(b: LoopBuilder, space: Space, axis: int) -> Space:
+def _merge_axis(b: Lowerer, space: Space, axis: int) -> Space:
     done: dict[Access, Access] = {}
 
     def merged(access: Access) -> Access:
@@ -153,7 +152,7 @@ def _lane_last(space: Space, lane: int) -> Space:
 class _Emitter:
     """What row and column form share: where the results of stages are kept."""
 
-    def __init__(self, b: LoopBuilder, space: Space) -> None:
+    def __init__(self, b: Lowerer, space: Space) -> None:
         self.b = b
         self.space = space
         self.tiles: dict[tuple[int, int], Access] = {}
@@ -211,7 +210,7 @@ class _Emitter:
 class _Rows(_Emitter):
     """Elementwise and row form."""
 
-    def __init__(self, b: LoopBuilder, space: Space) -> None:
+    def __init__(self, b: Lowerer, space: Space) -> None:
         super().__init__(b, space)
         self.registers: dict[tuple[int, int], Value] = {}
 
@@ -321,7 +320,7 @@ class _Rows(_Emitter):
         self, number: int, indices: list[Index], combiners: list[Combiner], lower: Index, upper: Index
     ) -> list[Value]:
         b = self.b
-        parts = [b.alloca(memory_type(c.element), [LANES]) for c in combiners]
+        parts = [b.scratch(memory_type(c.element), [LANES]) for c in combiners]
         fill(b, combiners, parts, LANES)
         with b.for_(lower, upper, LANES) as row:
             width = b.minimum(b.sub(upper, row.iv), LANES)
@@ -342,7 +341,7 @@ class _Rows(_Emitter):
 class _Columns(_Emitter):
     """Column form: lanes on the last outer axis."""
 
-    def __init__(self, b: LoopBuilder, space: Space) -> None:
+    def __init__(self, b: Lowerer, space: Space) -> None:
         super().__init__(b, space)
         self.registers: dict[tuple[int, int], Access] = {}
         self.lanes: Index = LANES
@@ -354,7 +353,7 @@ class _Columns(_Emitter):
         for number, stage in enumerate(self.space.stages):
             for k, result in enumerate(stage.results):
                 if not stage.full or result.combiner is not None:
-                    buffer = b.alloca(memory_type(result.element), [LANES])
+                    buffer = b.scratch(memory_type(result.element), [LANES])
                     self.registers[number, k] = Access(buffer, (rank,), result.element)
         self.make_tiles([LANES])
         last = self.space.extents[outer - 1]

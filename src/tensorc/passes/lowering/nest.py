@@ -7,13 +7,41 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from tensorc.ir.attributes import UNIT
-from tensorc.ir.core import Value
+from tensorc.ir.builtin import body
+from tensorc.ir.core import Operation, Value
 from tensorc.ir.types import MemRefType, ScalarType, i1
 from tensorc.ops.loops.builder import LoopBuilder
 
 Index = int | Value
 PARALLEL = "tensorc.parallel"
 """Attribute of an `scf.for` whose iterations are independent."""
+
+
+class Lowerer(LoopBuilder):
+    """A loop builder with a pool of stack buffers, shared by all kernels of a function: kernels run one after the other."""
+
+    def __init__(self, function: Operation) -> None:
+        super().__init__(body(function))
+        self._entry = self.block
+        self._pool: dict[tuple[ScalarType, tuple[int, ...]], list[Value]] = {}
+        self._taken: dict[tuple[ScalarType, tuple[int, ...]], int] = {}
+
+    def move(self, op: Operation) -> None:
+        """Build before `op` from here on; stack buffers handed out so far are free again."""
+        assert op.block is not None
+        self.block, self.anchor, self.location = op.block, op, op.location
+        self._taken.clear()
+
+    def scratch(self, element: ScalarType, shape: Sequence[int]) -> Value:
+        """A stack buffer, undefined, until the next `move`."""
+        key = (element, tuple(shape))
+        number = self._taken.get(key, 0)
+        self._taken[key] = number + 1
+        made = self._pool.setdefault(key, [])
+        if number == len(made):
+            with self.at(self._entry, self._entry.first):
+                made.append(self.alloca(element, shape))
+        return made[number]
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,12 @@ from tensorc.ir.definition import REGISTRY
 from tensorc.ir.types import FloatType, ScalarType, index
 from tensorc.ops.families import Reduction
 from tensorc.ops.loops.base import memory_type, register_type
-from tensorc.ops.loops.builder import LoopBuilder
-from tensorc.passes.lowering.nest import Index
+from tensorc.passes.lowering.nest import Index, Lowerer
 
 LANES: Final = 64
 BLOCK: Final = 1024
 SHORT: Final = 16
-LEVELS: Final = 48
+LEVELS: Final = 40
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,10 @@ class Combiner:
         """Whether the order of combination cannot change the value."""
         return not isinstance(self.element, FloatType) or self.definition.combiner in ("maximum", "minimum")
 
-    def identity(self, b: LoopBuilder) -> Value:
+    def identity(self, b: Lowerer) -> Value:
         return b.constant(self.definition.initial(self.element), register_type(self.element))
 
-    def combine(self, b: LoopBuilder, a: Value, x: Value) -> Value:
+    def combine(self, b: Lowerer, a: Value, x: Value) -> Value:
         return self.definition.combine(b, self.element, a, x)
 
 
@@ -58,12 +57,12 @@ def reduction_for(combiner: str) -> type[Reduction]:
 class Counter:
     """A binary counter of partial results, one stack a result; `width` lanes a stack entry (0: scalars)."""
 
-    def __init__(self, b: LoopBuilder, combiners: Sequence[Combiner], width: int = 0) -> None:
+    def __init__(self, b: Lowerer, combiners: Sequence[Combiner], width: int = 0) -> None:
         self.b = b
         self.combiners = combiners
         self.width = width
         shape = [LEVELS, width] if width else [LEVELS]
-        self.stacks = [b.alloca(memory_type(c.element), shape) for c in combiners]
+        self.stacks = [b.scratch(memory_type(c.element), shape) for c in combiners]
 
     def push(self, parts: Sequence[Value], count: Value) -> Value:
         """Add one block's results (scalars); `count` blocks are in already. Returns the new count."""
@@ -139,14 +138,14 @@ class Counter:
                 b.store(joined, part, [lane.iv])
 
 
-def fill(b: LoopBuilder, combiners: Sequence[Combiner], parts: Sequence[Value], lanes: Index) -> None:
+def fill(b: Lowerer, combiners: Sequence[Combiner], parts: Sequence[Value], lanes: Index) -> None:
     """Identities into `lanes` accumulators."""
     with b.for_(0, lanes) as lane:
         for combiner, part in zip(combiners, parts, strict=True):
             b.store(combiner.identity(b), part, [lane.iv])
 
 
-def halve(b: LoopBuilder, combiners: Sequence[Combiner], parts: Sequence[Value]) -> list[Value]:
+def halve(b: Lowerer, combiners: Sequence[Combiner], parts: Sequence[Value]) -> list[Value]:
     """The `LANES` accumulators of each result combined by halving."""
     half = LANES // 2
     while half:
@@ -158,5 +157,5 @@ def halve(b: LoopBuilder, combiners: Sequence[Combiner], parts: Sequence[Value])
     return [b.load(part, [0]) for part in parts]
 
 
-def start_count(b: LoopBuilder) -> Value:
+def start_count(b: Lowerer) -> Value:
     return b.constant(0, index)
