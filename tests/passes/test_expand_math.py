@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
 import numpy as np
@@ -9,13 +10,14 @@ import pytest
 
 from benchmarks.scalar_loops import compile_loop
 from oracle import mlir_oracle
+from tensorc.codegen_llvm.emitter import emit
 from tensorc.ir.builtin import Call, CallAttrs, body, functions, new_function, new_module, symbol_name
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.errors import TensorcValueError
 from tensorc.ir.location import FileLocation
 from tensorc.ir.parser import parse_module
 from tensorc.ir.printer import print_op
-from tensorc.ir.types import FloatType, Type, f32, f64
+from tensorc.ir.types import FloatType, MemRefType, Type, f32, f64
 from tensorc.ir.verifier import verify
 from tensorc.ops.loops import LoopBuilder
 from tensorc.ops.loops.arith import attribute_value
@@ -23,6 +25,7 @@ from tensorc.ops.loops.base import ScalarOp
 from tensorc.ops.scalar import FUNCTIONS
 from tensorc.passes.expand_math import Expander, ExpandMath, entry_of, function_of
 from tensorc.passes.math import EXPANSIONS
+from tests.codegen_llvm.emitter_support import Native, build
 
 POINTS = [
     0.0,
@@ -289,3 +292,27 @@ def test_every_row_of_the_scalar_table_is_served(name: str) -> None:
         else:
             assert callees(module) == []
             assert expansion.ulp <= row.ulp
+
+
+@pytest.mark.parametrize("element", [f32, f64], ids=str)
+@pytest.mark.parametrize("name", list(EXPANSIONS))
+def test_compiled_loops_vectorise_whole_and_compute_the_same_bits(name: str, element: FloatType) -> None:
+    operands = EXPANSIONS[name].operands
+    types: list[Type] = [MemRefType((None,), element)] * (operands + 1)
+
+    def make(b: LoopBuilder, *buffers: Value) -> None:
+        with b.for_(0, b.dim(buffers[-1], 0)) as loop:
+            xs = [b.load(buffer, [loop.iv]) for buffer in buffers[:-1]]
+            y = getattr(b, name)(*xs) if name in DIALECT else b.call(f"tensorc_{name}_{element}", xs, element)
+            b.store(y, buffers[-1], [loop.iv])
+
+    module = build(types, make)
+    ExpandMath().run(module)
+    native = Native(emit(module))
+    assert re.search(r"<\d+ x (float|double)> @llvm\.fma\.v", native.optimised)
+    x = np.linspace(-20, 20, 1003).astype(dtype_of(element))
+    x[: len(POINTS)] = POINTS
+    arguments = [x, x[::-1].copy()][:operands]
+    out = np.empty_like(x)
+    assert native.call("f", [*arguments, out], types) == 0
+    np.testing.assert_array_equal(out, compile_loop(name, element)(*arguments))
