@@ -5,7 +5,7 @@ It rewrites `math.<fn>` and `func.call @tensorc_<fn>_<f32|f64>` (functions the `
 the module defines them) in one walk:
 
 - functions of `passes.math.EXPANSIONS`, and `math.rsqrt`, become `arith` and `math` scalar ops at the call;
-- those that the C library has (see `ops/scalar.py`, or the op's class) become `func.call @sin` (f32: `@sinf`),
+- those that the C library has (see `ops/scalar.py` or the op's class) become `func.call @sin` (f32: `@sinf`),
   declared in the module;
 - `math` ops that are instructions (sqrt, absf, floor, fma, ...) stay.
 
