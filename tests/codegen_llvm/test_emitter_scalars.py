@@ -1,4 +1,6 @@
-"""Every scalar op at every type it takes: machine code = loop interpreter, bit for bit (C library functions: a few ulp)."""
+"""Every scalar op at every type it takes: machine code = loop interpreter, bit for bit (C library functions:
+a few ulp).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,6 @@ from tensorc.ir.types import FloatType, IndexType, f32, f64, i1, i8, i16, i32, i
 from tensorc.ops.loops import LoopBuilder, arith, casts, math
 from tensorc.ops.loops.base import ScalarOp, memory_type, numpy_dtype
 from tensorc.ops.loops.memref import memref_type
-
 from tests.codegen_llvm.emitter_support import add_function, compile_module, same
 
 TYPES = (i1, i8, i16, i32, i64, index, f32, f64)
@@ -33,7 +34,9 @@ def values(kind):
     if kind == i1:
         return np.array([0, 1], np.bool_)
     info = np.iinfo(dtype)
-    return np.array([0, 1, -1, 2, 3, 7, -7, info.bits, info.bits - 1, info.min, info.min + 1, info.max], dtype)
+    return np.array(
+        [0, 1, -1, 2, 3, 7, -7, info.bits, info.bits - 1, info.min, info.min + 1, info.max], dtype
+    )
 
 
 def forms(definition):
@@ -46,7 +49,9 @@ def forms(definition):
         predicates = [arith.PredicateAttrs(n) for n in range(len(definition.predicates))]
     found = []
     for kind, attrs in itertools.product(TYPES, predicates):
-        operands = (i1, kind, kind) if definition is arith.Select else (kind,) * getattr(definition, "arity", 2)
+        operands = (
+            (i1, kind, kind) if definition is arith.Select else (kind,) * getattr(definition, "arity", 2)
+        )
         try:
             (result,) = definition.infer(operands, attrs)
         except TensorcError:
@@ -81,10 +86,7 @@ def memory(array):
     return array.view(np.int8) if array.dtype == np.bool_ else array
 
 
-CASES = [
-    pytest.param(definition, id=definition.name)
-    for definition in sorted(FIXED, key=lambda d: d.name)
-]
+CASES = [pytest.param(definition, id=definition.name) for definition in sorted(FIXED, key=lambda d: d.name)]
 
 
 @pytest.mark.parametrize("definition", CASES)

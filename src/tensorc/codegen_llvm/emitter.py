@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from tensorc.codegen_llvm.emitter_scalar import emit_scalar
+from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, Scopes, byte_width, i64, literal, llvm_type
 from tensorc.ir.builtin import (
     Call,
     CallAttrs,
@@ -29,9 +31,6 @@ from tensorc.ir.builtin import (
     functions,
     lookup,
 )
-
-from tensorc.codegen_llvm.emitter_scalar import emit_scalar
-from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, Scopes, byte_width, i64, literal, llvm_type
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import OpDefinition
 from tensorc.ir.errors import InternalError

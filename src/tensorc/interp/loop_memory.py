@@ -154,7 +154,7 @@ def argument_view(array: npt.NDArray[Any], type: MemRefType, what: str, defined:
     ):
         raise ValueError(f"{what}: shape {array.shape}, strides {strides} for {type}")
     if type.layout is None and not _row_major(array):
-        raise ValueError(f"{what}: {type} is contiguous, the array's strides are {strides}")
+        raise ValueError(f"{what}: a contiguous {type} is needed, the array's strides are {strides}")
     return view
 
 
@@ -168,10 +168,8 @@ def _flat(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> tuple[npt.NDArray[An
         return np.zeros(0, dtype), 0
     low = sum(min(0, step * (n - 1)) for step, n in zip(array.strides, array.shape, strict=True))
     high = sum(max(0, step * (n - 1)) for step, n in zip(array.strides, array.shape, strict=True))
-    corner = array[tuple(slice(None, None, -1) if step < 0 else slice(None) for step in array.strides)]
-    flat = np.lib.stride_tricks.as_strided(
-        corner.view(dtype) if corner.ndim else corner.reshape(1).view(dtype),
-        ((high - low) // dtype.itemsize + 1,),
-        (dtype.itemsize,),
-    )
+    flips = tuple(slice(None, None, -1) if step < 0 else slice(None) for step in array.strides)
+    lowest = np.atleast_1d(array[(..., *flips)]).view(dtype)
+    count = (high - low) // dtype.itemsize + 1
+    flat = np.lib.stride_tricks.as_strided(lowest, (count,), (dtype.itemsize,))
     return flat, -low // dtype.itemsize

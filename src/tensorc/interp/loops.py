@@ -17,10 +17,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from tensorc.ir.builtin import Call, CallAttrs, Return, body, functions, lookup, symbol_name
 
 from tensorc.interp.loop_externals import external
 from tensorc.interp.loop_memory import Allocation, LoopError, View, argument_view
+from tensorc.ir.builtin import Call, CallAttrs, Return, body, functions, lookup, symbol_name
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import OpDefinition
 from tensorc.ir.types import MemRefType, Type, i1, index
