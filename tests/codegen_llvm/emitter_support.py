@@ -16,12 +16,29 @@ from tensorc.ir.types import MemRefType, Type, i32, i64
 from tensorc.ops.loops import LoopBuilder
 
 ALLOCATOR = """
+@tensorc_live = global i64 0
 declare ptr @malloc(i64)
 declare void @free(ptr)
-define ptr @tensorc_alloc(i64 %n) { %p = call ptr @malloc(i64 %n)
-  ret ptr %p }
-define void @tensorc_free(ptr %p) { call void @free(ptr %p)
-  ret void }
+define void @count(i64 %change) {
+  %live = load i64, ptr @tensorc_live
+  %now = add i64 %live, %change
+  store i64 %now, ptr @tensorc_live
+  ret void
+}
+define ptr @tensorc_alloc(i64 %n) noinline {
+  %p = call ptr @malloc(i64 %n)
+  %ok = icmp ne ptr %p, null
+  %one = zext i1 %ok to i64
+  call void @count(i64 %one)
+  ret ptr %p
+}
+define void @tensorc_free(ptr %p) noinline {
+  %held = icmp ne ptr %p, null
+  %minus = sext i1 %held to i64
+  call void @count(i64 %minus)
+  call void @free(ptr %p)
+  ret void
+}
 """
 
 ERR = MemRefType((4,), i64)
@@ -52,6 +69,11 @@ class Native:
         self.optimised = str(module)
         self.engine = llvm.create_mcjit_compiler(module, target)
         self.engine.finalize_object()
+
+    @property
+    def live(self) -> int:
+        """Buffers allocated and not freed."""
+        return ctypes.c_int64.from_address(self.engine.get_global_value_address("tensorc_live")).value
 
     def call(self, name: str, args: Sequence[Any], types: Sequence[Type]) -> int:
         native = [_argument(a, t) for a, t in zip(args, types, strict=True)]

@@ -241,6 +241,25 @@ def test_an_allocation_too_large_for_64_bits_asks_for_the_impossible():
     assert "@tensorc_alloc(i64 -1)" in static
 
 
+def test_out_of_memory_frees_what_is_held_and_returns_3():
+    def make(b, n, x):
+        first = b.alloc(f64, [4])
+        second = b.alloc(f64, [8])
+        b.dealloc(first)
+        with b.if_(b.cmpi("sge", n, b.index(0))):
+            third = b.alloc(f64, [n, n])
+            b.store(b.constant(1, f64), x, [0])
+            b.dealloc(third)
+        b.dealloc(second)
+
+    native = compile_module(build([index, VECTOR], make))
+    for n, code in ((2, 0), (1 << 40, 3), (1 << 62, 3), (-1, 0)):
+        x = np.zeros(1)
+        assert native.call("f", [n, x], [index, VECTOR]) == code
+        assert native.live == 0
+        assert x[0] == (n == 2)
+
+
 def chain(b, x, y):
     with b.parallel([b.dim(y, 0)]) as (i,):
         value = b.load(x, [i])

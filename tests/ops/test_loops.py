@@ -165,7 +165,7 @@ def test_what_is_undefined_or_unknown_is_not_folded(b, build):
 
 
 def test_identities(b):
-    x, n, i, c, _ = b.block.args
+    x, _, i, c, _ = b.block.args
     zero, one = b.index(0), b.index(1)
     for made in (b.addi(i, zero), b.muli(i, one), b.divsi(i, one), b.maxsi(i, i), b.select(c, i, i)):
         assert identity(made.owner) is i
@@ -202,7 +202,7 @@ def test_views_know_what_is_static(b):
 
 
 def test_everything_built_verifies_and_round_trips(b):
-    x, n, i, c, m = b.block.args
+    x, _, i, c, m = b.block.args
     scratch = b.alloc(f64, [i, 4])
     with b.parallel([i, 4]) as (r, k):
         b.store(b.exp(b.load(m, [r, k])), scratch, [r, k])

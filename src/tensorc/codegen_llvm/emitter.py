@@ -43,6 +43,24 @@ Steps = Iterator["Steps"]
 """
 
 BY_REFERENCE = ("tensorc_blas_", "tensorc_lapack_")
+OUT_OF_MEMORY = 3
+"""What a function returns when `tensorc_alloc` gave null; it has freed its buffers."""
+
+FREE_ALL = """define internal void @tensorc_free_all(ptr %slots, i64 %count) cold noinline nounwind {
+entry:
+  br label %next
+next:
+  %n = phi i64 [ 0, %entry ], [ %following, %next ]
+  %slot = getelementptr ptr, ptr %slots, i64 %n
+  %buffer = load ptr, ptr %slot, align 8
+  call void @tensorc_free(ptr %buffer)
+  %following = add i64 %n, 1
+  %done = icmp eq i64 %following, %count
+  br i1 %done, label %end, label %next
+end:
+  ret void
+}"""
+
 STACK_LIMIT = 1 << 18
 """Bytes one function may take with `memref.alloca`."""
 
@@ -107,6 +125,7 @@ class Emitter:
         self.values: dict[Value, Scalar | Buffer] = {}
         self.lines: list[str] = []
         self.entry: list[str] = []
+        self.slots: dict[str, int] = {}
         self.label = "entry"
         self.names = 0
         self.stack = 0
@@ -264,7 +283,7 @@ class Emitter:
     # functions
 
     def function_text(self, function: Operation) -> str:
-        self.values, self.lines, self.entry = {}, [], []
+        self.values, self.lines, self.entry, self.slots = {}, [], [], {}
         self.names, self.stack, self.label = 0, 0, "entry"
         self.scopes = Scopes()
         block = body(function)
@@ -273,6 +292,7 @@ class Emitter:
         self.run(block)
         attrs = function.attrs
         assert isinstance(attrs, FuncAttrs)
+        self._finish_allocations(function)
         if self.scopes.used:
             self.metadata += self.scopes.nodes(len(self.metadata))
         linkage = "internal " if attrs.sym_visibility == "private" else ""
@@ -438,9 +458,43 @@ class Emitter:
         size = self.saturated_product([i64(byte_width(kind.element)), *sizes])
         self.declarations.setdefault("tensorc_alloc", "declare noalias ptr @tensorc_alloc(i64) nounwind")
         base = self.call("tensorc_alloc", [size], "ptr").text
+        self._remember(base)
         self.values[op.result] = self.make_buffer(
             kind, base, i64(0), sizes, self.row_major(kind, sizes), self.scopes.new()
         )
+
+    def _remember(self, base: str) -> None:
+        """Go on if there was memory; keep the pointer where `out_of_memory` finds it."""
+        failed, ok = self.let("i1", f"icmp eq ptr {base}, null"), self.new_label("ok")
+        self.branch_if(failed, "out_of_memory", ok)
+        self.place(ok)
+        self.slots[base] = len(self.slots)
+        self.line(f"store ptr {base}, ptr {self._slot(base)}, align 8")
+
+    def _slot(self, base: str) -> str:
+        return self.let("ptr", f"getelementptr ptr, ptr %slots, i64 {self.slots[base]}").text
+
+    def _finish_allocations(self, function: Operation) -> None:
+        """The exit taken when an allocation fails: free what is held, return code 3.
+
+        The pointers are in an array in memory, not in registers: phis of all of them at every failing edge
+        would be quadratic.
+        """
+        if not self.slots:
+            return
+        if self.result_type(function) != "i32":
+            raise InternalError("memref.alloc needs a function that returns an i32 code")
+        count = len(self.slots)
+        self.place("out_of_memory")
+        self.line(f"call void @tensorc_free_all(ptr %slots, i64 {count})")
+        self.line(f"ret i32 {OUT_OF_MEMORY}")
+        self.entry.append(f"  %slots = alloca [{count} x ptr], align 8")
+        self.entry.append(
+            f"  call void @llvm.memset.p0.i64(ptr align 8 %slots, i8 0, i64 {8 * count}, i1 false)"
+        )
+        self.declarations.setdefault("tensorc_free", "declare void @tensorc_free(ptr) nounwind")
+        self.declarations["llvm.memset"] = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
+        self.declarations["tensorc_free_all"] = FREE_ALL
 
     def saturated_product(self, factors: Sequence[Scalar]) -> Scalar:
         """The product, or 2**64 - 1 where it does not fit: an allocation that must fail instead of being too
@@ -472,7 +526,10 @@ class Emitter:
         )
 
     def _dealloc(self, op: Operation) -> None:
-        self.call("tensorc_free", [Scalar("ptr", self.buffer(op.operands[0]).base)], "void")
+        base = self.buffer(op.operands[0]).base
+        self.call("tensorc_free", [Scalar("ptr", base)], "void")
+        if base in self.slots:
+            self.line(f"store ptr null, ptr {self._slot(base)}, align 8")
 
     def _load(self, op: Operation) -> None:
         buffer = self.buffer(op.operands[0])

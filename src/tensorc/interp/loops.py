@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -316,7 +316,7 @@ _TERMINATORS = (scf.Yield, scf.Condition, scf.Reduce)
 
 # scalars
 
-_PLAIN = {
+_PLAIN: dict[Callable[..., Any], Callable[..., Any]] = {
     np.add: operator.add,
     np.subtract: operator.sub,
     np.multiply: operator.mul,
@@ -355,7 +355,7 @@ def _function(op: Operation, definition: type[ScalarOp]) -> Callable[..., Any]:
         and not issubclass(definition, UnsignedOp)
         and definition not in (math.CtPop, math.CtLz, math.CtTz)
     ):
-        plain: Callable[..., Any] = definition.function  # type: ignore[attr-defined]
+        plain = cast("Callable[..., Any]", definition.function)  # type: ignore[attr-defined]
         return _PLAIN.get(plain, plain)
     evaluate = definition.evaluate
     return lambda *xs: evaluate(attrs, kind, *xs)
