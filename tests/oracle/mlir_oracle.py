@@ -97,15 +97,19 @@ def verify(text: str, *, unregistered: bool = False, oracle: Oracle | None = Non
 def verify_all(
     texts: list[str], *, unregistered: bool = False, oracle: Oracle | None = None
 ) -> list[list[str]]:
-    """`verify` for many modules; with jaxlib one process serves them all."""
+    """`verify` for many modules; as long as all are accepted, one process serves them all."""
     chosen = oracle or find()
-    if chosen.kind == "mlir-opt":
-        return [_mlir_opt(chosen.program, text, unregistered) for text in texts]
-    return _jaxlib(chosen.program, texts, unregistered)
+    if chosen.kind == "jaxlib":
+        return _jaxlib(chosen.program, texts, unregistered)
+    joined = "\n// -----\n".join(texts)
+    if len(texts) > 1 and not _mlir_opt(chosen.program, joined, unregistered):
+        return [[] for _ in texts]
+    return [_mlir_opt(chosen.program, text, unregistered) for text in texts]
 
 
 def _mlir_opt(program: str, text: str, unregistered: bool) -> list[str]:
-    command = [program, "-o", os.devnull, *(["--allow-unregistered-dialect"] if unregistered else [])]
+    command = [program, "--split-input-file", "-o", os.devnull]
+    command += ["--allow-unregistered-dialect"] if unregistered else []
     done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     if done.returncode == 0:
         return []
