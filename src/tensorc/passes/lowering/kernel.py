@@ -335,7 +335,7 @@ class _Rows(_Emitter):
         b = self.b
         found = self.combined(self.space.stages[number], self.compute(number, indices))
         for combiner, part, value in zip(combiners, parts, found, strict=True):
-            b.store(combiner.combine(b, b.load(part, [lane]), value), part, [lane])
+            combiner.write(b, combiner.combine(b, combiner.read(b, part, [lane]), value), part, [lane])
 
 
 class _Columns(_Emitter):
@@ -452,4 +452,5 @@ class _Columns(_Emitter):
         with b.for_(0, self.lanes) as lane:
             found = self.combined(self.space.stages[number], self.compute(number, self.at(outer, inner, lane.iv)))
             for combiner, part, value in zip(combiners, parts, found, strict=True):
-                b.store(combiner.combine(b, b.load(part, [lane.iv]), value), part, [lane.iv])
+                joined = combiner.combine(b, combiner.read(b, part, [lane.iv]), value)
+                combiner.write(b, joined, part, [lane.iv])

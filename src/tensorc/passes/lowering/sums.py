@@ -15,7 +15,7 @@ from typing import Final
 
 from tensorc.ir.core import Value
 from tensorc.ir.definition import REGISTRY
-from tensorc.ir.types import FloatType, ScalarType, index
+from tensorc.ir.types import FloatType, ScalarType, i1, index
 from tensorc.ops.families import Reduction
 from tensorc.ops.loops.base import memory_type, register_type
 from tensorc.passes.lowering.nest import Index, Lowerer
@@ -43,6 +43,14 @@ class Combiner:
 
     def combine(self, b: Lowerer, a: Value, x: Value) -> Value:
         return self.definition.combine(b, self.element, a, x)
+
+    def read(self, b: Lowerer, buffer: Value, indices: Sequence[Index]) -> Value:
+        """An accumulator in memory as a register value."""
+        value = b.load(buffer, indices)
+        return b.to_bool(value) if self.element == i1 else value
+
+    def write(self, b: Lowerer, value: Value, buffer: Value, indices: Sequence[Index]) -> None:
+        b.store(b.from_bool(value) if self.element == i1 else value, buffer, indices)
 
 
 @cache
@@ -73,13 +81,13 @@ class Counter:
             loop.condition(odd, rest, level, *values)
             with loop.do() as (rest, level, *values):
                 joined = [
-                    c.combine(b, b.load(s, [level]), v)
+                    c.combine(b, c.read(b, s, [level]), v)
                     for c, s, v in zip(self.combiners, self.stacks, values, strict=True)
                 ]
                 loop.yield_(b.shrui(rest, b.index(1)), b.addi(level, b.index(1)), *joined)
         _, level, *values = loop.results
-        for stack, value in zip(self.stacks, values, strict=True):
-            b.store(value, stack, [level])
+        for c, stack, value in zip(self.combiners, self.stacks, values, strict=True):
+            c.write(b, value, stack, [level])
         return b.addi(count, b.index(1))
 
     def total(self, count: Value) -> list[Value]:
@@ -94,7 +102,7 @@ class Counter:
                 with b.if_(odd, [v.type for v in values]) as branch:
                     branch.yield_(
                         *(
-                            c.combine(b, b.load(s, [level]), v)
+                            c.combine(b, c.read(b, s, [level]), v)
                             for c, s, v in zip(self.combiners, self.stacks, values, strict=True)
                         )
                     )
@@ -134,15 +142,16 @@ class Counter:
         b = self.b
         with b.for_(0, lanes) as lane:
             for combiner, stack, part in zip(self.combiners, self.stacks, parts, strict=True):
-                joined = combiner.combine(b, b.load(stack, [level, lane.iv]), b.load(part, [lane.iv]))
-                b.store(joined, part, [lane.iv])
+                earlier = combiner.read(b, stack, [level, lane.iv])
+                joined = combiner.combine(b, earlier, combiner.read(b, part, [lane.iv]))
+                combiner.write(b, joined, part, [lane.iv])
 
 
 def fill(b: Lowerer, combiners: Sequence[Combiner], parts: Sequence[Value], lanes: Index) -> None:
     """Identities into `lanes` accumulators."""
     with b.for_(0, lanes) as lane:
         for combiner, part in zip(combiners, parts, strict=True):
-            b.store(combiner.identity(b), part, [lane.iv])
+            combiner.write(b, combiner.identity(b), part, [lane.iv])
 
 
 def halve(b: Lowerer, combiners: Sequence[Combiner], parts: Sequence[Value]) -> list[Value]:
@@ -151,10 +160,11 @@ def halve(b: Lowerer, combiners: Sequence[Combiner], parts: Sequence[Value]) -> 
     while half:
         with b.for_(0, half) as lane:
             for combiner, part in zip(combiners, parts, strict=True):
-                joined = combiner.combine(b, b.load(part, [lane.iv]), b.load(part, [b.addi(lane.iv, b.index(half))]))
-                b.store(joined, part, [lane.iv])
+                other = combiner.read(b, part, [b.addi(lane.iv, b.index(half))])
+                joined = combiner.combine(b, combiner.read(b, part, [lane.iv]), other)
+                combiner.write(b, joined, part, [lane.iv])
         half //= 2
-    return [b.load(part, [0]) for part in parts]
+    return [c.read(b, part, [0]) for c, part in zip(combiners, parts, strict=True)]
 
 
 def start_count(b: Lowerer) -> Value:
