@@ -1,4 +1,6 @@
-"""Copying IR: operations, regions and functions with a mapping of values, and inlining a function at a call. Iterative."""
+"""Copying IR: operations, regions and functions with a mapping of values, and inlining a function at a
+call. Iterative.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from tensorc.ir.location import NamedLocation
 def clone_op(op: Operation, mapping: dict[Value, Value] | None = None) -> Operation:
     """A detached copy of `op` and everything inside it.
 
-    Operands found in `mapping` are replaced, others stay; `mapping` is extended by the new results and block arguments.
+    Operands found in `mapping` are replaced, others stay; `mapping` is extended by the new results and block
+    arguments.
     """
     values: dict[Value, Value] = {} if mapping is None else mapping
     copy = _shallow(op, values)
@@ -52,9 +55,11 @@ def clone_into(
     *,
     named: str | None = None,
 ) -> list[Value]:
-    """Copy the operations of a block, without its terminator, before `anchor` in `target` (at its end when None).
+    """Copy the operations of a block, without its terminator, before `anchor` in `target` (at its end when
+    None).
 
-    `arguments` stand for the block's arguments. Returns what stands for the terminator's operands. `named` wraps the
+    `arguments` stand for the block's arguments. Returns what stands for the terminator's operands. `named`
+    wraps the
     locations of the copies: `loc("named"(...))`.
     Raises ValueError when the number or types of the arguments differ.
     """

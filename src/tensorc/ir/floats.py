@@ -26,6 +26,8 @@ def round_to(value: float, type: FloatType) -> float:
     if math.isnan(value):
         return from_bits(bits_of(value, type), type)
     precision, least, greatest = _FORMATS[type.name]
+    if abs(value) >= 2.0 ** (greatest + 1):
+        return math.copysign(math.inf, value)
     exponent = max(math.frexp(value)[1] - precision, least - precision + 1)
     rounded = math.ldexp(round(math.ldexp(value, -exponent)), exponent)
     return math.copysign(math.inf if abs(rounded) >= 2.0 ** (greatest + 1) else rounded, value)

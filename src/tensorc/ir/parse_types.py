@@ -28,7 +28,7 @@ from tensorc.ir.types import (
 )
 
 WIDEST_INTEGER: Final = 1 << 24
-_SHAPED = re.compile(r"(tensor|memref|vector|complex)\s*<((?:[^<>\"\n]|<[^<>\"\n]*>)*)>")
+_SHAPED = re.compile(r"(tensor|memref|vector|complex)\s*<((?:[^<>{}\"\n]|<[^<>{}\"\n]*>)*)>")
 _PLAIN = re.compile(r"(?:u|s)?i\d+\b|b?f\d+\b|index\b|none\b")
 _INTEGER = re.compile(r"(u|s)?i(\d+)")
 _DIMENSIONS = re.compile(r"\s*((?:(?:\?|\d+)x)*)")
@@ -94,7 +94,7 @@ class TypeParser(Scanner):
 
     def _token(self, match: re.Match[str]) -> Type:
         if match.re is _PLAIN:
-            return self._scalar(match.group(), match.start())
+            return none if match.group() == "none" else self._scalar(match.group(), match.start())
         kind, body, at = match.group(1), match.group(2), match.start(2)
         if kind == "complex":
             return self._complex(body, at)

@@ -34,7 +34,7 @@ from tensorc.ir.core import Block, Operation, Region, Value
 from tensorc.ir.definition import Trait
 from tensorc.ir.floats import text_of
 from tensorc.ir.location import FileLocation, FrameLocation, FusedLocation, Location, NamedLocation
-from tensorc.ir.types import ComplexType, FloatType, ScalarType, Type, i1
+from tensorc.ir.types import ComplexType, FloatType, FunctionType, ScalarType, Type, i1
 
 LARGEST_LIST: Final = 100
 """`dense<>` constants of more elements print as one hexadecimal string."""
@@ -237,7 +237,9 @@ class _Printer:
         text = f" {{{self._entries(sorted(op.attributes.items()))}}}" if op.attributes else ""
         inputs = ", ".join([self._type(v.type) for v in op.operands])
         results = ", ".join([self._type(v.type) for v in op.results])
-        text += f" : ({inputs}) -> {results if len(op.results) == 1 else f'({results})'}"
+        if len(op.results) != 1 or isinstance(op.results[0].type, FunctionType):
+            results = f"({results})"
+        text += f" : ({inputs}) -> {results}"
         return f"{text} {location_text(op.location)}" if self._locations else text
 
     def _type(self, type: Type) -> str:

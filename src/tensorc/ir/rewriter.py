@@ -1,6 +1,7 @@
 """Changing IR: the `Rewriter`, rewrite patterns, and the worklist driver that applies them.
 
-A pattern is a function `(op, rewriter)` that either returns having done nothing, or replaces, erases or changes
+A pattern is a function `(op, rewriter)` that either returns having done nothing, or replaces, erases or
+changes
 operations through the rewriter. What it did is observed, not returned:
 
     @pattern(Log, law="log(exp(x)) = x", example="log(exp(3.0))", kind="stable")
@@ -51,7 +52,8 @@ class Listener(Protocol):
 class Rewriter(Builder):
     """A builder that also replaces, changes and erases, and tells its listener.
 
-    New operations get the location of the operation being rewritten; `covering` names further ones that they stand for.
+    New operations get the location of the operation being rewritten; `covering` names further ones that they
+    stand for.
     """
 
     def __init__(
@@ -210,7 +212,8 @@ def pattern(
     kind: Kind = "exact",
     ulp: float | None = None,
 ) -> Callable[[Rule], Pattern]:
-    """Make a `Pattern` rooted at the given op classes (or families of them) out of a function `(op, rewriter)`.
+    """Make a `Pattern` rooted at the given op classes (or families of them) out of a function `(op,
+    rewriter)`.
 
     Raises ValueError when no op class is given, or `ulp` does not go with the kind.
     """
@@ -238,7 +241,9 @@ def pattern(
 
 @dataclass
 class Statistics:
-    """What a driver run did. `exhausted`: the budget ran out before a fixed point; `limited`: `limit` was reached."""
+    """What a driver run did. `exhausted`: the budget ran out before a fixed point; `limited`: `limit` was
+    reached.
+    """
 
     rewrites: dict[str, int] = field(default_factory=dict)
     visited: int = 0
@@ -273,10 +278,13 @@ def rewrite(
     limit: int | None = None,
     observer: Callable[[Pattern, Operation], None] | None = None,
 ) -> Statistics:
-    """Apply `patterns` to everything inside `root` until none applies; dead pure operations are erased on the way.
+    """Apply `patterns` to everything inside `root` until none applies; dead pure operations are erased on the
+    way.
 
-    The earlier pattern in the list wins. `budget` bounds rewrites plus created operations (default: 10,000 plus twenty for
-    every operation); when it runs out the IR is valid, but not at a fixed point, and `exhausted` is set. `limit` stops
+    The earlier pattern in the list wins. `budget` bounds rewrites plus created operations (default: 10,000
+    plus twenty for
+    every operation); when it runs out the IR is valid, but not at a fixed point, and `exhausted` is set.
+    `limit` stops
     after that many rewrites, for bisection. `observer` is called with a rule and the
     operation before the rule is tried.
     """
