@@ -310,10 +310,13 @@ def _why_invisible(op: Operation, value: Value) -> str:
     if block is op.block:
         return f"({source}) is used before it is defined"
     around: Operation | None = op
+    barrier: Operation | None = None
     while around is not None and around.block is not block:
-        if around.has_trait(Trait.ISOLATED):
-            return f"({source}) is defined outside {around.name}, which is isolated from above"
         around = around.parent
-    if around is not None:
-        return f"({source}) is used before it is defined"
-    return f"({source}) is defined in a region that this op cannot see"
+        if around is not None and around.has_trait(Trait.ISOLATED):
+            barrier = around
+    if around is None:
+        return f"({source}) is defined in a region that this op cannot see"
+    if barrier is not None:
+        return f"({source}) is defined outside {barrier.name}, which is isolated from above"
+    return f"({source}) is used before it is defined"
