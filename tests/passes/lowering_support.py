@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from tensorc.passes.fuse import Fuse
 
 from tensorc.interp import loops, tensor
 from tensorc.ir.builder import Builder
@@ -20,7 +21,6 @@ from tensorc.ops.dtypes import from_dtype, to_dtype
 from tensorc.passes.bufferize import Bufferize
 from tensorc.passes.check_shapes import CheckShapes
 from tensorc.passes.decompose import Decompose
-from tensorc.passes.fuse import Fuse
 from tensorc.passes.lower_to_loops import LowerToLoops
 from tensorc.passes.specialize import Specialize
 
@@ -43,7 +43,9 @@ def function(types: Sequence[Type], build: Callable[..., Sequence[Value]]) -> Op
     return module
 
 
-def of_op(definition: type[OpDef], operands: Sequence[Any], attrs: Attrs = NO_ATTRS, dynamic: bool = True) -> Operation:
+def of_op(
+    definition: type[OpDef], operands: Sequence[Any], attrs: Attrs = NO_ATTRS, dynamic: bool = True
+) -> Operation:
     """A module with one op on arguments like `operands`."""
     types = [type_of(x, dynamic) for x in operands]
     return function(types, lambda b, *args: b.create(definition, args, attrs))
@@ -84,7 +86,9 @@ def run_lowered(module: Operation, lowered: Operation, args: Sequence[Any]) -> t
 
 
 def assert_same(module: Operation, lowered: Operation, args: Sequence[Any], ulps: float = 8) -> None:
-    """The lowered function gives what the tensor interpreter gives: exactly, floats within `ulps` of the largest."""
+    """The lowered function gives what the tensor interpreter gives: exactly, floats within `ulps` of the
+    largest.
+    """
     want = expected(module, args)
     code, cell, got = run_lowered(module, lowered, args)
     assert code == 0, cell

@@ -1,7 +1,9 @@
-"""L1: fused kernels. `tensorc.kernel` holds stages (`tensorc.generic`) that share outer parallel axes; `tensorc.yield` ends both regions.
+"""L1: fused kernels. `tensorc.kernel` holds stages (`tensorc.generic`) that share outer parallel axes;
+`tensorc.yield` ends both regions.
 
-A kernel has `outer` parallel axes followed by inner axes; every stage iterates over the outer axes alone, or over outer and inner axes. Stage results
-with outer axes only are registers (one scalar an outer iteration), results with inner axes are per-tile scratch unless the kernel yields them.
+A kernel has `outer` parallel axes followed by inner axes; every stage iterates over the outer axes alone, or
+over outer and inner axes. Stage results with outer axes only are registers (one scalar an outer iteration),
+results with inner axes are per-tile scratch unless the kernel yields them.
 """
 
 from __future__ import annotations
@@ -22,8 +24,10 @@ UNIT_AXIS = -1
 
 @dataclass(frozen=True)
 class GenericAttrs(Attrs):
-    """`rank` iteration axes; `maps`: per tensor operand, then per result, the iteration axis of each of its axes; `combiners`: per result the
-    combiner (`Reduction.combiner`: "add", "maximum", ...) over the iteration axes its map leaves out, or "" for a plain result."""
+    """`rank` iteration axes; `maps`: per tensor operand, then per result, the iteration axis of each of its
+    axes; `combiners`: per result the combiner (`Reduction.combiner`: "add", "maximum", ...) over the
+    iteration axes its map leaves out, or "" for a plain result.
+    """
 
     rank: int
     maps: tuple[tuple[int, ...], ...]
@@ -57,10 +61,12 @@ class Yield(OpDefinition):
 class Generic(OpDefinition):
     """`tensorc.generic(extents..., tensors...)`: one stage of a kernel, as `linalg.generic`.
 
-    The region takes the iteration indices and one scalar per tensor operand, and yields one scalar per result.
+    The region takes the iteration indices and one scalar per tensor operand, and yields one scalar per
+    result.
 
     - C1: the first `rank` operands are `index` extents, the others tensors with one map each.
-    - C2: a map names iteration axes below `rank`, or -1 for an axis of extent 1; result maps are without repetition.
+    - C2: a map names iteration axes below `rank`, or -1 for an axis of extent 1; result maps are without
+      repetition.
     - C3: a result without combiner has every iteration axis.
     """
 
@@ -85,7 +91,8 @@ class Generic(OpDefinition):
         inputs = op.operands[attrs.rank :]
         combiners = combiner_names(attrs)
         if len(attrs.maps) != len(inputs) + len(op.results) or len(combiners) != len(op.results):
-            return [f"{len(attrs.maps)} maps and {len(combiners)} combiners for {len(inputs)} tensors and {len(op.results)} results"]
+            given = f"{len(attrs.maps)} maps and {len(combiners)} combiners"
+            return [f"{given} for {len(inputs)} tensors and {len(op.results)} results"]
         messages = []
         for result, axes, combiner in zip(op.results, attrs.maps[len(inputs) :], combiners, strict=True):
             _check_map(result.type, axes, attrs.rank)
@@ -94,12 +101,15 @@ class Generic(OpDefinition):
                 messages.append(f"result map {axes} names an iteration axis twice")
             if not combiner and len(used) != attrs.rank:
                 messages.append(f"result map {axes} leaves out an iteration axis, and there is no combiner")
-        return messages + _check_body(op, [*[index] * attrs.rank, *[_scalar(v) for v in inputs]], [_scalar(r) for r in op.results])
+        return messages + _check_body(
+            op, [*[index] * attrs.rank, *[_scalar(v) for v in inputs]], [_scalar(r) for r in op.results]
+        )
 
 
 @register
 class Kernel(OpDefinition):
-    """`tensorc.kernel(extents..., tensors...)`: stages fused over shared outer axes; sees nothing but its arguments.
+    """`tensorc.kernel(extents..., tensors...)`: stages fused over shared outer axes; sees nothing but its
+    arguments.
 
     - C1: extents come first; the region's arguments have the operands' types (tensors for buffers).
     - C2: every op of the region is a stage, then `tensorc.yield`.
@@ -120,11 +130,17 @@ class Kernel(OpDefinition):
         block = op.regions[0].block
         if block.last is None or not block.last.isa(Yield):
             return ["a kernel's region ends in tensorc.yield"]
-        messages = [f"{inner.name} is no stage" for inner in block if not inner.isa(Generic) and inner is not block.last]
+        messages = [
+            f"{inner.name} is no stage"
+            for inner in block
+            if not inner.isa(Generic) and inner is not block.last
+        ]
         wanted = [_as_tensor(v.type) for v in [*op.operands, *op.results]]
         found = [a.type for a in block.args] + [v.type for v in block.last.operands]
         if len(wanted) != len(found) or any(not _agree(w, f) for w, f in zip(wanted, found, strict=True)):
-            messages.append(f"operands and results ({_listed(wanted)}) do not fit the region's ({_listed(found)})")
+            messages.append(
+                f"operands and results ({_listed(wanted)}) do not fit the region's ({_listed(found)})"
+            )
         return messages
 
 
@@ -158,7 +174,9 @@ def _check_map(type: Type, axes: Sequence[int], rank: int) -> None:
     if not isinstance(type, ShapedType) or type.rank != len(axes):
         raise TensorcTypeError(f"tensorc.generic: map {list(axes)} does not fit {type}", code="TC0302")
     if any(a != UNIT_AXIS and not 0 <= a < rank for a in axes):
-        raise TensorcTypeError(f"tensorc.generic: map {list(axes)} outside {rank} iteration axes", code="TC0302")
+        raise TensorcTypeError(
+            f"tensorc.generic: map {list(axes)} outside {rank} iteration axes", code="TC0302"
+        )
 
 
 def _check_body(op: Operation, args: Sequence[Type], results: Sequence[Type]) -> list[str]:
@@ -170,7 +188,11 @@ def _check_body(op: Operation, args: Sequence[Type], results: Sequence[Type]) ->
     if block.last is None or not block.last.isa(Yield):
         return ["the body ends in tensorc.yield"]
     found = [v.type for v in block.last.operands]
-    return [] if found == list(results) else [f"the body yields ({_listed(found)}), must yield ({_listed(results)})"]
+    return (
+        []
+        if found == list(results)
+        else [f"the body yields ({_listed(found)}), must yield ({_listed(results)})"]
+    )
 
 
 def _scalar(value: Value) -> ScalarType:

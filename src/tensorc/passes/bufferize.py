@@ -1,8 +1,9 @@
-"""`bufferize`: from tensors to buffers. `@f` becomes `@f_shapes` and `@f` with the ABI of docs/design/architecture.md, section 6.
+"""`bufferize`: from tensors to buffers. `@f` becomes `@f_shapes` and `@f` with the ABI of
+docs/design/architecture.md, section 6.
 
-Tensor ops become the same ops on memrefs with their outputs appended (destination-passing); views become memref views. Index arithmetic
-and shape checks that depend on arguments' extents only stand first; all that computes stands in `scf.if` of their conjunction. Checks
-that depend on data open a further `scf.if`.
+Tensor ops become the same ops on memrefs with their outputs appended (destination-passing); views become
+memref views. Index arithmetic and shape checks that depend on arguments' extents only stand first; all that
+computes stands in `scf.if` of their conjunction. Checks that depend on data open a further `scf.if`.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ def _bufferize(module: Operation, function: Operation) -> None:
     function.erase()
 
 
-def _live(ops: Sequence[Operation], roots: Sequence[Value], extents: Extents, faults: bool) -> list[Operation]:
+def _live(
+    ops: Sequence[Operation], roots: Sequence[Value], extents: Extents, faults: bool
+) -> list[Operation]:
     """The ops that `roots`, checks, assumptions and, if asked, faults in data need, in order."""
     needed = set(roots)
     kept: list[Operation] = []
@@ -103,7 +106,12 @@ class _Writer:
     """Writes one of the two functions."""
 
     def __init__(
-        self, module: Operation, function: Operation, extents: Extents, ops: list[Operation], shapes_only: bool
+        self,
+        module: Operation,
+        function: Operation,
+        extents: Extents,
+        ops: list[Operation],
+        shapes_only: bool,
     ) -> None:
         self.function = function
         self.extents = extents
@@ -125,7 +133,9 @@ class _Writer:
     def _declare(self) -> Operation:
         kind = function_type(self.function)
         inputs = [self._argument_type(t) for t in kind.inputs]
-        outputs: list[Type] = [MemRefType(t.shape, t.element) for t in kind.results if isinstance(t, TensorType)]
+        outputs: list[Type] = [
+            MemRefType(t.shape, t.element) for t in kind.results if isinstance(t, TensorType)
+        ]
         error = MemRefType((4,), i64)
         given = [arg_attributes(self.function, i) for i in range(len(inputs))]
         roles = [{"tensorc.kind": StringAttr("output")} for _ in outputs]
@@ -137,7 +147,9 @@ class _Writer:
             new = new_function(f"{name}_shapes", types, [i32], attrs, location=self.function.location)
         else:
             types = [*inputs, *outputs, error]
-            new = new_function(f"{name}", types, [i32], [*given, *roles, error_attrs], location=self.function.location)
+            new = new_function(
+                f"{name}", types, [i32], [*given, *roles, error_attrs], location=self.function.location
+            )
         for key, value in self.function.attributes.items():
             if "." in key and key != CHECKED and not isinstance(value, DictAttr):
                 new.set_attribute(key, value)
@@ -355,7 +367,12 @@ class _Writer:
         b = self.b
         with b.located(check.op.location), b.if_(b.xori(check.condition, b.constant(True, i1))):
             number = sites.number_of(check.op)
-            values = [b.constant(number, i64), b.index_cast(check.a, i64), b.index_cast(check.b, i64), b.constant(0, i64)]
+            values = [
+                b.constant(number, i64),
+                b.index_cast(check.a, i64),
+                b.index_cast(check.b, i64),
+                b.constant(0, i64),
+            ]
             for place, value in enumerate(values):
                 store = b.create_op(memref.Store, [value, self.error, b.index(place)])
                 for key, attribute in sites.of(check.op).items() if place == 0 else ():

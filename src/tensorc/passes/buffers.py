@@ -1,4 +1,6 @@
-"""Which buffer each tensor of a straight-line function lives in: aliases through views, results straight into outputs, reuse of dead buffers."""
+"""Which buffer each tensor of a straight-line function lives in: aliases through views, results straight into
+outputs, reuse of dead buffers.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ Key = tuple[ScalarType, tuple[Extent, ...]]
 
 @dataclass(eq=False)
 class Slot:
-    """One allocation, used by tensors of one element type and shape one after the other. Positions number the ops of the function."""
+    """One allocation, used by tensors of one element type and shape one after the other. Positions number the
+    ops of the function.
+    """
 
     element: ScalarType
     shape: tuple[Extent, ...]
@@ -25,8 +29,9 @@ class Slot:
 
 @dataclass
 class Plan:
-    """`slot`: the allocation of a computed tensor; `output`: the output argument it is written into instead; `copies`: outputs that
-    must be copied at the end, with the tensor they hold."""
+    """`slot`: the allocation of a computed tensor; `output`: the output argument it is written into instead;
+    `copies`: outputs that must be copied at the end, with the tensor they hold.
+    """
 
     slot: dict[Value, Slot] = field(default_factory=dict)
     output: dict[Value, int] = field(default_factory=dict)
@@ -39,7 +44,9 @@ def is_view(op: Operation | None) -> bool:
 
 
 def plan(ops: Sequence[Operation], outputs: Sequence[Value], extents: Extents) -> Plan:
-    """The buffers of the tensors that `ops` compute, where `outputs` are returned. Linear in the number of uses."""
+    """The buffers of the tensors that `ops` compute, where `outputs` are returned. Linear in the number of
+    uses.
+    """
     roots = _roots(ops)
     found = Plan()
     _bind_outputs(outputs, roots, found)
@@ -104,7 +111,11 @@ def _assign(
         early = {r for r in dying if _in_place(op, r, roots)}
         _release(early, found, free)
         for result in op.results:
-            if not isinstance(result.type, TensorType) or roots[result] is not result or result in found.output:
+            if (
+                not isinstance(result.type, TensorType)
+                or roots[result] is not result
+                or result in found.output
+            ):
                 continue
             key = (result.type.element, extents.of(result))
             waiting = free.get(key)

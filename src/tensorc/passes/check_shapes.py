@@ -1,8 +1,9 @@
 """`check-shapes`: make every shape fact explicit, once, and number the places that can fail.
 
-Before: ops whose operands must agree at run time, `broadcast_extents`. After: `tensorc.require` ops on `index` values only (facts known to hold, or
-checked before, are left out), extents computed from the arguments' extents wherever they do not depend on data, every site numbered. Code
-for the function then checks all facts that depend on arguments' extents before it computes anything.
+Before: ops whose operands must agree at run time, `broadcast_extents`. After: `tensorc.require` ops on
+`index` values only (facts known to hold, or checked before, are left out), extents computed from the
+arguments' extents wherever they do not depend on data, every site numbered. Code for the function then checks
+all facts that depend on arguments' extents before it computes anything.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""`decompose`: replace composite ops (softmax, logsumexp, ...) by their definitions, so that fusion sees plain ops."""
+"""`decompose`: replace composite ops (softmax, logsumexp, ...) by their definitions, so that fusion sees
+plain ops.
+"""
 
 from __future__ import annotations
 

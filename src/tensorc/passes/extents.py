@@ -1,8 +1,9 @@
-"""What is known of the run-time extents of a function's tensors: one canonical `index` value (or integer) an extent.
+"""What is known of the run-time extents of a function's tensors: one canonical `index` value (or integer) an
+extent.
 
-`Extents` walks a straight-line L0/L1 function once, in order. It numbers index arithmetic by value, so that two computations of the same extent are one
-SSA value, and keeps a union of extents that a check made equal. Everything computed after a check runs only if the check held, so an equality
-holds from its check on.
+`Extents` walks a straight-line L0/L1 function once, in order. It numbers index arithmetic by value, so that
+two computations of the same extent are one SSA value, and keeps a union of extents that a check made equal.
+Everything computed after a check runs only if the check held, so an equality holds from its check on.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ class Extents:
                 if isinstance(name, StringAttr):
                     self._declare(named, name.value, found, arg.location)
                 if isinstance(name, IntegerAttr) and isinstance(found, Value):
-                    constant = self._entry.create(Constant, [], Constant.attrs_type(IntegerAttr(name.value, index)))[0]
+                    constant = self._entry.create(
+                        Constant, [], Constant.attrs_type(IntegerAttr(name.value, index))
+                    )[0]
                     self._constants[constant] = name.value
                     self.declared.append((found, constant, arg.location))
             self._shapes[arg] = tuple(shape)
@@ -204,7 +207,9 @@ class Extents:
         reps = (self.rep(v) for v in operands)
         return definition, tuple(r if isinstance(r, int) else id(r) for r in reps), attrs
 
-    def numbered(self, definition: type[OpDefinition], operands: Sequence[Value], attrs: Attrs, b: Builder) -> Value:
+    def numbered(
+        self, definition: type[OpDefinition], operands: Sequence[Value], attrs: Attrs, b: Builder
+    ) -> Value:
         """An index op with these operands: an existing one, or a new one at `b`."""
         key = self.key(definition, operands, attrs)
         found = self._numbers.get(key)
@@ -217,7 +222,9 @@ class Extents:
 
 
 class ExtentBuilder(Builder):
-    """A builder for `OpDef.extents`: answers `dim` from what is known and never makes the same index op twice."""
+    """A builder for `OpDef.extents`: answers `dim` from what is known and never makes the same index op
+    twice.
+    """
 
     def __init__(self, extents: Extents, op: Operation) -> None:
         assert op.block is not None

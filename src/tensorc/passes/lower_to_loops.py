@@ -1,4 +1,6 @@
-"""`lower-to-loops`: destination-passing ops become loops over buffers (L2); buffers get their signless memory types."""
+"""`lower-to-loops`: destination-passing ops become loops over buffers (L2); buffers get their signless memory
+types.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +86,8 @@ def _lowering(op: Operation) -> Lowering:
 
 
 def _retype(function: Operation) -> None:
-    """Memory types: bool is `i8`, integers are signless. Types inside kernels stay: they speak of elements."""
+    """Memory types: bool is `i8`, integers are signless. Types inside kernels stay: they speak of elements.
+    """
     todo = [body(function)]
     while todo:
         block = todo.pop()

@@ -1,10 +1,12 @@
-"""Sites: the places of a function that can fail at run time, numbered from 1 in the op attribute `tensorc.site`.
+"""Sites: the places of a function that can fail at run time, numbered from 1 in the op attribute
+`tensorc.site`.
 
-A site is numbered once, on the tensor level (`check-shapes`), and keeps its number, kind, op, types and location on the loop-level store that
-records the fault, so that `collect` works on the module at every level. `@f` and `@f_shapes` share numbers.
+A site is numbered once, on the tensor level (`check-shapes`), and keeps its number, kind, op, types and
+location on the loop-level store that records the fault, so that `collect` works on the module at every level.
+`@f` and `@f_shapes` share numbers.
 
-The error cell is `[site, a, b, position]`: `a` and `b` as `ops/faults.py` words them for the kind, `position` the smallest flat index at fault of a
-data-dependent site (0 for shape facts).
+The error cell is `[site, a, b, position]`: `a` and `b` as `ops/faults.py` words them for the kind, `position`
+the smallest flat index at fault of a data-dependent site (0 for shape facts).
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ SITE_ATTRIBUTES = (SITE, _KIND, _OP, _TYPES, _AXIS)
 
 @dataclass(frozen=True)
 class Site:
-    """One numbered check: its kind (a row of `ops.faults.FAULTS`), the op that asked for it, the axis (-1: none), operand types, location."""
+    """One numbered check: its kind (a row of `ops.faults.FAULTS`), the op that asked for it, the axis (-1:
+    none), operand types, location.
+    """
 
     number: int
     kind: str

@@ -1,7 +1,9 @@
-"""`specialize`: the fast body of a function. Arguments are taken to be C-contiguous, and extents that meet in `broadcast_extents` to be equal.
+"""`specialize`: the fast body of a function. Arguments are taken to be C-contiguous, and extents that meet in
+`broadcast_extents` to be equal.
 
-Every assumption on extents becomes a `tensorc.assume`; where one fails the function returns 2, nothing is written, and the generic body answers. An
-extent that is 1 by its type is no assumption. Extents that depend on data are left alone: they are known only after something was computed.
+Every assumption on extents becomes a `tensorc.assume`; where one fails the function returns 2, nothing is
+written, and the generic body answers. An extent that is 1 by its type is no assumption. Extents that depend
+on data are left alone: they are known only after something was computed.
 """
 
 from __future__ import annotations

@@ -80,8 +80,10 @@ def reduce(
 
 
 def sum_to(b: Lowerer, op: Operation, kinds: Sequence[Type]) -> None:
-    """Every axis that may be summed becomes two: one of the target's extent, one that has the source's extent if the target's is 1 and
-    extent 1 otherwise; both have the source's stride. Then it is a plain sum over the second ones."""
+    """Every axis that may be summed becomes two: one of the target's extent, one that has the source's extent
+    if the target's is 1 and extent 1 otherwise; both have the source's stride. Then it is a plain sum over
+    the second ones.
+    """
     source, *_, out = op.operands
     _, offset, sizes, strides = b.metadata(source)
     targets = b.dims(out)
@@ -144,7 +146,9 @@ def _stage(
         for v, axes in zip(operands, attrs.maps, strict=False)
     )
     results = []
-    for value, axes, name in zip(stage.results, attrs.maps[len(operands) :], combiner_names(attrs), strict=True):
+    for value, axes, name in zip(
+        stage.results, attrs.maps[len(operands) :], combiner_names(attrs), strict=True
+    ):
         kind = element(value.type)
         combiner = Combiner(reduction_for(name), kind) if name else None
         out = access(targets[value], axes, kind) if value in targets else None
@@ -158,7 +162,9 @@ def _body(stage: Operation, rank: int) -> Body:
     block = stage.regions[0].block
 
     def body(b: Lowerer, indices: Sequence[Index], xs: Sequence[Value]) -> list[Value]:
-        used = [b.index(i) if a.has_uses else b.index(0) for i, a in zip(indices, block.args[:rank], strict=False)]
+        used = [
+            b.index(i) if a.has_uses else b.index(0) for i, a in zip(indices, block.args[:rank], strict=False)
+        ]
         return clone_into(block, [*used, *xs], b.block, b.anchor)
 
     return body
@@ -186,7 +192,9 @@ def iota(b: Lowerer, op: Operation, kinds: Sequence[Type]) -> None:
     kind = element(kinds[-1])
     axis: int = op.attrs.axis  # type: ignore[attr-defined]
     with nest(b, b.dims(out), parallel=True) as indices:
-        store(b, count(b, b.index(indices[axis]), kind), Access(out, tuple(range(len(indices))), kind), indices)
+        store(
+            b, count(b, b.index(indices[axis]), kind), Access(out, tuple(range(len(indices))), kind), indices
+        )
 
 
 def count(b: Lowerer, position: Value, kind: ScalarType) -> Value:

@@ -1,8 +1,11 @@
-"""The one emitter of kernels: outer parallel axes, then stages over the outer axes or over outer and inner axes.
+"""The one emitter of kernels: outer parallel axes, then stages over the outer axes or over outer and inner
+axes.
 
 - elementwise form: no inner axes, one nest;
-- row form: the contiguous axis is an inner one. One outer iteration at a time; results without inner axes are registers;
-- column form: the contiguous axis is the last outer one. `LANES` neighbouring outer iterations at a time, results without inner axes are small
+- row form: the contiguous axis is an inner one. One outer iteration at a time; results without inner axes are
+  registers;
+- column form: the contiguous axis is the last outer one. `LANES` neighbouring outer iterations at a time,
+  results without inner axes are small
   buffers of lanes, so that reductions walk memory in order and vectorise over the lanes.
 """
 
@@ -40,7 +43,9 @@ class Earlier:
 
 @dataclass(frozen=True)
 class Result:
-    """`combiner` None: one value an iteration. `out`: where it is stored, if the kernel yields it. `kept`: a later stage reads it."""
+    """`combiner` None: one value an iteration. `out`: where it is stored, if the kernel yields it. `kept`: a
+    later stage reads it.
+    """
 
     element: ScalarType
     combiner: Combiner | None = None
@@ -50,7 +55,9 @@ class Result:
 
 @dataclass(frozen=True)
 class Stage:
-    """`full`: iterates over outer and inner axes, otherwise over the outer axes alone. `indexed`: the body uses the iteration indices."""
+    """`full`: iterates over outer and inner axes, otherwise over the outer axes alone. `indexed`: the body
+    uses the iteration indices.
+    """
 
     full: bool
     inputs: tuple[Access | Earlier, ...]
@@ -109,7 +116,9 @@ def _merge_axis(b: Lowerer, space: Space, axis: int) -> Space:
         return done[access]
 
     extents = [*space.extents[:axis], b.mul(*space.extents[axis : axis + 2]), *space.extents[axis + 2 :]]
-    return Space(extents, space.outer - (axis < space.outer), [_with_accesses(s, merged) for s in space.stages])
+    return Space(
+        extents, space.outer - (axis < space.outer), [_with_accesses(s, merged) for s in space.stages]
+    )
 
 
 def _with_accesses(stage: Stage, change: Callable[[Access], Access]) -> Stage:
@@ -119,7 +128,9 @@ def _with_accesses(stage: Stage, change: Callable[[Access], Access]) -> Stage:
 
 
 def _lane_axis(space: Space) -> int | None:
-    """The outer axis to put lanes on: the one along which most buffers of the inner stages are contiguous, if it is not an inner axis."""
+    """The outer axis to put lanes on: the one along which most buffers of the inner stages are contiguous, if
+    it is not an inner axis.
+    """
     if space.outer == 0 or space.outer == len(space.extents):
         return None
     votes = [0] * len(space.extents)
@@ -357,12 +368,12 @@ class _Columns(_Emitter):
                     self.registers[number, k] = Access(buffer, (rank,), result.element)
         self.make_tiles([LANES])
         last = self.space.extents[outer - 1]
-        with nest(b, self.space.extents[: outer - 1], parallel=True) as indices:
-            with b.for_(0, last, LANES) as block:
-                self.base = block.iv
-                self.lanes = b.minimum(b.sub(last, block.iv), LANES)
-                for number in range(len(self.space.stages)):
-                    self.stage(number, indices)
+        rows = nest(b, self.space.extents[: outer - 1], parallel=True)
+        with rows as indices, b.for_(0, last, LANES) as block:
+            self.base = block.iv
+            self.lanes = b.minimum(b.sub(last, block.iv), LANES)
+            for number in range(len(self.space.stages)):
+                self.stage(number, indices)
         self.drop_tiles()
 
     def register(self, place: Earlier, indices: Sequence[Index]) -> Value:
@@ -435,7 +446,9 @@ class _Columns(_Emitter):
         if extents:
             with b.for_(0, extents[0], init=[count]) as loop:
                 at = [*indices, loop.iv]
-                loop.yield_(self.leading(number, outer, at, combiners, counter, parts, extents[1:], loop.args[0]))
+                loop.yield_(
+                    self.leading(number, outer, at, combiners, counter, parts, extents[1:], loop.args[0])
+                )
             return loop.results[0]
         last = self.space.extents[-1]
         with b.for_(0, last, COLUMN_BLOCK, init=[count]) as loop:
@@ -446,11 +459,18 @@ class _Columns(_Emitter):
         return loop.results[0]
 
     def accumulate(
-        self, number: int, outer: list[Index], inner: Sequence[Index], combiners: list[Combiner], parts: list[Value]
+        self,
+        number: int,
+        outer: list[Index],
+        inner: Sequence[Index],
+        combiners: list[Combiner],
+        parts: list[Value],
     ) -> None:
         b = self.b
         with b.for_(0, self.lanes) as lane:
-            found = self.combined(self.space.stages[number], self.compute(number, self.at(outer, inner, lane.iv)))
+            found = self.combined(
+                self.space.stages[number], self.compute(number, self.at(outer, inner, lane.iv))
+            )
             for combiner, part, value in zip(combiners, parts, found, strict=True):
                 joined = combiner.combine(b, combiner.read(b, part, [lane.iv]), value)
                 combiner.write(b, joined, part, [lane.iv])

@@ -1,4 +1,6 @@
-"""Loop nests over buffers: which iteration axis moves which buffer axis, and merging of axes that lie contiguously in every buffer."""
+"""Loop nests over buffers: which iteration axis moves which buffer axis, and merging of axes that lie
+contiguously in every buffer.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ PARALLEL = "tensorc.parallel"
 
 
 class Lowerer(LoopBuilder):
-    """A loop builder with a pool of stack buffers, shared by all kernels of a function: kernels run one after the other."""
+    """A loop builder with a pool of stack buffers, shared by all kernels of a function: kernels run one after
+    the other.
+    """
 
     def __init__(self, function: Operation) -> None:
         super().__init__(body(function))
@@ -46,8 +50,9 @@ class Lowerer(LoopBuilder):
 
 @dataclass(frozen=True)
 class Access:
-    """A buffer read or written in a nest: `axes[k]` is the iteration axis that moves axis k, -1 for none (extent 1). `element` is the tensor-level
-    element type, which the buffer's signless type no longer tells."""
+    """A buffer read or written in a nest: `axes[k]` is the iteration axis that moves axis k, -1 for none
+    (extent 1). `element` is the tensor-level element type, which the buffer's signless type no longer tells.
+    """
 
     buffer: Value
     axes: tuple[int, ...]
@@ -89,7 +94,9 @@ def nest(b: LoopBuilder, extents: Sequence[Index], parallel: bool = False) -> It
 
 
 def mergeable(access: Access, axis: int) -> bool:
-    """Whether iteration axes `axis` and `axis + 1` move this buffer as one axis of the product of their extents."""
+    """Whether iteration axes `axis` and `axis + 1` move this buffer as one axis of the product of their
+    extents.
+    """
     used = [a for a in access.axes if a in (axis, axis + 1)]
     if not used:
         return True
@@ -118,5 +125,7 @@ def merge(b: LoopBuilder, access: Access, axis: int) -> Access:
     kept = [*strides[:first], *strides[first + 1 :]]
     view = b.reinterpret_cast(access.buffer, offset, merged, kept)
     if access.type.layout is None:
-        view = b.cast(view, MemRefType(tuple(n if isinstance(n, int) else None for n in merged), access.type.element))
+        view = b.cast(
+            view, MemRefType(tuple(n if isinstance(n, int) else None for n in merged), access.type.element)
+        )
     return replace(access, buffer=view, axes=moved[:first] + moved[first + 1 :])

@@ -1,9 +1,10 @@
 """Combining many values with little error: the blocked pairwise scheme for sums and products of floats.
 
-A block of at most `BLOCK` values is combined in `LANES` independent accumulators (plain loops over the lanes, so LLVM vectorises them without
-reassociating anything), then by halving; blocks are combined like the digits of a binary counter, which is pairwise summation (Higham, Accuracy and
-Stability of Numerical Algorithms, section 4.2). Depth: BLOCK / LANES + log2(LANES) + log2(n / BLOCK) additions, as NumPy's `pairwise_sum`.
-The order depends on extents only.
+A block of at most `BLOCK` values is combined in `LANES` independent accumulators (plain loops over the lanes,
+so LLVM vectorises them without reassociating anything), then by halving; blocks are combined like the digits
+of a binary counter, which is pairwise summation (Higham, Accuracy and Stability of Numerical Algorithms,
+section 4.2). Depth: BLOCK / LANES + log2(LANES) + log2(n / BLOCK) additions, as NumPy's `pairwise_sum`. The
+order depends on extents only.
 """
 
 from __future__ import annotations
