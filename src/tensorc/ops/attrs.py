@@ -61,3 +61,18 @@ class SliceAttrs(Attrs):
     starts: tuple[int, ...]
     sizes: tuple[int, ...]
     steps: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class UpdateSliceAttrs(Attrs):
+    """As `SliceAttrs`, the sizes being the update's extents; `add` adds instead of replacing."""
+
+    starts: tuple[int, ...]
+    steps: tuple[int, ...]
+    add: bool
+
+
+@dataclass(frozen=True)
+class RecurrenceAttrs(Attrs):
+    axis: int
+    reverse: bool

@@ -17,7 +17,7 @@ from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import NO_ATTRS, REGISTRY, Attrs, OpDefinition
 from tensorc.ir.types import ScalarType, TensorType
 from tensorc.ops import dtypes, index
-from tensorc.ops.attrs import AxesAttrs, CastAttrs, ConstantAttrs, IotaAttrs, PermAttrs, ShapeAttrs
+from tensorc.ops.attrs import (AxesAttrs, CastAttrs, ConstantAttrs, IotaAttrs, PermAttrs, RecurrenceAttrs, ShapeAttrs, SliceAttrs, UpdateSliceAttrs)
 
 if TYPE_CHECKING:
     from tensorc.ir.builder import Builder
@@ -276,3 +276,45 @@ def size(b: Builder, x: Value, axes: Sequence[int], element: ScalarType) -> Valu
 def iota(b: Builder, element: ScalarType, extents: Sequence[int | Value], axis: int) -> Value:
     shape, operands = index.entries(extents)
     return op(b, "iota", *operands, attrs=IotaAttrs(shape, axis, element))
+
+
+# --- parts ---------------------------------------------------------------------------------------------
+
+
+def slice(
+    b: Builder,
+    x: Value,
+    starts: Sequence[int | Value],
+    sizes: Sequence[int | Value],
+    steps: Sequence[int],
+) -> Value:
+    static_starts, first = index.entries(starts)
+    static_sizes, second = index.entries(sizes)
+    attrs = SliceAttrs(static_starts, static_sizes, tuple(steps))
+    return op(b, "slice", x, *first, *second, attrs=attrs)
+
+
+def update_slice(
+    b: Builder,
+    x: Value,
+    update: Value,
+    starts: Sequence[int | Value],
+    steps: Sequence[int],
+    add: bool = False,
+) -> Value:
+    static_starts, operands = index.entries(starts)
+    return op(b, "update_slice", x, update, *operands, attrs=UpdateSliceAttrs(static_starts, tuple(steps), add))
+
+
+def matmul(b: Builder, x: Value, y: Value) -> Value:
+    return op(b, "matmul", x, y)
+
+
+def swap_last(b: Builder, x: Value) -> Value:
+    """x with its last two axes exchanged."""
+    rank = index.shaped(x).rank
+    return transpose(b, x, (*range(rank - 2), rank - 1, rank - 2))
+
+
+def recurrence(b: Builder, coefficients: Value, inputs: Value, axis: int, reverse: bool = False) -> Value:
+    return op(b, "recurrence", coefficients, inputs, attrs=RecurrenceAttrs(axis, reverse))

@@ -11,19 +11,23 @@ import numpy as np
 
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Attrs
-from tensorc.ir.types import ScalarType, Type, i1
-from tensorc.ops import dtypes, emit
-from tensorc.ops.attrs import AxesAttrs
-from tensorc.ops.base import Creator, ErrorSample, Sample, V, register
+from tensorc.ir.types import FloatType, ScalarType, TensorType, Type, f64, i1, i64
+from tensorc.ops import checks, dtypes, emit
+from tensorc.ops.attrs import AxesAttrs, AxisAttrs
+from tensorc.ops.base import Creator, ErrorSample, Fact, Sample, V, register
 from tensorc.ops.dtypes import integer_range, is_floating, is_signed_integer, to_dtype
 from tensorc.ops.families import (
     Composite,
+    Opaque,
     Reduction,
     axes_of,
+    check_nonempty,
+    nonempty_facts,
     reduced_extents,
     reduced_type,
     reduction_error_samples,
     reduction_samples,
+    sample_array,
 )
 
 if TYPE_CHECKING:
@@ -229,3 +233,102 @@ class Mean(Composite):
     @classmethod
     def error_samples(cls) -> Iterable[ErrorSample]:
         return reduction_error_samples(cls)
+
+
+class _Extreme(Opaque):
+    """The position of an extreme along one axis, as `i64`: the first of equal ones, the first NaN if there is one."""
+
+    attrs_type = AxisAttrs
+    accepts = dtypes.ALL
+    not_differentiable = "positions are integers"
+
+    @classmethod
+    def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
+        assert isinstance(attrs, AxisAttrs)
+        (x,) = checks.tensors(cls.name, operands, 1)
+        axis = checks.axis(cls.name, attrs.axis, x.rank, "C1")
+        checks.accepted(cls.name, x, cls.accepts, "C2")
+        check_nonempty(cls.name, x, (axis,))
+        return (TensorType(x.shape[:axis] + x.shape[axis + 1 :], i64),)
+
+    @classmethod
+    def extents(cls, b: Creator[V], operands: Sequence[V], attrs: Attrs) -> list[list[int | V]]:
+        assert isinstance(attrs, AxisAttrs)
+        return [reduced_extents(b, operands[0], (attrs.axis,))]
+
+    @classmethod
+    def facts(cls, b: Creator[V], operands: Sequence[V], attrs: Attrs) -> list[Fact[V]]:
+        assert isinstance(attrs, AxisAttrs)
+        return nonempty_facts(b, operands[0], (attrs.axis,))
+
+    @staticmethod
+    def better(s: Any, element: ScalarType, x: Any, best: Any) -> Any:
+        """Whether `x` replaces the best so far, on scalars."""
+        raise NotImplementedError
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for element in cls.accepts:
+            x = sample_array(cls.name, element, (2, 3, 4))
+            for axis in range(3):
+                yield Sample((x,), AxisAttrs(axis), differentiable=False)
+            yield Sample((np.array([[1, 0, 1], [0, 1, 1]], x.dtype),), AxisAttrs(1), label="ties")
+        rows = [[1, np.nan, 2, np.nan], [np.inf, -np.inf, 0, np.inf], [-np.inf] * 4, [np.nan] * 4, [0.0, -0.0, 0, -0.0]]
+        yield Sample((np.array(rows),), AxisAttrs(1), label="special")
+        yield Sample((np.zeros((0, 3), np.float32),), AxisAttrs(1), label="empty")
+
+    @classmethod
+    def error_samples(cls) -> Iterable[ErrorSample]:
+        yield ErrorSample((TensorType((2,), f64),), AxisAttrs(1), checks.AXIS, "C1")
+        yield ErrorSample((TensorType((2,), FloatType("f16", 16)),), AxisAttrs(0), checks.ELEMENT, "C2")
+        yield ErrorSample((TensorType((2, 0), f64),), AxisAttrs(1), checks.EMPTY, "C3")
+
+
+def _float_better(s: Any, predicate: str, x: Any, best: Any) -> Any:
+    """Better, or the first NaN."""
+    nan = s.andi(s.cmpf("uno", x, x), s.cmpf("ord", best, best))
+    return s.ori(nan, s.cmpf(predicate, x, best))
+
+
+@register
+class ArgMax(_Extreme):
+    """The position of the greatest element along `axis`, as `i64`: the first of equal ones; the first NaN if there is one.
+
+    C1: `axis` is within the rank. C2: the element type is bool, an integer, f32 or f64. C3: the axis is not empty (at run time an error
+    where unknown).
+    """
+
+    name = "tensorc.argmax"
+
+    @classmethod
+    def reference(cls, attrs: Attrs, *operands: Any) -> Any:
+        assert isinstance(attrs, AxisAttrs)
+        return np.asarray(np.argmax(operands[0], axis=attrs.axis), np.int64)
+
+    @staticmethod
+    def better(s: Any, element: ScalarType, x: Any, best: Any) -> Any:
+        if is_floating(element):
+            return _float_better(s, "ogt", x, best)
+        return s.cmpi("sgt" if is_signed_integer(element) else "ugt", x, best)
+
+
+@register
+class ArgMin(_Extreme):
+    """The position of the least element along `axis`, as `i64`: the first of equal ones; the first NaN if there is one.
+
+    C1: `axis` is within the rank. C2: the element type is bool, an integer, f32 or f64. C3: the axis is not empty (at run time an error
+    where unknown).
+    """
+
+    name = "tensorc.argmin"
+
+    @classmethod
+    def reference(cls, attrs: Attrs, *operands: Any) -> Any:
+        assert isinstance(attrs, AxisAttrs)
+        return np.asarray(np.argmin(operands[0], axis=attrs.axis), np.int64)
+
+    @staticmethod
+    def better(s: Any, element: ScalarType, x: Any, best: Any) -> Any:
+        if is_floating(element):
+            return _float_better(s, "olt", x, best)
+        return s.cmpi("slt" if is_signed_integer(element) else "ult", x, best)
