@@ -140,7 +140,7 @@ class FloorDiv(Pointwise):
 
 @register
 class Mod(Pointwise):
-    """The remainder of floor division, with the sign of the divisor: 0 for integers by zero, NaN for floats."""
+    """The remainder of floor division, with the divisor's sign; by zero: 0 for integers, NaN for floats."""
 
     name = "tensorc.mod"
     public = "remainder"

@@ -9,7 +9,7 @@ import numpy as np
 
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Attrs
-from tensorc.ir.types import ScalarType, TensorType, f32, f64, i1
+from tensorc.ir.types import FloatType, ScalarType, TensorType, f32, f64, i1
 from tensorc.ops import arithmetic, checks, dtypes, emit
 from tensorc.ops.base import ErrorSample, register
 from tensorc.ops.dtypes import is_floating, is_signed_integer
@@ -212,9 +212,11 @@ class Where(Pointwise):
     @classmethod
     def error_samples(cls) -> Iterable[ErrorSample]:
         bools, floats = TensorType((2,), i1), TensorType((2,), f64)
+        halves = TensorType((2,), FloatType("f16", 16))
         yield ErrorSample((bools, floats), code=checks.COUNT)
         yield ErrorSample((floats, floats, floats), code=checks.ELEMENT, match="C2")
         yield ErrorSample((bools, floats, TensorType((2,), f32)), code=checks.ELEMENTS_DIFFER, match="C2")
         yield ErrorSample(
-            (bools, TensorType((2,), dtypes.FLOATS[0]), TensorType((3,), f32)), code=checks.SHAPES, match="C1"
+            (bools, TensorType((2,), f32), TensorType((3,), f32)), code=checks.SHAPES, match="C1"
         )
+        yield ErrorSample((bools, halves, halves), code=checks.ELEMENT, match="C3")

@@ -58,7 +58,14 @@ class _OverAxes(Composite):
             huge = np.array([[1000, -1000, 999.5], [-1000, -1001, -1000]], x.dtype)
             yield Sample((huge,), AxesAttrs((1,)), differentiable=False, label="large")
             inf, nan = np.inf, np.nan
-            rows = [[-inf, -inf, -inf], [-inf, 0, 1], [inf, 0, 1], [nan, 0, 1], [inf, -inf, nan], [inf, inf, 0]]
+            rows = [
+                [-inf, -inf, -inf],
+                [-inf, 0, 1],
+                [inf, 0, 1],
+                [nan, 0, 1],
+                [inf, -inf, nan],
+                [inf, inf, 0],
+            ]
             yield Sample((np.array(rows, x.dtype),), AxesAttrs((1,)), differentiable=False, label="special")
 
     @classmethod
@@ -83,7 +90,8 @@ class Softmax(_Normalising):
     """e**x divided by its sum along `axes`, without overflow: computed from x less its greatest element.
 
     A row that holds inf or NaN, or only -inf, is NaN where IEEE makes it so (as SciPy's).
-    C1: `axes` are ascending, unique and within the rank. C2: the element type is f32 or f64. C3: no axis is empty.
+    C1: `axes` are ascending, unique and within the rank. C2: the element type is f32 or f64. C3: no axis is
+    empty.
     """
 
     name = "tensorc.softmax"
@@ -115,7 +123,8 @@ class Softmax(_Normalising):
 class LogSoftmax(_Normalising):
     """log(softmax(x)) along `axes`, without overflow or lost digits.
 
-    C1: `axes` are ascending, unique and within the rank. C2: the element type is f32 or f64. C3: no axis is empty.
+    C1: `axes` are ascending, unique and within the rank. C2: the element type is f32 or f64. C3: no axis is
+    empty.
     """
 
     name = "tensorc.log_softmax"
@@ -148,7 +157,8 @@ class LogSoftmax(_Normalising):
 class LogSumExp(_OverAxes):
     """log(sum(e**x)) along `axes`, without overflow; -inf where all are -inf.
 
-    C1: `axes` are ascending, unique and within the rank. C2: the element type is f32 or f64. C3: no axis is empty.
+    C1: `axes` are ascending, unique and within the rank. C2: the element type is f32 or f64. C3: no axis is
+    empty.
     """
 
     name = "tensorc.logsumexp"

@@ -17,7 +17,17 @@ from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import NO_ATTRS, REGISTRY, Attrs, OpDefinition
 from tensorc.ir.types import ScalarType, TensorType
 from tensorc.ops import dtypes, index
-from tensorc.ops.attrs import (AxesAttrs, CastAttrs, ConstantAttrs, IotaAttrs, PermAttrs, RecurrenceAttrs, ShapeAttrs, SliceAttrs, UpdateSliceAttrs)
+from tensorc.ops.attrs import (
+    AxesAttrs,
+    CastAttrs,
+    ConstantAttrs,
+    IotaAttrs,
+    PermAttrs,
+    RecurrenceAttrs,
+    ShapeAttrs,
+    SliceAttrs,
+    UpdateSliceAttrs,
+)
 
 if TYPE_CHECKING:
     from tensorc.ir.builder import Builder
@@ -303,7 +313,9 @@ def update_slice(
     add: bool = False,
 ) -> Value:
     static_starts, operands = index.entries(starts)
-    return op(b, "update_slice", x, update, *operands, attrs=UpdateSliceAttrs(static_starts, tuple(steps), add))
+    return op(
+        b, "update_slice", x, update, *operands, attrs=UpdateSliceAttrs(static_starts, tuple(steps), add)
+    )
 
 
 def matmul(b: Builder, x: Value, y: Value) -> Value:

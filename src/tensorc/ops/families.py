@@ -142,17 +142,24 @@ def sample_array(
 
 
 class View(OpDef):
-    """The result reads the operand's buffer through other extents and strides; linear in its first operand."""
+    """The result reads the buffer of its first operand through other extents and strides; it is linear."""
 
     accepts = dtypes.ALL
 
     @classmethod
     def view(
-        cls, b: LoopBuilder, attrs: Attrs, operands: Sequence[Value], sizes: Sequence[int | Value], shape: Sequence[int | Value]
+        cls,
+        b: LoopBuilder,
+        attrs: Attrs,
+        operands: Sequence[Value],
+        sizes: Sequence[int | Value],
+        shape: Sequence[int | Value],
     ) -> Value | None:
-        """The result's buffer, made from the operand's (`ops/buffer_views.py` helps); None where only a copy has such a view.
+        """The result's buffer, made from the operand's (`ops/buffer_views.py` helps); None where only a copy
+        has such a view.
 
-        `operands[0]` is a memref, index operands stay what they are; `sizes` and `shape` are the operand's and the result's extents.
+        `operands[0]` is a memref, index operands stay what they are; `sizes` and `shape` are the operand's
+        and the result's extents.
         """
         raise NotImplementedError(cls.name)
 
@@ -278,9 +285,11 @@ class Opaque(OpDef):
 
     @classmethod
     def lower(cls, b: LoopBuilder, op: Operation, types: Sequence[Type]) -> None:
-        """Emit loops at `b` for the destination-passing op: its operands are memrefs (an `index` stays one), the outputs last.
+        """Emit loops at `b` for the destination-passing op: its operands are memrefs (an `index` stays one),
+        the outputs last.
 
-        `types` are the operands' types with tensor-level elements, which tell signedness and bool; memory types do not.
+        `types` are the operands' types with tensor-level elements, which tell signedness and bool; memory
+        types do not.
         """
         raise NotImplementedError(cls.name)
 

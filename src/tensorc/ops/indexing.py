@@ -47,10 +47,18 @@ class Range:
                 raise fault("slice", name, position, extent, axis)
 
 
-def _check_ranges(name: str, shape: Sequence[Extent], starts: Sequence[Extent], sizes: Sequence[Extent], steps: Sequence[int]) -> None:
+def _check_ranges(
+    name: str,
+    shape: Sequence[Extent],
+    starts: Sequence[Extent],
+    sizes: Sequence[Extent],
+    steps: Sequence[int],
+) -> None:
     """C2 and, where everything is static, C3."""
     if not len(starts) == len(sizes) == len(steps) == len(shape):
-        checks.value_error(name, f"needs a start, size and step for each of {len(shape)} axes", checks.ATTRIBUTE, "C2")
+        checks.value_error(
+            name, f"needs a start, size and step for each of {len(shape)} axes", checks.ATTRIBUTE, "C2"
+        )
     if 0 in steps:
         checks.value_error(name, f"steps {list(steps)} must not be 0", checks.ATTRIBUTE, "C2")
     for axis, (extent, start, size, step) in enumerate(zip(shape, starts, sizes, steps, strict=True)):
@@ -58,11 +66,20 @@ def _check_ranges(name: str, shape: Sequence[Extent], starts: Sequence[Extent], 
             continue
         last = start + (size - 1) * step
         if not (0 <= start < extent and 0 <= last < extent):
-            checks.value_error(name, f"positions {start} to {last} are outside axis {axis} of extent {extent}", checks.RANGE, "C3")
+            checks.value_error(
+                name,
+                f"positions {start} to {last} are outside axis {axis} of extent {extent}",
+                checks.RANGE,
+                "C3",
+            )
 
 
 def _range_facts(
-    b: Creator[V], extents: Sequence[int | V], starts: Sequence[int | V], sizes: Sequence[int | V], steps: Sequence[int]
+    b: Creator[V],
+    extents: Sequence[int | V],
+    starts: Sequence[int | V],
+    sizes: Sequence[int | V],
+    steps: Sequence[int],
 ) -> list[Fact[V]]:
     """C3 for what is unknown; by division, so that no product can wrap."""
     found: list[Fact[V]] = []
@@ -84,7 +101,8 @@ class Slice(View):
     """Part of x: along each axis `sizes` positions from `starts` by `steps` (negative ones go backwards).
 
     Operands: x, then one index for every -1 of `starts`, then one for every -1 of `sizes`.
-    C1: as many index operands. C2: one start, size and non-zero step an axis. C3: all positions are inside the axis (at run time an error
+    C1: as many index operands. C2: one start, size and non-zero step an axis. C3: all positions are inside
+    the axis (at run time an error
     where unknown; an empty slice may start anywhere). C4: the element type is bool, an integer, f32 or f64.
     """
 
@@ -156,10 +174,14 @@ class Slice(View):
         yield ErrorSample((x,), SliceAttrs((0, 0), (2, 1), (1, 1)), checks.ATTRIBUTE, "C2")
         yield ErrorSample((x,), SliceAttrs((2,), (3,), (1,)), checks.RANGE, "C3")
         yield ErrorSample((x,), SliceAttrs((1,), (3,), (-1,)), checks.RANGE, "C3")
-        yield ErrorSample((TensorType((4,), FloatType("f16", 16)),), SliceAttrs((0,), (2,), (1,)), checks.ELEMENT, "C4")
+        yield ErrorSample(
+            (TensorType((4,), FloatType("f16", 16)),), SliceAttrs((0,), (2,), (1,)), checks.ELEMENT, "C4"
+        )
 
 
-def _slices(name: str, shape: Sequence[int], starts: Sequence[int], sizes: Sequence[int], steps: Sequence[int]) -> tuple[slice, ...]:
+def _slices(
+    name: str, shape: Sequence[int], starts: Sequence[int], sizes: Sequence[int], steps: Sequence[int]
+) -> tuple[slice, ...]:
     found = []
     for axis, (start, size, step) in enumerate(zip(starts, sizes, steps, strict=True)):
         taken = Range(start, size, step)
@@ -173,7 +195,8 @@ class UpdateSlice(OpDef):
     """x with the slice of u's shape, from `starts` by `steps`, replaced by u, or increased by it (`add`).
 
     Operands: x, u, then one index for every -1 of `starts`.
-    C1: as many index operands. C2: one start and non-zero step an axis. C3: all positions are inside the axis (at run time an error where
+    C1: as many index operands. C2: one start and non-zero step an axis. C3: all positions are inside the axis
+    (at run time an error where
     unknown). C4: x and u have one rank and element type: bool (not with `add`), an integer, f32 or f64.
     """
 
@@ -248,7 +271,9 @@ class UpdateSlice(OpDef):
         yield ErrorSample((x, u), UpdateSliceAttrs((-1,), (1,), False), checks.EXTENT_OPERANDS, "C1")
         yield ErrorSample((x, u), UpdateSliceAttrs((0,), (0,), False), checks.ATTRIBUTE, "C2")
         yield ErrorSample((x, u), UpdateSliceAttrs((3,), (1,), False), checks.RANGE, "C3")
-        yield ErrorSample((x, TensorType((2,), f32)), UpdateSliceAttrs((0,), (1,), False), checks.ELEMENTS_DIFFER, "C4")
+        yield ErrorSample(
+            (x, TensorType((2,), f32)), UpdateSliceAttrs((0,), (1,), False), checks.ELEMENTS_DIFFER, "C4"
+        )
         yield ErrorSample((x, TensorType((), f64)), UpdateSliceAttrs((0,), (1,), False), checks.RANK, "C4")
         bools = TensorType((2,), i1)
         yield ErrorSample((bools, bools), UpdateSliceAttrs((0,), (1,), True), checks.ELEMENT, "C4")
@@ -258,7 +283,8 @@ class UpdateSlice(OpDef):
 class Concatenate(OpDef):
     """The operands one after the other along `axis`.
 
-    C1: at least one operand, all of one rank, `axis` within it. C2: one element type: bool, an integer, f32 or f64.
+    C1: at least one operand, all of one rank, `axis` within it. C2: one element type: bool, an integer, f32
+    or f64.
     C3: the other extents are equal (at run time an error where unknown).
     """
 
@@ -382,11 +408,18 @@ def wrapped(name: str, shape: Sequence[int], indices: Sequence[Array], axis: int
     if wrong.any():
         first = int(wrong.any(axis=0).argmax())
         number = int(wrong[:, first].argmax())
-        raise fault("gather", name, int(indices[number].reshape(-1)[first]), shape[axis + number], axis + number)
+        raise fault(
+            "gather", name, int(indices[number].reshape(-1)[first]), shape[axis + number], axis + number
+        )
     return (*[slice(None)] * axis, *positions)
 
 
-_INDEXED_SHAPES = (((5,), (4,), 0, 1), ((3, 4, 2), (2, 2), 1, 1), ((3, 4), (5,), 0, 2), ((2, 3, 4, 2), (2,), 1, 2))
+_INDEXED_SHAPES = (
+    ((5,), (4,), 0, 1),
+    ((3, 4, 2), (2, 2), 1, 1),
+    ((3, 4), (5,), 0, 2),
+    ((2, 3, 4, 2), (2,), 1, 2),
+)
 
 
 def _indexed_samples(element: Any, updates: bool) -> Iterable[Sample]:
@@ -396,8 +429,10 @@ def _indexed_samples(element: Any, updates: bool) -> Iterable[Sample]:
         x = sample_array("x", element, shape)
         rng = np.random.default_rng(number)
         indices = [rng.integers(-e, e, index_shape) for e in shape[axis : axis + count]]
-        chosen = (*[slice(None)] * axis, *indices)
-        operands = [x, *indices, sample_array("updates", element, x[chosen].shape)] if updates else [x, *indices]
+        chosen: tuple[Any, ...] = (*[slice(None)] * axis, *indices)
+        operands = (
+            [x, *indices, sample_array("updates", element, x[chosen].shape)] if updates else [x, *indices]
+        )
         yield Sample(tuple(operands), AxisAttrs(axis), differentiable=isinstance(element, FloatType))
 
 
@@ -418,10 +453,12 @@ def _index_kinds(updates: bool) -> Iterable[Sample]:
 
 @register
 class Gather(Opaque):
-    """x[..., i, j, ..., :]: integer arrays of one shape index consecutive axes of x from `axis` on; negative indices count from the end.
+    """x[..., i, j, ..., :]: integer arrays of one shape index consecutive axes of x from `axis` on; negative
+    indices count from the end.
 
     Operands: x, then the index arrays. The result has x's leading axes, the index shape, x's trailing axes.
-    C1: the indices fit the rank. C2: indices are integer tensors of one shape. C3: the element type is bool, an integer, f32 or f64.
+    C1: the indices fit the rank. C2: indices are integer tensors of one shape. C3: the element type is bool,
+    an integer, f32 or f64.
     An index outside its axis is a run-time error.
     """
 
@@ -523,16 +560,21 @@ class _Scatter(Opaque):
         yield ErrorSample((x, TensorType((2,), f64), u), AxisAttrs(0), checks.ELEMENT, "C2")
         yield ErrorSample((TensorType((3,), FloatType("f16", 16)), i, u), AxisAttrs(0), checks.ELEMENT, "C3")
         yield ErrorSample((x, i, TensorType((2, 5), f64)), AxisAttrs(0), checks.SHAPES, "C4")
-        yield ErrorSample((x, TensorType((2,), ui8), TensorType((2, 4), f32)), AxisAttrs(0), checks.ELEMENTS_DIFFER, "C4")
+        yield ErrorSample(
+            (x, TensorType((2,), ui8), TensorType((2, 4), f32)), AxisAttrs(0), checks.ELEMENTS_DIFFER, "C4"
+        )
         yield ErrorSample((index_type, i, u), AxisAttrs(0), checks.NOT_TENSOR)
 
 
 @register
 class ScatterAdd(_Scatter):
-    """x with `updates` added at the places indexed as in `gather`, one after the other in row-major order: repeated indices add up.
+    """x with `updates` added at the places indexed as in `gather`, one after the other in row-major order:
+    repeated indices add up.
 
-    Operands: x, the index arrays, updates. C1: the indices fit the rank. C2: indices are integer tensors of one shape.
-    C3: the element type is an integer, f32 or f64. C4: `updates` has the shape and element type of the gathered part.
+    Operands: x, the index arrays, updates. C1: the indices fit the rank. C2: indices are integer tensors of
+    one shape.
+    C3: the element type is an integer, f32 or f64. C4: `updates` has the shape and element type of the
+    gathered part.
     An index outside its axis is a run-time error.
     """
 
@@ -556,10 +598,13 @@ class ScatterAdd(_Scatter):
 
 @register
 class ScatterSet(_Scatter):
-    """x with the places indexed as in `gather` replaced by `updates`; of repeated indices the last, in row-major order, wins.
+    """x with the places indexed as in `gather` replaced by `updates`; of repeated indices the last, in
+    row-major order, wins.
 
-    Operands: x, the index arrays, updates. C1: the indices fit the rank. C2: indices are integer tensors of one shape.
-    C3: the element type is bool, an integer, f32 or f64. C4: `updates` has the shape and element type of the gathered part.
+    Operands: x, the index arrays, updates. C1: the indices fit the rank. C2: indices are integer tensors of
+    one shape.
+    C3: the element type is bool, an integer, f32 or f64. C4: `updates` has the shape and element type of the
+    gathered part.
     An index outside its axis is a run-time error.
     """
 
@@ -577,7 +622,9 @@ class ScatterSet(_Scatter):
 
     @classmethod
     def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
-        """x keeps the cotangent where nothing was written; an update gets it where it was the last to write its place."""
+        """x keeps the cotangent where nothing was written; an update gets it where it was the last to write
+        its place.
+        """
         attrs = op.attrs
         assert isinstance(attrs, AxisAttrs)
         (g,), (x, *indices, updates) = cotangents, op.operands
@@ -593,15 +640,14 @@ class ScatterSet(_Scatter):
 
 def _assign_in_order(result: Array, axis: int, positions: Sequence[Array], updates: Array) -> None:
     """`result[:, ..., positions] = updates`, the last of equal positions winning (NumPy leaves that open)."""
-    lead, rest = result.shape[:axis], result.shape[axis + len(positions) :]
-    flat = np.ravel_multi_index(tuple(positions), result.shape[axis : axis + len(positions)]) if positions[0].size else positions[0]
-    places = flat.reshape(-1)
-    last = {int(place): number for number, place in enumerate(places)}
-    if not last:
+    if not result.size or not updates.size:
         return
-    view = result.reshape(*lead, -1, *rest)
+    lead, indexed, rest = np.split(np.array(result.shape, int), [axis, axis + len(positions)])
+    places = np.ravel_multi_index(tuple(positions), tuple(indexed)).reshape(-1)
+    last = {int(place): number for number, place in enumerate(places)}
+    view = result.reshape(*lead, int(np.prod(indexed)), *rest)
     source = updates.reshape(*lead, places.size, *rest)
-    front = (slice(None),) * axis
+    front: tuple[Any, ...] = (slice(None),) * axis
     view[(*front, np.array(list(last.keys())))] = source[(*front, np.array(list(last.values())))]
 
 

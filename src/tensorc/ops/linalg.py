@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 @register
 class Matmul(Opaque):
-    """The matrix product over the last two axes, [b..., m, k] by [b..., k, n] to [b..., m, n]; leading axes are batches.
+    """The matrix product over the last two axes, [b..., m, k] by [b..., k, n] to [b..., m, n]; leading axes
+    are batches.
 
-    Integers wrap; bools are or-ed products; an empty k gives zeros. The caller broadcasts batches and adds axes to vectors.
-    C1: both ranks are equal and at least 2. C2: one element type: bool, an integer, f32 or f64. C3: batch extents are equal.
+    Integers wrap; bools are or-ed products; an empty k gives zeros. The caller broadcasts batches and adds
+    axes to vectors.
+    C1: both ranks are equal and at least 2. C2: one element type: bool, an integer, f32 or f64. C3: batch
+    extents are equal.
     C4: the contracted extents are equal (C3, C4: at run time an error where unknown).
     """
 
@@ -34,14 +37,24 @@ class Matmul(Opaque):
     def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
         x, y = checks.tensors(cls.name, operands, 2)
         if x.rank < 2 or x.rank != y.rank:
-            checks.value_error(cls.name, f"needs equal ranks of at least 2, got {checks.types_text([x, y])}", checks.RANK, "C1")
+            checks.value_error(
+                cls.name,
+                f"needs equal ranks of at least 2, got {checks.types_text([x, y])}",
+                checks.RANK,
+                "C1",
+            )
         checks.accepted(cls.name, x, cls.accepts, "C2")
         checks.same_elements(cls.name, [x, y], "C2")
         batches = [TensorType(t.shape[:-2], t.element) for t in (x, y)]
         shape = checks.unify(cls.name, batches, "C3")
         k, other = x.shape[-1], y.shape[-2]
         if k is not None and other is not None and k != other:
-            checks.value_error(cls.name, f"contracted extents differ, {k} and {other}, in {checks.types_text([x, y])}", checks.CONTRACTED, "C4")
+            checks.value_error(
+                cls.name,
+                f"contracted extents differ, {k} and {other}, in {checks.types_text([x, y])}",
+                checks.CONTRACTED,
+                "C4",
+            )
         return (TensorType((*shape, x.shape[-2], y.shape[-1]), x.element),)
 
     @classmethod
@@ -77,7 +90,14 @@ class Matmul(Opaque):
             for left, right in (((2, 3), (3, 4)), ((2, 2, 3), (2, 3, 2))):
                 x, y = sample_array("x", element, left), sample_array("y", element, right)
                 yield Sample((x, y), differentiable=isinstance(element, FloatType))
-        for left, right in (((2, 0), (0, 3)), ((0, 3), (3, 2)), ((1, 1), (1, 1)), ((0, 2, 3), (0, 3, 2)), ((2, 3), (3, 0)), ((1, 5), (5, 1))):
+        for left, right in (
+            ((2, 0), (0, 3)),
+            ((0, 3), (3, 2)),
+            ((1, 1), (1, 1)),
+            ((0, 2, 3), (0, 3, 2)),
+            ((2, 3), (3, 0)),
+            ((1, 5), (5, 1)),
+        ):
             for element in (f64, dtypes.SIGNED[2]):
                 x, y = sample_array("x", element, left), sample_array("y", element, right)
                 yield Sample((x, y), differentiable=element == f64)
@@ -88,5 +108,7 @@ class Matmul(Opaque):
         yield ErrorSample((x, TensorType((3,), f64)), code=checks.RANK, match="C1")
         yield ErrorSample((TensorType((3,), f64),) * 2, code=checks.RANK, match="C1")
         yield ErrorSample((x, TensorType((3, 4), f32)), code=checks.ELEMENTS_DIFFER, match="C2")
-        yield ErrorSample((TensorType((2, 2, 3), f64), TensorType((3, 3, 2), f64)), code=checks.SHAPES, match="C3")
+        yield ErrorSample(
+            (TensorType((2, 2, 3), f64), TensorType((3, 3, 2), f64)), code=checks.SHAPES, match="C3"
+        )
         yield ErrorSample((x, x), code=checks.CONTRACTED, match="C4")

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 @register
 class Prod(Reduction):
-    """The product along `axes`, 1 for none; integers wrap. The gradient is the product of the other elements, zeros or not."""
+    """The product along `axes`, 1 for none; integers wrap. The gradient is the product of the other elements,
+    zeros or not.
+    """
 
     name = "tensorc.prod"
     accepts = dtypes.NUMBERS
@@ -56,13 +58,19 @@ class Prod(Reduction):
 
 
 def _apart(b: Builder, x: Value, axes: Sequence[int], function: Any) -> Value:
-    """`function(b, y, axis)` on x with `axes` moved to the end and merged into one; brought back to x's shape."""
+    """`function(b, y, axis)` on x with `axes` moved to the end and merged into one; brought back to x's
+    shape.
+    """
     rank = index.shaped(x).rank
     kept = [axis for axis in range(rank) if axis not in axes]
     perm = [*kept, *axes]
     moved = emit.transpose(b, x, perm)
     merged = index.product(b, [index.dim(b, x, axis) for axis in axes])
-    flat = emit.reshape(b, moved, [*(index.dim(b, x, axis) for axis in kept), merged]) if len(axes) > 1 else moved
+    flat = (
+        emit.reshape(b, moved, [*(index.dim(b, x, axis) for axis in kept), merged])
+        if len(axes) > 1
+        else moved
+    )
     made = function(b, flat, len(kept))
     unflat = emit.reshape_like(b, made, moved) if len(axes) > 1 else made
     return emit.transpose(b, unflat, sorted(range(rank), key=perm.__getitem__))
@@ -99,7 +107,8 @@ def _moved(b: Builder, x: Value, axis: int, by: int) -> Value:
 
 @register
 class Recurrence(Opaque):
-    """h[0] = u[0] and h[j] = a[j] h[j-1] + u[j] along `axis`; from the end backwards with `reverse`. Operands: a, u.
+    """h[0] = u[0] and h[j] = a[j] h[j-1] + u[j] along `axis`; from the end backwards with `reverse`.
+    Operands: a, u.
 
     Closed under differentiation: the gradient of a recurrence is a recurrence the other way.
     C1: a and u have one shape. C2: and one element type, f32 or f64. C3: `axis` is within the rank.
@@ -142,7 +151,9 @@ class Recurrence(Opaque):
 
     @classmethod
     def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
-        """With l the recurrence of the cotangents the other way, coefficients moved by one: du = l, da = l h[j-1]."""
+        """With l the recurrence of the cotangents the other way, coefficients moved by one: du = l, da = l
+        h[j-1].
+        """
         attrs = op.attrs
         assert isinstance(attrs, RecurrenceAttrs)
         towards = -1 if attrs.reverse else 1
@@ -156,7 +167,9 @@ class Recurrence(Opaque):
             a, u = sample_array("a", element, (2, 4, 3)), sample_array("u", element, (2, 4, 3))
             for axis in range(3):
                 for reverse in (False, True):
-                    yield Sample((a, u), RecurrenceAttrs(axis, reverse), differentiable=isinstance(element, FloatType))
+                    yield Sample(
+                        (a, u), RecurrenceAttrs(axis, reverse), differentiable=isinstance(element, FloatType)
+                    )
             yield Sample((a[:, :0], u[:, :0]), RecurrenceAttrs(1, False), label="empty")
             yield Sample((a[:, :1], u[:, :1]), RecurrenceAttrs(1, True), label="one")
 
@@ -164,6 +177,8 @@ class Recurrence(Opaque):
     def error_samples(cls) -> Iterable[ErrorSample]:
         x = TensorType((2, 3), f64)
         yield ErrorSample((x, TensorType((2, 4), f64)), RecurrenceAttrs(0, False), checks.SHAPES, "C1")
-        yield ErrorSample((x, TensorType((2, 3), f32)), RecurrenceAttrs(0, False), checks.ELEMENTS_DIFFER, "C2")
+        yield ErrorSample(
+            (x, TensorType((2, 3), f32)), RecurrenceAttrs(0, False), checks.ELEMENTS_DIFFER, "C2"
+        )
         yield ErrorSample((TensorType((2, 3), i64),) * 2, RecurrenceAttrs(0, False), checks.ELEMENT, "C2")
         yield ErrorSample((x, x), RecurrenceAttrs(2, False), checks.AXIS, "C3")

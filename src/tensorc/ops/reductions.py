@@ -236,7 +236,9 @@ class Mean(Composite):
 
 
 class _Extreme(Opaque):
-    """The position of an extreme along one axis, as `i64`: the first of equal ones, the first NaN if there is one."""
+    """The position of an extreme along one axis, as `i64`: the first of equal ones, the first NaN if there is
+    one.
+    """
 
     attrs_type = AxisAttrs
     accepts = dtypes.ALL
@@ -273,7 +275,13 @@ class _Extreme(Opaque):
             for axis in range(3):
                 yield Sample((x,), AxisAttrs(axis), differentiable=False)
             yield Sample((np.array([[1, 0, 1], [0, 1, 1]], x.dtype),), AxisAttrs(1), label="ties")
-        rows = [[1, np.nan, 2, np.nan], [np.inf, -np.inf, 0, np.inf], [-np.inf] * 4, [np.nan] * 4, [0.0, -0.0, 0, -0.0]]
+        rows = [
+            [1, np.nan, 2, np.nan],
+            [np.inf, -np.inf, 0, np.inf],
+            [-np.inf] * 4,
+            [np.nan] * 4,
+            [0.0, -0.0, 0, -0.0],
+        ]
         yield Sample((np.array(rows),), AxisAttrs(1), label="special")
         yield Sample((np.zeros((0, 3), np.float32),), AxisAttrs(1), label="empty")
 
@@ -292,9 +300,11 @@ def _float_better(s: Any, predicate: str, x: Any, best: Any) -> Any:
 
 @register
 class ArgMax(_Extreme):
-    """The position of the greatest element along `axis`, as `i64`: the first of equal ones; the first NaN if there is one.
+    """The position of the greatest element along `axis`, as `i64`: the first of equal ones; the first NaN if
+    there is one.
 
-    C1: `axis` is within the rank. C2: the element type is bool, an integer, f32 or f64. C3: the axis is not empty (at run time an error
+    C1: `axis` is within the rank. C2: the element type is bool, an integer, f32 or f64. C3: the axis is not
+    empty (at run time an error
     where unknown).
     """
 
@@ -314,9 +324,11 @@ class ArgMax(_Extreme):
 
 @register
 class ArgMin(_Extreme):
-    """The position of the least element along `axis`, as `i64`: the first of equal ones; the first NaN if there is one.
+    """The position of the least element along `axis`, as `i64`: the first of equal ones; the first NaN if
+    there is one.
 
-    C1: `axis` is within the rank. C2: the element type is bool, an integer, f32 or f64. C3: the axis is not empty (at run time an error
+    C1: `axis` is within the rank. C2: the element type is bool, an integer, f32 or f64. C3: the axis is not
+    empty (at run time an error
     where unknown).
     """
 

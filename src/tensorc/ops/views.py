@@ -88,7 +88,12 @@ class BroadcastTo(View):
 
     @classmethod
     def view(
-        cls, b: LoopBuilder, attrs: Attrs, operands: Sequence[Value], sizes: Sequence[int | Value], shape: Sequence[int | Value]
+        cls,
+        b: LoopBuilder,
+        attrs: Attrs,
+        operands: Sequence[Value],
+        sizes: Sequence[int | Value],
+        shape: Sequence[int | Value],
     ) -> Value | None:
         return buffer_views.broadcast(b, operands[0], sizes, shape)
 
@@ -266,7 +271,12 @@ class Reshape(View):
 
     @classmethod
     def view(
-        cls, b: LoopBuilder, attrs: Attrs, operands: Sequence[Value], sizes: Sequence[int | Value], shape: Sequence[int | Value]
+        cls,
+        b: LoopBuilder,
+        attrs: Attrs,
+        operands: Sequence[Value],
+        sizes: Sequence[int | Value],
+        shape: Sequence[int | Value],
     ) -> Value | None:
         return buffer_views.reshape(b, operands[0], sizes, shape)
 
@@ -328,7 +338,12 @@ class Transpose(View):
 
     @classmethod
     def view(
-        cls, b: LoopBuilder, attrs: Attrs, operands: Sequence[Value], sizes: Sequence[int | Value], shape: Sequence[int | Value]
+        cls,
+        b: LoopBuilder,
+        attrs: Attrs,
+        operands: Sequence[Value],
+        sizes: Sequence[int | Value],
+        shape: Sequence[int | Value],
     ) -> Value | None:
         assert isinstance(attrs, PermAttrs)
         return buffer_views.permute(b, operands[0], attrs.perm)
@@ -415,7 +430,12 @@ class ExpandDims(_UnitAxes):
 
     @classmethod
     def view(
-        cls, b: LoopBuilder, attrs: Attrs, operands: Sequence[Value], sizes: Sequence[int | Value], shape: Sequence[int | Value]
+        cls,
+        b: LoopBuilder,
+        attrs: Attrs,
+        operands: Sequence[Value],
+        sizes: Sequence[int | Value],
+        shape: Sequence[int | Value],
     ) -> Value | None:
         return buffer_views.expand(b, operands[0], axes_of(attrs))
 
@@ -480,7 +500,12 @@ class Squeeze(_UnitAxes):
 
     @classmethod
     def view(
-        cls, b: LoopBuilder, attrs: Attrs, operands: Sequence[Value], sizes: Sequence[int | Value], shape: Sequence[int | Value]
+        cls,
+        b: LoopBuilder,
+        attrs: Attrs,
+        operands: Sequence[Value],
+        sizes: Sequence[int | Value],
+        shape: Sequence[int | Value],
     ) -> Value | None:
         return buffer_views.drop(b, operands[0], axes_of(attrs))
 
