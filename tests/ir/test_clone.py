@@ -68,7 +68,7 @@ def test_inlining_a_call() -> None:
 
 
 def test_returned_arguments_are_mapped() -> None:
-    b, (x, y) = function([VECTOR, VECTOR])
+    b, (_, y) = function([VECTOR, VECTOR])
     identity, (z,) = function()
     finish(identity, z)
     assert clone_into(identity.block, [y], b.block) == [y]

@@ -39,6 +39,7 @@ from tensorc.ir.types import ComplexType, FloatType, FunctionType, ScalarType, T
 LARGEST_LIST: Final = 100
 """`dense<>` constants of more elements print as one hexadecimal string."""
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_$.]*")
+_NOT_BARE = re.compile(r"[^A-Za-z0-9_$.]")
 _RESOURCE_ALIGNMENT = (64).to_bytes(4, "little")
 
 
@@ -267,18 +268,20 @@ class _Printer:
         return f"{{{self._entries(attribute.entries)}}}"
 
     def _resource(self, attribute: DenseResourceAttr) -> str:
-        return f"dense_resource<{_name(self._handle(attribute))}> : {attribute.type}"
+        return f"dense_resource<{self._handle(attribute)}> : {attribute.type}"
 
     def _handle(self, attribute: DenseResourceAttr) -> str:
-        """The attribute's handle, renamed when another array already has that name in this text."""
+        """The attribute's handle as an identifier (MLIR takes no other keys), unique in this text."""
         known = self._handles.get(id(attribute.value))
         if known is not None:
             return known
-        handle = attribute.handle
+        base = _NOT_BARE.sub("_", attribute.handle)
+        base = base if _BARE.match(base) else f"_{base}"
+        handle = base
         suffix = 0
         while handle in self._resources:
             suffix += 1
-            handle = f"{attribute.handle}_{suffix}"
+            handle = f"{base}_{suffix}"
         self._resources[handle] = attribute.value
         self._handles[id(attribute.value)] = handle
         return handle
@@ -288,7 +291,7 @@ class _Printer:
             return ""
         # The first four bytes of a blob are its alignment (MLIR, AsmResourceBlob).
         entries = ",\n".join(
-            f'      {_name(handle)}: "0x{(_RESOURCE_ALIGNMENT + _little_endian(value)).hex().upper()}"'
+            f'      {handle}: "0x{(_RESOURCE_ALIGNMENT + _little_endian(value)).hex().upper()}"'
             for handle, value in self._resources.items()
         )
         return f"\n{{-#\n  dialect_resources: {{\n    builtin: {{\n{entries}\n    }}\n  }}\n#-}}\n"

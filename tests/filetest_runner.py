@@ -1,0 +1,295 @@
+"""Text tests: one `.mlir` file holds one or more cases of input, header and expectation.
+
+    // test: pass=canonicalize,cse          run passes and compare the text that comes out
+    // test: roundtrip                      parse, print, compare (`roundtrip locations` prints `loc(...)`
+    too)
+    // test: verify                         every error stands on its line: `... // error: TC0123 words of it`
+    // run: @f([1.0, 2.0], 3) == [3.0]      call a function of the input and of the output, by every engine
+    "builtin.module"() ({ ...
+    // ---- expect
+    "builtin.module"() ({ ...
+
+`// -----` separates cases; a case without a header takes that of the case before. `~=` instead of `==` allows
+a few
+ulps. Several results are separated by commas; `nan` and `inf` are numbers. With passes, an `// error:`
+comment expects
+the passes to stop with that error on that line. `make bless` (TENSORC_BLESS=1) rewrites what follows `// ----
+expect`.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import tensorc.ops  # noqa: F401  registers the op classes
+from tensorc.ir.builtin import function_type, lookup
+from tensorc.ir.core import Operation
+from tensorc.ir.diagnostics import Diagnostic
+from tensorc.ir.equality import difference
+from tensorc.ir.errors import TensorcError
+from tensorc.ir.location import FileLocation, file_location
+from tensorc.ir.parser import parse_module
+from tensorc.ir.printer import print_op
+from tensorc.ir.types import TensorType
+from tensorc.ir.verifier import check, verify
+from tensorc.ops.dtypes import to_dtype
+
+EXPECT = "// ---- expect\n"
+_SEPARATOR = re.compile(r"^// -----[ \t]*\n", re.MULTILINE)
+_HEADER = re.compile(r"^// test: (.*?)[ \t]*$", re.MULTILINE)
+_RUN = re.compile(r"^// run: @(\w+)(\(.*\)) (==|~=) (.*?)[ \t]*$", re.MULTILINE)
+_ANY_RUN = re.compile(r"^// run:", re.MULTILINE)
+_ERROR = re.compile(r"// error: (TC\d{4})[ \t]*(.*?)[ \t]*(?=// error:|$)")
+
+Engine = Callable[[Operation, str, Sequence[Any]], list[Any]]
+
+
+class FileTestError(AssertionError):
+    """What a text test found; its message names the case and the command that shows the same."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case; `line` is its first line in the file, `expected` is None where the file has no
+    expectation.
+    """
+
+    path: Path
+    number: int
+    line: int
+    test: str
+    input: str
+    expected: str | None
+
+    @property
+    def source(self) -> str:
+        """The input, moved down so that its lines have the numbers they have in the file."""
+        return "\n" * (self.line - 1) + self.input
+
+    @property
+    def name(self) -> str:
+        return f"{self.path.parent.name}/{self.path.name}:{self.number}"
+
+
+def read(path: Path) -> list[Case]:
+    """The cases of a file. Raises ValueError when it has no header or a line that looks like a run but is
+    none.
+    """
+    cases: list[Case] = []
+    test = ""
+    line = 1
+    for number, text in enumerate(_SEPARATOR.split(path.read_text(encoding="utf-8"))):
+        source, marker, expected = text.partition(EXPECT)
+        header = _HEADER.search(source)
+        test = header.group(1) if header else test
+        if not test:
+            raise ValueError(f"{path}: no `// test:` header")
+        if len(_ANY_RUN.findall(source)) != len(_RUN.findall(source)):
+            raise ValueError(f"{path}: a `// run:` line is malformed (`// run: @f(...) == ...`)")
+        cases.append(Case(path, number, line, test, source, expected if marker else None))
+        line += text.count("\n") + 1
+    return cases
+
+
+def run(case: Case) -> str | None:
+    """Run a case; returns the text for its expectation, or None where it has none. Raises FileTestError."""
+    kind, _, rest = case.test.partition("=") if case.test.startswith("pass=") else case.test.partition(" ")
+    if kind == "verify":
+        _verify(case)
+        return None
+    if kind == "roundtrip" and rest in ("", "locations"):
+        return _roundtrip(case, rest == "locations")
+    if kind == "pass":
+        return _passes(case, rest)
+    raise FileTestError(f"{case.name}: unknown test {case.test!r}")
+
+
+def compare(case: Case, got: str | None) -> None:
+    """Raises FileTestError with a diff when the text is not the expected one."""
+    if got is None or got == case.expected:
+        return
+    expected = (case.expected or "").splitlines(keepends=True)
+    diff = "".join(difflib.unified_diff(expected, got.splitlines(keepends=True), "expected", "got"))
+    raise FileTestError(f"{case.name} ({_command(case)}):\n{diff}\n`make bless` accepts this")
+
+
+def bless(path: Path) -> None:
+    """Rewrite the expectations of a file from what its cases give now."""
+    parts = []
+    for case in read(path):
+        got = run(case)
+        parts.append(case.input if got is None else f"{case.input}{EXPECT}{got}")
+    path.write_text("// -----\n".join(parts), encoding="utf-8")
+
+
+def _command(case: Case) -> str:
+    pipeline = case.test.removeprefix("pass=") if case.test.startswith("pass=") else ""
+    return f"tensorc opt {case.path}" + (f" -p '{pipeline}'" if pipeline else "")
+
+
+# -- the kinds of test
+
+
+def _roundtrip(case: Case, locations: bool) -> str:
+    module = parse_module(case.source, case.path.name)
+    check(module, allow_unregistered=True)
+    text = print_op(module, locations)
+    found = difference(module, parse_module(text))
+    if found is not None:
+        raise FileTestError(f"{case.name}: what was printed parses to something else: {found}")
+    _calls(case, module)
+    return text
+
+
+def _verify(case: Case) -> None:
+    wanted = _wanted(case)
+    if not wanted:
+        raise FileTestError(f"{case.name}: a verify test needs `// error:` lines")
+    try:
+        found = verify(parse_module(case.source, case.path.name))
+    except TensorcError as error:
+        found = [Diagnostic(error.code, str(error), None, error.location)]
+    _match(case, wanted, [(_line(d.location), d.code, f"{d.message} {d.help or ''}") for d in found])
+
+
+def _passes(case: Case, pipeline: str) -> str | None:
+    from tensorc.passes import manager
+
+    wanted = _wanted(case)
+    module = parse_module(case.source, case.path.name)
+    check(module)
+    try:
+        manager.run(module, pipeline, manager.Options(verify_each=True, reproducer=False))
+    except TensorcError as error:
+        if not wanted:
+            raise
+        _match(case, wanted, [(_line(error.location), error.code, str(error))])
+        return None
+    if wanted:
+        raise FileTestError(f"{case.name}: {pipeline} succeeded, the file expects an error")
+    check(module)
+    _calls(case, parse_module(case.source, case.path.name), module)
+    return print_op(module)
+
+
+# -- expected errors
+
+
+def _wanted(case: Case) -> list[tuple[int, str, str]]:
+    lines = enumerate(case.source.split("\n"), 1)
+    return [(n, *match.groups()) for n, line in lines for match in _ERROR.finditer(line)]
+
+
+def _line(location: Any) -> int:
+    place: FileLocation | None = file_location(location)
+    return 0 if place is None else place.line
+
+
+def _match(case: Case, wanted: list[tuple[int, str, str]], found: list[tuple[int, str, str]]) -> None:
+    """Every wanted error is found and every found one wanted."""
+    left = list(found)
+    missing = []
+    for line, code, words in wanted:
+        hit = next((f for f in left if f[:2] == (line, code) and words in f[2]), None)
+        if hit is None:
+            missing.append(f"line {line}: {code} {words}")
+        else:
+            left.remove(hit)
+    if missing or left:
+        unexpected = [f"line {line}: {code} {message}" for line, code, message in left]
+        raise FileTestError(f"{case.name}:\n  not found: {missing}\n  not expected: {unexpected}")
+
+
+# -- calls
+
+
+def _calls(case: Case, *modules: Operation) -> None:
+    for name, arguments, relation, expected in _RUN.findall(case.input):
+        call = ast.parse(f"f{arguments}", mode="eval").body
+        assert isinstance(call, ast.Call)
+        values = [_literal(a) for a in call.args]
+        wanted = _literal(ast.parse(f"({expected},)", mode="eval").body)
+        for module in modules:
+            for engine in _engines(module, name):
+                _call(case, engine, module, name, values, wanted, relation == "==")
+
+
+def _literal(node: ast.expr) -> Any:
+    """A number, `nan`, `inf`, a list or a tuple."""
+    if isinstance(node, ast.List):
+        return [_literal(e) for e in node.elts]
+    if isinstance(node, ast.Tuple):
+        return tuple(_literal(e) for e in node.elts)
+    if isinstance(node, ast.Name) and node.id in ("nan", "inf"):
+        return getattr(math, node.id)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return -_literal(node.operand)
+    return ast.literal_eval(node)
+
+
+def _engines(module: Operation, name: str) -> list[tuple[str, Engine]]:
+    """What can run `@name` at the level it is on."""
+    function = lookup(module, name)
+    if function is None:
+        raise FileTestError(f"there is no function @{name}")
+    types = function_type(function)
+    if not all(isinstance(t, TensorType) for t in types.results):
+        raise FileTestError(f"@{name} is no function of tensors; leave its `// run:` lines out")
+    return [("the tensor interpreter", _interpret)]
+
+
+def _interpret(module: Operation, name: str, arguments: Sequence[Any]) -> list[Any]:
+    from tensorc.interp import tensor
+
+    function = lookup(module, name)
+    assert function is not None
+    return tensor.run(function, arguments)
+
+
+def _call(
+    case: Case,
+    engine: tuple[str, Engine],
+    module: Operation,
+    name: str,
+    values: Sequence[Any],
+    wanted: Sequence[Any],
+    exact: bool,
+) -> None:
+    function = lookup(module, name)
+    assert function is not None
+    type = function_type(function)
+    arguments = [
+        np.array(v, to_dtype(t.element)) if isinstance(t, TensorType) else v
+        for v, t in zip(values, type.inputs, strict=True)
+    ]
+    got = engine[1](module, name, arguments)
+    if len(got) != len(wanted):
+        raise FileTestError(
+            f"{case.name}: @{name} by {engine[0]} returns {len(got)} results, {len(wanted)} expected"
+        )
+    for one, want, t in zip(got, wanted, type.results, strict=True):
+        assert isinstance(t, TensorType)
+        if not _same(np.asarray(one), np.array(want, to_dtype(t.element)), exact):
+            raise FileTestError(f"{case.name}: @{name} by {engine[0]} gives\n{one!r}\nexpected\n{want!r}")
+
+
+def _same(got: np.ndarray[Any, Any], want: np.ndarray[Any, Any], exact: bool) -> bool:
+    if got.dtype != want.dtype or got.shape != want.shape:
+        return False
+    if got.dtype.kind != "f":
+        return bool((got == want).all())
+    if exact:
+        return bool(
+            np.array_equal(got, want, equal_nan=True)
+            and (np.signbit(got) == np.signbit(want))[got == 0].all()
+        )
+    return bool(np.allclose(got, want, rtol=8 * np.finfo(got.dtype).eps, atol=0, equal_nan=True))
