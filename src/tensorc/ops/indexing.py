@@ -14,7 +14,7 @@ from tensorc.ir.types import Extent, FloatType, TensorType, Type, f32, f64, i1, 
 from tensorc.ir.types import index as index_type
 from tensorc.ops import checks, dtypes, emit, index
 from tensorc.ops.attrs import AxisAttrs, SliceAttrs, UpdateSliceAttrs
-from tensorc.ops.base import Array, Creator, ErrorSample, Fact, OpDef, Sample, V, register
+from tensorc.ops.base import Array, Creator, ErrorSample, Fact, Sample, V, register
 from tensorc.ops.families import Opaque, View, sample_array
 from tensorc.ops.faults import fault
 
@@ -191,7 +191,7 @@ def _slices(
 
 
 @register
-class UpdateSlice(OpDef):
+class UpdateSlice(Opaque):
     """x with the slice of u's shape, from `starts` by `steps`, replaced by u, or increased by it (`add`).
 
     Operands: x, u, then one index for every -1 of `starts`.
@@ -280,7 +280,7 @@ class UpdateSlice(OpDef):
 
 
 @register
-class Concatenate(OpDef):
+class Concatenate(Opaque):
     """The operands one after the other along `axis`.
 
     C1: at least one operand, all of one rank, `axis` within it. C2: one element type: bool, an integer, f32
