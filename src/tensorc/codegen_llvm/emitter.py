@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar
 
 from tensorc.codegen_llvm.emitter_scalar import emit_scalar
@@ -187,13 +188,16 @@ class Emitter:
     def call(self, symbol: str, args: Sequence[Scalar], result: str, *, pure: bool = False) -> Scalar:
         """Call a declared function; `pure` says it reads and writes nothing and returns."""
         types = ", ".join(a.type for a in args)
-        flags = " nounwind willreturn memory(none)" if pure else " nounwind"
+        flags = self.declaration_flags(pure)
         self.declarations.setdefault(symbol, f"declare {result} @{symbol}({types}){flags}")
         text = f"call {result} @{symbol}({', '.join(map(str, args))})"
         if result == "void":
             self.line(text)
             return Scalar("void", "")
         return self.let(result, text)
+
+    def declaration_flags(self, pure: bool) -> str:
+        return " nounwind willreturn memory(none)" if pure else " nounwind"
 
     # values
 
@@ -282,10 +286,14 @@ class Emitter:
 
     # functions
 
-    def function_text(self, function: Operation) -> str:
+    def begin_function(self) -> None:
+        """Forget the previous function."""
         self.values, self.lines, self.entry, self.slots = {}, [], [], {}
         self.names, self.stack, self.label = 0, 0, "entry"
         self.scopes = Scopes()
+
+    def function_text(self, function: Operation) -> str:
+        self.begin_function()
         block = body(function)
         roots = self._argument_roots(block)
         parameters = [self._parameter(n, arg, roots[arg]) for n, arg in enumerate(block.args)]
@@ -383,6 +391,10 @@ class Emitter:
         for n, value in enumerate([*fields, *buffer.sizes, *buffer.strides]):
             self.line(f"store {value}, ptr {self._field(pointer, 8 * n)}, align 8")
         return Scalar("ptr", pointer)
+
+    def frame_buffer(self, element: ScalarType, count: int) -> str:
+        """A pointer to `count` elements in the frame."""
+        return self.frame(count * byte_width(element), 64)
 
     def frame(self, size: int, align: int) -> str:
         """Bytes in the function's frame, the same for every execution of the op that asks."""
@@ -518,9 +530,7 @@ class Emitter:
         kind = op.result.type
         assert isinstance(kind, MemRefType)
         sizes = [i64(n or 0) for n in kind.shape]
-        count = self.saturated_product([i64(byte_width(kind.element)), *sizes]).constant
-        assert count is not None
-        base = self.frame(max(count, 1), 64)
+        base = self.frame_buffer(kind.element, max(1, prod(n.constant or 0 for n in sizes)))
         self.values[op.result] = self.make_buffer(
             kind, base, i64(0), sizes, self.row_major(kind, sizes), self.scopes.new()
         )

@@ -5,7 +5,7 @@ access.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -48,12 +48,45 @@ class Allocation:
     written: npt.NDArray[np.bool_] | None = None
     live: bool = True
     origin_op: Operation | None = None
-    readers: dict[int, Any] = field(default_factory=dict)
+    watch: Watch | None = None
 
     @classmethod
     def fresh(cls, dtype: np.dtype[Any], size: int, op: Operation | None) -> Allocation:
         """Elements not yet written."""
         return cls(np.zeros(size, dtype), 0, np.zeros(size, np.bool_), True, op)
+
+
+class Watch:
+    """Finds races among the threads of one launch: two touch an element and one of them writes it."""
+
+    def __init__(self, allocations: Sequence[Allocation]) -> None:
+        self.thread = 0
+        self._allocations = allocations
+        self._writers: dict[tuple[int, int], int] = {}
+        self._readers: dict[tuple[int, int], int] = {}
+        for allocation in allocations:
+            allocation.watch = self
+
+    def end(self) -> None:
+        for allocation in self._allocations:
+            allocation.watch = None
+
+    def read(self, allocation: Allocation, place: int, op: Operation) -> None:
+        key = id(allocation), place
+        self._clash(self._writers.get(key, self.thread), place, op)
+        if self._readers.setdefault(key, self.thread) != self.thread:
+            self._readers[key] = -1
+
+    def write(self, allocation: Allocation, place: int, op: Operation) -> None:
+        key = id(allocation), place
+        self._clash(self._readers.get(key, self.thread), place, op)
+        self._clash(self._writers.setdefault(key, self.thread), place, op)
+
+    def _clash(self, other: int, place: int, op: Operation) -> None:
+        if other == self.thread:
+            return
+        whom = "several others" if other < 0 else f"thread {other}"
+        raise LoopError(f"race: thread {self.thread} and {whom} touch element {place}, and one writes it", op)
 
 
 @dataclass(slots=True, eq=False)
@@ -93,10 +126,14 @@ class View:
         written = self.allocation.written
         if written is not None and not written[place]:
             raise LoopError(f"element {[int(i) for i in indices]} is read before it is written", op)
+        if self.allocation.watch is not None:
+            self.allocation.watch.read(self.allocation, place, op)
         return self.allocation.flat[place]
 
     def write(self, indices: Sequence[Any], value: Any, op: Operation) -> None:
         place = self.position(indices, op)
+        if self.allocation.watch is not None:
+            self.allocation.watch.write(self.allocation, place, op)
         self.allocation.flat[place] = value
         if self.allocation.written is not None:
             self.allocation.written[place] = True

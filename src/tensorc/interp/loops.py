@@ -19,12 +19,12 @@ from typing import Any, cast
 import numpy as np
 
 from tensorc.interp.loop_externals import external
-from tensorc.interp.loop_memory import Allocation, LoopError, View, argument_view
+from tensorc.interp.loop_memory import Allocation, LoopError, View, Watch, argument_view
 from tensorc.ir.builtin import Call, CallAttrs, Return, body, functions, lookup, symbol_name
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import OpDefinition
 from tensorc.ir.types import MemRefType, Type, i1, index
-from tensorc.ops.loops import arith, math, memref, scf
+from tensorc.ops.loops import arith, gpu, math, memref, scf
 from tensorc.ops.loops.base import FloatOp, ScalarOp, SignedOp, UnsignedOp, numpy_dtype
 from tensorc.ops.loops.memref import view_parts
 
@@ -304,14 +304,44 @@ class Program:
 
         self.code[head] = following
 
+    def _launch(self, op: Operation) -> Any:
+        """Every thread of the grid on a frame of its own. Without barriers any order will do, if no two
+        threads touch an
+        element that one of them writes: `Watch` sees to that, so that the order chosen here cannot matter.
+        """
+        block = op.regions[0].block
+        sizes, ids = self.slots(op.operands), self.slots(block.args)
+        head = self.append(lambda frame: None)
+        yield self._block(block)
+        self.append(lambda frame: DONE)
+        end = len(self.code)
+
+        def launch(frame: Frame) -> int:
+            grid = [int(frame[s]) for s in sizes]
+            if min(grid) < 1:
+                raise LoopError(f"gpu.launch of {grid}: every size must be positive", op)
+            views = [value for value in frame if isinstance(value, View)]
+            watch = Watch([view.allocation for view in views])
+            for number, place in enumerate(itertools.product(*map(range, grid))):
+                thread = list(frame)
+                for slot, n in zip(ids, (*place, *grid), strict=True):
+                    thread[slot] = np.int64(n)
+                watch.thread = number
+                resume(self, thread, head + 1, self.interpreter.max_steps)
+            watch.end()
+            return end
+
+        self.code[head] = launch
+
 
 _REGION_OPS: dict[type[OpDefinition] | None, str] = {
     scf.For: "_for",
     scf.If: "_if",
     scf.While: "_while",
     scf.Parallel: "_parallel",
+    gpu.Launch: "_launch",
 }
-_TERMINATORS = (scf.Yield, scf.Condition, scf.Reduce)
+_TERMINATORS = (scf.Yield, scf.Condition, scf.Reduce, gpu.Terminator)
 
 
 # scalars

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Self
 
 from tensorc.ir.attributes import Attribute
 from tensorc.ir.core import Block, Operation, OpResult, Region, Value
@@ -22,12 +23,12 @@ class Builder:
         self.location = location
 
     @classmethod
-    def before(cls, op: Operation) -> Builder:
+    def before(cls, op: Operation) -> Self:
         assert op.block is not None
         return cls(op.block, op, op.location)
 
     @classmethod
-    def at_end(cls, block: Block, location: Location = UNKNOWN) -> Builder:
+    def at_end(cls, block: Block, location: Location = UNKNOWN) -> Self:
         return cls(block, None, location)
 
     def create_op(

@@ -1,6 +1,7 @@
 """The loop level (L2): a strict subset of upstream MLIR, names, operand order and attributes included.
 
-`arith.py casts.py math.py` scalars; `scf.py` control flow; `memref.py` buffers; `builder.py` the
+`arith.py casts.py math.py` scalars; `scf.py` control flow; `memref.py` buffers; `gpu.py` grids; `builder.py`
+the
 `LoopBuilder` that lowerings use; `base.py` what the
 classes share. `func.*` and `builtin.module` are in `tensorc.ir.builtin`. Imports `ir` only. Adding an op: a
 class here, a row or method in
@@ -8,7 +9,7 @@ class here, a row or method in
 `interp/loops.py`.
 """
 
-from tensorc.ops.loops import arith, casts, math, memref, scf
+from tensorc.ops.loops import arith, casts, gpu, math, memref, scf
 from tensorc.ops.loops.builder import LoopBuilder
 
-__all__ = ["LoopBuilder", "arith", "casts", "math", "memref", "scf"]
+__all__ = ["LoopBuilder", "arith", "casts", "gpu", "math", "memref", "scf"]

@@ -1,0 +1,160 @@
+"""`map-gpu`: every outermost parallel loop nest of an L2 function becomes a `gpu.launch`, one thread an
+iteration.
+
+    scf.for %i = 0 to %n {tensorc.parallel} {body}
+    →  gpu.launch blocks (max(1, ceil(n / block)), 1, 1) threads (block, 1, 1) {
+         %linear = block id * block size + thread id;  scf.if %linear < n {body with %i = %linear}
+       }
+
+A perfect nest of parallel loops is one grid over the product of their extents. Sequential loops stay inside
+the thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tensorc.ir.builtin import functions
+from tensorc.ir.core import Block, Operation, Region, Value
+from tensorc.ir.errors import TensorcValueError
+from tensorc.ops.loops import LoopBuilder, arith, gpu, memref, scf
+from tensorc.ops.loops.memref import segments
+
+PARALLEL = "tensorc.parallel"
+
+
+@dataclass(frozen=True)
+class MapGpu:
+    """`block`: threads in a block."""
+
+    name: ClassVar[str] = "map-gpu"
+    block: int = 256
+
+    def run(self, module: Operation) -> None:
+        if not 1 <= self.block <= 1024:
+            raise TensorcValueError(
+                f"map-gpu: a block of {self.block} threads", help="give 1 to 1024", code="TC0602"
+            )
+        for function in functions(module):
+            for loop in list(_outermost(function)):
+                map_nest(loop, self.block)
+
+
+def _outermost(function: Operation) -> Iterator[Operation]:
+    """Parallel loops not inside another one."""
+    stack = [op for region in function.regions for block in region.blocks for op in reversed(list(block))]
+    while stack:
+        op = stack.pop()
+        if _is_parallel(op):
+            yield op
+        elif not op.isa(gpu.Launch):
+            stack.extend(
+                o for r in reversed(op.regions) for b in reversed(r.blocks) for o in reversed(list(b))
+            )
+
+
+def _is_parallel(op: Operation) -> bool:
+    return op.isa(scf.For) and PARALLEL in op.attributes and not op.results
+
+
+def map_nest(loop: Operation, threads: int) -> None:
+    """Replace one nest by a launch. Raises TensorcValueError where threads would share a stack buffer."""
+    nest = _perfect_nest(loop)
+    private = _private_buffers(loop)
+    b = LoopBuilder.before(loop)
+    extents = [_trip_count(b, op) for op in nest]
+    total = b.index(b.product(extents))
+    grid = b.maxsi(b.ceildivsi(total, b.index(threads)), b.index(1))
+    one = b.index(1)
+    kernel = Block([one.type] * 12)
+    attrs = gpu.LaunchAttrs(segments(*gpu.SEGMENTS))
+    b.create_op(gpu.Launch, [grid, one, one, b.index(threads), one, one], attrs, regions=[Region([kernel])])
+    with b.at(kernel):
+        for buffer in private:
+            buffer.detach()
+            kernel.append(buffer)
+        block_id, thread_id, block_size = kernel.args[0], kernel.args[3], kernel.args[9]
+        linear = b.addi(b.muli(block_id, block_size), thread_id)
+        with b.if_(b.cmpi("slt", linear, total)):
+            _replace_ivs(b, nest, _delinearised(b, linear, extents))
+            _move_body(nest[-1].regions[0].block, b.block)
+        b.create_op(gpu.Terminator, [])
+    loop.erase()
+
+
+def _perfect_nest(loop: Operation) -> list[Operation]:
+    """The loop and the parallel loops it holds directly, as long as each is alone but for constants and their
+    bounds
+    come from outside; those constants move in front.
+    """
+    nest = [loop]
+    while True:
+        block = nest[-1].regions[0].block
+        inner = [op for op in block if not op.isa(arith.Constant) and not op.isa(scf.Yield)]
+        if len(inner) != 1 or not _is_parallel(inner[0]) or _depends(inner[0], nest):
+            return nest
+        for constant in [op for op in block if op.isa(arith.Constant)]:
+            constant.detach()
+            assert loop.block is not None
+            loop.block.insert_before(constant, loop)
+        nest.append(inner[0])
+
+
+def _depends(inner: Operation, nest: list[Operation]) -> bool:
+    """Whether a bound of `inner` changes with the loops around it: constants apart, nothing else is computed
+    there.
+    """
+    ivs = {op.regions[0].block.args[0] for op in nest}
+    return any(bound in ivs for bound in inner.operands)
+
+
+def _private_buffers(loop: Operation) -> list[Operation]:
+    """`memref.alloca`s outside the loop that only the loop uses: every thread gets its own."""
+    nested = list(loop.walk())
+    inside = set(nested)
+    found: dict[Operation, None] = {}
+    for op in nested:
+        for value in op.operands:
+            owner = value.owner
+            if owner is not None and owner.isa(memref.Alloca) and owner not in inside:
+                found[owner] = None
+    for owner in found:
+        if any(user not in inside for user in owner.result.users):
+            raise TensorcValueError(
+                "map-gpu: a stack buffer is used both inside and outside a parallel loop",
+                code="TC0603",
+                location=loop.location,
+            )
+    return list(found)
+
+
+def _trip_count(b: LoopBuilder, loop: Operation) -> int | Value:
+    lower, upper, step = loop.operands
+    span = b.maxsi(b.subi(upper, lower), b.index(0))
+    return b.ceildivsi(span, step)
+
+
+def _delinearised(b: LoopBuilder, linear: Value, extents: list[int | Value]) -> list[Value]:
+    """Row-major indices; inside the guard no extent is 0."""
+    indices: list[Value] = []
+    for extent in reversed(extents[1:]):
+        indices.append(b.remui(linear, b.index(extent)))
+        linear = b.divui(linear, b.index(extent))
+    return [linear, *reversed(indices)]
+
+
+def _replace_ivs(b: LoopBuilder, nest: list[Operation], indices: list[Value]) -> None:
+    for loop, n in zip(nest, indices, strict=True):
+        lower, _, step = loop.operands
+        iv = b.addi(lower, b.muli(n, step))
+        loop.regions[0].block.args[0].replace_all_uses_with(iv)
+
+
+def _move_body(source: Block, target: Block) -> None:
+    for op in list(source):
+        if op.isa(scf.Yield):
+            continue
+        op.detach()
+        target.append(op)
