@@ -179,24 +179,31 @@ def argument_view(array: npt.NDArray[Any], type: MemRefType, what: str, defined:
         raise ValueError(f"{what}: dtype {array.dtype} for {type}")
     if any(step % dtype.itemsize for step in array.strides):
         raise ValueError(f"{what}: strides {array.strides} are not whole elements of {array.dtype}")
-    strides = tuple(step // dtype.itemsize for step in array.strides)
+    if array.ndim != type.rank:
+        raise ValueError(f"{what}: rank {array.ndim} for {type}")
     flat, origin = _flat(array, dtype)
     written = None if defined else np.zeros(flat.size, np.bool_)
-    if type.layout is None:
-        strides = View.row_major(Allocation(flat), array.shape).strides if _row_major(array) else strides
-    view = View(Allocation(flat, origin, written), 0, array.shape, strides)
-    promised, actual = (*type.shape, *type.strides), (*view.sizes, *view.strides)
-    if type.rank != array.ndim or any(
-        n is not None and n != m for n, m in zip(promised, actual, strict=True)
-    ):
+    strides = _strides(array, type)
+    promised, actual = (*type.shape, *type.strides), (*array.shape, *strides)
+    if any(n is not None and n != m for n, m in zip(promised, actual, strict=True)):
         raise ValueError(f"{what}: shape {array.shape}, strides {strides} for {type}")
-    if type.layout is None and not _row_major(array):
+    if type.layout is None and not array.flags.c_contiguous:
         raise ValueError(f"{what}: a contiguous {type} is needed, the array's strides are {strides}")
-    return view
+    return View(Allocation(flat, origin, written), 0, array.shape, strides)
 
 
-def _row_major(array: npt.NDArray[Any]) -> bool:
-    return bool(array.flags.c_contiguous)
+def _strides(array: npt.NDArray[Any], type: MemRefType) -> tuple[int, ...]:
+    """Strides in elements. Those nobody follows (of an axis of extent 1, of an empty array) are what the type
+    says.
+    """
+    if array.flags.c_contiguous and type.layout is None:
+        return View.row_major(Allocation(array.reshape(-1)), array.shape).strides
+    steps = [step // array.itemsize for step in array.strides]
+    free = [array.size == 0 or n == 1 for n in array.shape]
+    return tuple(
+        said if anything and said is not None else step
+        for said, anything, step in zip(type.strides, free, steps, strict=True)
+    )
 
 
 def _flat(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> tuple[npt.NDArray[Any], int]:

@@ -18,8 +18,9 @@ from typing import ClassVar
 
 from tensorc.ir.builtin import functions
 from tensorc.ir.core import Block, Operation, Region, Value
+from tensorc.ir.definition import Trait
 from tensorc.ir.errors import TensorcValueError
-from tensorc.ops.loops import LoopBuilder, arith, gpu, memref, scf
+from tensorc.ops.loops import LoopBuilder, gpu, memref, scf
 from tensorc.ops.loops.memref import segments
 
 PARALLEL = "tensorc.parallel"
@@ -85,29 +86,25 @@ def map_nest(loop: Operation, threads: int) -> None:
 
 
 def _perfect_nest(loop: Operation) -> list[Operation]:
-    """The loop and the parallel loops it holds directly, as long as each is alone but for constants and their
-    bounds
-    come from outside; those constants move in front.
+    """The loop and the parallel loops it holds directly, as long as each stands alone but for pure ops that
+    do not
+    change with the loops around it; those move in front.
     """
     nest = [loop]
     while True:
         block = nest[-1].regions[0].block
-        inner = [op for op in block if not op.isa(arith.Constant) and not op.isa(scf.Yield)]
-        if len(inner) != 1 or not _is_parallel(inner[0]) or _depends(inner[0], nest):
+        *before, inner = [op for op in block if not op.isa(scf.Yield)] or [loop]
+        ivs = {op.regions[0].block.args[0] for op in nest}
+        fixed = all(op.has_trait(Trait.PURE) for op in before)
+        if not fixed or not _is_parallel(inner) or inner is loop:
             return nest
-        for constant in [op for op in block if op.isa(arith.Constant)]:
-            constant.detach()
+        if any(v in ivs for op in (*before, inner) for v in op.operands):
+            return nest
+        for op in before:
+            op.detach()
             assert loop.block is not None
-            loop.block.insert_before(constant, loop)
-        nest.append(inner[0])
-
-
-def _depends(inner: Operation, nest: list[Operation]) -> bool:
-    """Whether a bound of `inner` changes with the loops around it: constants apart, nothing else is computed
-    there.
-    """
-    ivs = {op.regions[0].block.args[0] for op in nest}
-    return any(bound in ivs for bound in inner.operands)
+            loop.block.insert_before(op, loop)
+        nest.append(inner)
 
 
 def _private_buffers(loop: Operation) -> list[Operation]:
