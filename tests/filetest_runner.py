@@ -4,6 +4,7 @@
     // test: roundtrip                      parse, print, compare (`roundtrip locations` prints `loc(...)`
     too)
     // test: verify                         every error stands on its line: `... // error: TC0123 words of it`
+    // test: run                            nothing but calls
     // run: @f([1.0, 2.0], 3) == [3.0]      call a function of the input and of the output, by every engine
     "builtin.module"() ({ ...
     // ---- expect
@@ -31,7 +32,9 @@ from typing import Any
 import numpy as np
 
 import tensorc.ops  # noqa: F401  registers the op classes
+from tensorc.interp import loops, tensor
 from tensorc.ir.builtin import function_type, lookup
+from tensorc.ir.clone import clone_op
 from tensorc.ir.core import Operation
 from tensorc.ir.diagnostics import Diagnostic
 from tensorc.ir.equality import difference
@@ -39,9 +42,13 @@ from tensorc.ir.errors import TensorcError
 from tensorc.ir.location import FileLocation, file_location
 from tensorc.ir.parser import parse_module
 from tensorc.ir.printer import print_op
-from tensorc.ir.types import TensorType
+from tensorc.ir.types import TensorType, Type
 from tensorc.ir.verifier import check, verify
 from tensorc.ops.dtypes import to_dtype
+from tensorc.passes.bufferize import Bufferize
+from tensorc.passes.check_shapes import CheckShapes
+from tensorc.passes.decompose import Decompose
+from tensorc.passes.lower_to_loops import LowerToLoops
 
 EXPECT = "// ---- expect\n"
 _SEPARATOR = re.compile(r"^// -----[ \t]*\n", re.MULTILINE)
@@ -50,7 +57,7 @@ _RUN = re.compile(r"^// run: @(\w+)(\(.*\)) (==|~=) (.*?)[ \t]*$", re.MULTILINE)
 _ANY_RUN = re.compile(r"^// run:", re.MULTILINE)
 _ERROR = re.compile(r"// error: (TC\d{4})[ \t]*(.*?)[ \t]*(?=// error:|$)")
 
-Engine = Callable[[Operation, str, Sequence[Any]], list[Any]]
+Engine = Callable[[Operation, str, Sequence[Any], Sequence[Type]], list[Any]]
 
 
 class FileTestError(AssertionError):
@@ -105,6 +112,13 @@ def run(case: Case) -> str | None:
     kind, _, rest = case.test.partition("=") if case.test.startswith("pass=") else case.test.partition(" ")
     if kind == "verify":
         _verify(case)
+        return None
+    if case.test == "run":
+        if not _RUN.search(case.input):
+            raise FileTestError(f"{case.name}: a run test needs `// run:` lines")
+        module = parse_module(case.source, case.path.name)
+        check(module)
+        _calls(case, module)
         return None
     if kind == "roundtrip" and rest in ("", "locations"):
         return _roundtrip(case, rest == "locations")
@@ -212,15 +226,25 @@ def _match(case: Case, wanted: list[tuple[int, str, str]], found: list[tuple[int
 # -- calls
 
 
-def _calls(case: Case, *modules: Operation) -> None:
+def _calls(case: Case, source: Operation, *outputs: Operation) -> None:
+    """Every `// run:` line on the case's input and on what passes made of it."""
     for name, arguments, relation, expected in _RUN.findall(case.input):
+        function = lookup(source, name)
+        if function is None:
+            raise FileTestError(f"{case.name}: there is no function @{name}")
+        type = function_type(function)
+        if not all(isinstance(t, TensorType) for t in type.results):
+            raise FileTestError(f"{case.name}: @{name} does not return tensors")
         call = ast.parse(f"f{arguments}", mode="eval").body
         assert isinstance(call, ast.Call)
         values = [_literal(a) for a in call.args]
         wanted = _literal(ast.parse(f"({expected},)", mode="eval").body)
-        for module in modules:
-            for engine in _engines(module, name):
-                _call(case, engine, module, name, values, wanted, relation == "==")
+        for module in (source, *outputs):
+            for label, engine in _engines(module, name):
+                got = engine(module, name, _arrays(values, type.inputs), type.results)
+                _judge(
+                    f"{case.name}: @{name} by {label}", got, _arrays(wanted, type.results), relation == "=="
+                )
 
 
 def _literal(node: ast.expr) -> Any:
@@ -236,50 +260,63 @@ def _literal(node: ast.expr) -> Any:
     return ast.literal_eval(node)
 
 
+def _arrays(values: Sequence[Any], types: Sequence[Type]) -> list[Any]:
+    """Literals as arrays of the given types; `index` values stay integers."""
+    if len(values) != len(types):
+        raise FileTestError(f"{len(values)} values for types {', '.join(map(str, types))}")
+    return [
+        np.array(v, to_dtype(t.element)) if isinstance(t, TensorType) else v
+        for v, t in zip(values, types, strict=True)
+    ]
+
+
 def _engines(module: Operation, name: str) -> list[tuple[str, Engine]]:
-    """What can run `@name` at the level it is on."""
-    function = lookup(module, name)
-    if function is None:
-        raise FileTestError(f"there is no function @{name}")
-    types = function_type(function)
-    if not all(isinstance(t, TensorType) for t in types.results):
-        raise FileTestError(f"@{name} is no function of tensors; leave its `// run:` lines out")
-    return [("the tensor interpreter", _interpret)]
+    """What can run `@name` at the level its module is on."""
+    if lookup(module, f"{name}_shapes") is not None:
+        return [("the loop interpreter on the result", _run_loops)]
+    return [("the tensor interpreter", _run_tensors), ("the loop interpreter", _run_lowered)]
 
 
-def _interpret(module: Operation, name: str, arguments: Sequence[Any]) -> list[Any]:
-    from tensorc.interp import tensor
-
+def _run_tensors(
+    module: Operation, name: str, arguments: Sequence[Any], results: Sequence[Type]
+) -> list[Any]:
     function = lookup(module, name)
     assert function is not None
     return tensor.run(function, arguments)
 
 
-def _call(
-    case: Case,
-    engine: tuple[str, Engine],
-    module: Operation,
-    name: str,
-    values: Sequence[Any],
-    wanted: Sequence[Any],
-    exact: bool,
-) -> None:
-    function = lookup(module, name)
-    assert function is not None
-    type = function_type(function)
-    arguments = [
-        np.array(v, to_dtype(t.element)) if isinstance(t, TensorType) else v
-        for v, t in zip(values, type.inputs, strict=True)
-    ]
-    got = engine[1](module, name, arguments)
+def _run_lowered(
+    module: Operation, name: str, arguments: Sequence[Any], results: Sequence[Type]
+) -> list[Any]:
+    lowered = clone_op(module)
+    for step in (Decompose(), CheckShapes(), Bufferize(), LowerToLoops()):
+        step.run(lowered)
+        check(lowered)
+    return _run_loops(lowered, name, arguments, results)
+
+
+def _run_loops(module: Operation, name: str, arguments: Sequence[Any], results: Sequence[Type]) -> list[Any]:
+    """Ask `@f_shapes` for the extents of the outputs, then call `@f`."""
+    types = [t for t in results if isinstance(t, TensorType)]
+    code, cell, extents = loops.shapes(module, name, arguments, sum(t.rank for t in types))
+    if code:
+        raise FileTestError(f"@{name}_shapes returns {code}, error cell {cell.tolist()}")
+    outputs = []
+    for t in types:
+        shape, extents = tuple(extents[: t.rank]), extents[t.rank :]
+        outputs.append(np.full(shape, 77).astype(to_dtype(t.element)))
+    code, cell = loops.run(module, name, arguments, outputs)
+    if code:
+        raise FileTestError(f"@{name} returns {code}, error cell {cell.tolist()}")
+    return outputs
+
+
+def _judge(label: str, got: Sequence[Any], wanted: Sequence[Any], exact: bool) -> None:
     if len(got) != len(wanted):
-        raise FileTestError(
-            f"{case.name}: @{name} by {engine[0]} returns {len(got)} results, {len(wanted)} expected"
-        )
-    for one, want, t in zip(got, wanted, type.results, strict=True):
-        assert isinstance(t, TensorType)
-        if not _same(np.asarray(one), np.array(want, to_dtype(t.element)), exact):
-            raise FileTestError(f"{case.name}: @{name} by {engine[0]} gives\n{one!r}\nexpected\n{want!r}")
+        raise FileTestError(f"{label} returns {len(got)} results, {len(wanted)} expected")
+    for one, want in zip(got, wanted, strict=True):
+        if not _same(np.asarray(one), want, exact):
+            raise FileTestError(f"{label} gives\n{one!r}\nexpected\n{want!r}")
 
 
 def _same(got: np.ndarray[Any, Any], want: np.ndarray[Any, Any], exact: bool) -> bool:
@@ -288,8 +325,8 @@ def _same(got: np.ndarray[Any, Any], want: np.ndarray[Any, Any], exact: bool) ->
     if got.dtype.kind != "f":
         return bool((got == want).all())
     if exact:
-        return bool(
-            np.array_equal(got, want, equal_nan=True)
-            and (np.signbit(got) == np.signbit(want))[got == 0].all()
+        zeros = want == 0
+        return np.array_equal(got, want, equal_nan=True) and bool(
+            (np.signbit(got) == np.signbit(want))[zeros].all()
         )
-    return bool(np.allclose(got, want, rtol=8 * np.finfo(got.dtype).eps, atol=0, equal_nan=True))
+    return np.allclose(got, want, rtol=8 * float(np.finfo(got.dtype).eps), atol=0, equal_nan=True)

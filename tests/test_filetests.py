@@ -64,7 +64,7 @@ def test_blessing_makes_a_file_pass(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wrong", ["[-1.0, -0.0]", "[-1.0]", "[1.0, 0.0]", "[-1.0, nan]", "[-1.0, 0.0], 1"])
 def test_a_wrong_result_is_found(tmp_path: Path, wrong: str) -> None:
     one = case(tmp_path, SOURCE.replace("[-1.0, 0.0]", wrong))
-    with pytest.raises(FileTestError, match="the tensor interpreter"):
+    with pytest.raises(FileTestError, match=r"the tensor interpreter|2 values"):
         runner.run(one)
 
 
