@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from tensorc.ir.verifier import check, verify
 from tensorc.ops.loops import LoopBuilder, arith, casts, math, memref, scf
 from tensorc.ops.loops.fold import fold, identity
 from tensorc.ops.loops.memref import memref_type, segments
+from tensorc.ops.scalar import ScalarBuilder
 
 
 @pytest.fixture
@@ -227,3 +230,13 @@ def test_calls_must_agree_with_the_declaration(b):
         b.call("g", [x, x], f64)
     with pytest.raises(ValueError, match="only inside a module"):
         LoopBuilder.at_end(Block()).call("g", [x], f64)
+
+
+def test_the_builder_offers_all_that_scalar_bodies_use():
+    protocol = {name for name in vars(ScalarBuilder) if not name.startswith("_")}
+    assert len(protocol) > 40
+    assert {name for name in protocol if not callable(getattr(LoopBuilder, name, None))} == set()
+    for name in sorted(protocol):
+        wanted = list(inspect.signature(getattr(ScalarBuilder, name)).parameters)
+        offered = list(inspect.signature(getattr(LoopBuilder, name)).parameters)
+        assert len(wanted) == len(offered), name

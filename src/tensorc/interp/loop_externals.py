@@ -10,7 +10,9 @@ import numpy as np
 
 from tensorc.interp.loop_memory import LoopError, View
 from tensorc.ir.definition import REGISTRY
+from tensorc.ir.types import f32, f64
 from tensorc.ops.loops.math import MathOp
+from tensorc.ops.scalar import FUNCTIONS
 
 _BLAS = "tensorc_blas_"
 
@@ -26,41 +28,18 @@ def external(symbol: str) -> Callable[..., Any] | None:
 
 @cache
 def _functions() -> dict[str, Callable[..., Any]]:
-    table: dict[str, Callable[..., Any]] = {}
+    """C library functions by both names, and the `tensorc_<name>_<type>` functions of the scalar table."""
+    table: dict[str, Callable[..., Any]] = {"fmod": np.fmod, "fmodf": np.fmod}
+    for row in FUNCTIONS.values():
+        names = [row.symbol(f32), row.symbol(f64)]
+        if row.libm is not None:
+            names += [row.libm, f"{row.libm}f"]
+        table.update(dict.fromkeys(names, row.reference))
     for definition in REGISTRY.values():
         if issubclass(definition, MathOp) and definition.symbol is not None:
-            _enter(table, definition.symbol, definition.function)
-    for name, function in _special().items():
-        _enter(table, name, function)
+            names = [definition.symbol, f"{definition.symbol}f"]
+            table.update(dict.fromkeys(names, definition.function))
     return table
-
-
-def _enter(table: dict[str, Callable[..., Any]], name: str, function: Callable[..., Any]) -> None:
-    """Under the C library's two names and under ours."""
-    for key in (name, f"{name}f", f"tensorc_{name}_f64", f"tensorc_{name}_f32"):
-        table[key] = function
-
-
-def _special() -> dict[str, Callable[..., Any]]:
-    """Functions that the `math` dialect lacks."""
-    import scipy.special
-
-    return {
-        "erfc": scipy.special.erfc,
-        "lgamma": scipy.special.gammaln,
-        "tgamma": scipy.special.gamma,
-        "fmod": np.fmod,
-        "hypot": np.hypot,
-        "sigmoid": scipy.special.expit,
-        "softplus": lambda x: np.logaddexp(x.dtype.type(0), x),
-        "logaddexp": np.logaddexp,
-        "log1mexp": _log1mexp,
-    }
-
-
-def _log1mexp(x: Any) -> Any:
-    """log(1 - exp(x)) for x <= 0 (Maechler 2012, "Accurately computing log(1 - exp(-|a|))", eq. 7)."""
-    return np.log(-np.expm1(x)) if x > -np.log(2.0) else np.log1p(-np.exp(x))
 
 
 def _blas(name: str) -> Callable[..., Any] | None:
