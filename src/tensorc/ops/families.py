@@ -253,7 +253,7 @@ def reduction_samples(cls: type[OpDef]) -> Iterable[Sample]:
             yield Sample((x,), AxesAttrs(axes), differentiable=differentiable)
         empty = x[:0] if nonempty else x[:, :0]
         yield Sample((empty,), AxesAttrs((1,)), differentiable=differentiable, label="empty")
-        yield Sample((x[0, 0, 0],), AxesAttrs(()), differentiable=differentiable, label="0-d")
+        yield Sample((np.array(x[0, 0, 0]),), AxesAttrs(()), differentiable=differentiable, label="0-d")
 
 
 def reduction_error_samples(cls: type[OpDef]) -> Iterable[ErrorSample]:

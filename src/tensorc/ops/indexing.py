@@ -164,7 +164,7 @@ class Slice(View):
         yield Sample((x,), SliceAttrs((0, 0), (4, 5), (1, 1)), label="all")
         yield Sample((x,), SliceAttrs((3, 4), (4, 5), (-1, -1)), label="reversed")
         yield Sample((x[:0],), SliceAttrs((0, 0), (0, 5), (1, 1)), label="of empty")
-        yield Sample((x[0, 0],), SliceAttrs((), (), ()), label="0-d")
+        yield Sample((np.array(x[0, 0]),), SliceAttrs((), (), ()), label="0-d")
 
     @classmethod
     def error_samples(cls) -> Iterable[ErrorSample]:
@@ -263,7 +263,7 @@ class UpdateSlice(Opaque):
         yield Sample((x, u, 1, 4), UpdateSliceAttrs((-1, -1), (2, -2), True))
         yield Sample((x, u, 2), UpdateSliceAttrs((0, -1), (1, 1), False))
         yield Sample((x, u[:0], 9), UpdateSliceAttrs((-1, 0), (1, 1), False), label="nothing")
-        yield Sample((x[0, 0], u[0, 0]), UpdateSliceAttrs((), (), True), label="0-d")
+        yield Sample((np.array(x[0, 0]), np.array(u[0, 0])), UpdateSliceAttrs((), (), True), label="0-d")
 
     @classmethod
     def error_samples(cls) -> Iterable[ErrorSample]:

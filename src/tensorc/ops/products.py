@@ -9,12 +9,14 @@ import numpy as np
 
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Attrs
-from tensorc.ir.types import FloatType, ScalarType, TensorType, Type, f32, f64, i64
+from tensorc.ir.types import FloatType, ScalarType, ShapedType, TensorType, Type, f32, f64, i64
 from tensorc.ops import checks, dtypes, emit, index
 from tensorc.ops.attrs import AxesAttrs, RecurrenceAttrs
 from tensorc.ops.base import Creator, ErrorSample, Fact, Sample, V, register
 from tensorc.ops.dtypes import is_floating, to_dtype
 from tensorc.ops.families import Opaque, Reduction, axes_of, sample_array
+from tensorc.ops.loops.builder import LoopBuilder
+from tensorc.ops.loops.nests import nest
 
 if TYPE_CHECKING:
     from tensorc.ir.builder import Builder
@@ -148,6 +150,26 @@ class Recurrence(Opaque):
                 h[j] = a[j] * h[previous] + u[j]
             previous = j
         return np.ascontiguousarray(np.moveaxis(h, 0, attrs.axis))
+
+    @classmethod
+    def lower(cls, b: LoopBuilder, op: Operation, types: Sequence[Type]) -> None:
+        """One sequential loop along `axis` for each place of the other axes."""
+        attrs = op.attrs
+        assert isinstance(attrs, RecurrenceAttrs)
+        a, u, out = op.operands
+        assert isinstance(types[0], ShapedType)
+        extents = b.dims(out)
+        last = b.index(b.sub(extents[attrs.axis], 1))
+        others = [1 if axis == attrs.axis else e for axis, e in enumerate(extents)]
+        start = b.constant(0.0, types[0].element)
+        with nest(b, others, parallel=True) as at, b.for_(0, extents[attrs.axis], init=[start]) as loop:
+            place = list(at)
+            place[attrs.axis] = b.subi(last, loop.iv) if attrs.reverse else loop.iv
+            term = b.load(u, place)
+            further = b.addf(b.mulf(b.load(a, place), loop.args[0]), term)
+            value = b.select(b.cmpi("eq", loop.iv, b.index(0)), term, further)
+            b.store(value, out, place)
+            loop.yield_(value)
 
     @classmethod
     def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:

@@ -112,6 +112,13 @@ def _special(name: str) -> Callable[..., Any]:
     return reference
 
 
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + exp(-x)) without overflow; below 0 as exp(x) / (1 + exp(x)), which keeps subnormal results."""
+    x = np.asarray(x)
+    small = np.exp(-np.abs(x))
+    return (np.where(x < 0, small, x.dtype.type(1)) / (x.dtype.type(1) + small))[()]
+
+
 def softplus(x: Any) -> Any:
     """log(1 + exp(x)) without overflow; NaN and infinities as IEEE limits."""
     return np.logaddexp(x, np.zeros((), np.asarray(x).dtype))
@@ -144,7 +151,7 @@ FUNCTIONS: Final[dict[str, ScalarFunction]] = {
         ScalarFunction("tanh", np.tanh, "tanh", "tanh", 2),
         ScalarFunction("erf", _special("erf"), "erf", "erf", 2),
         ScalarFunction("erfc", _special("erfc"), None, "erfc", 5),
-        ScalarFunction("sigmoid", _special("expit"), None, None, 2),
+        ScalarFunction("sigmoid", sigmoid, None, None, 2),
         ScalarFunction("softplus", softplus, None, None, 2),
         ScalarFunction("log1mexp", log1mexp, None, None, 2),
         ScalarFunction("logaddexp", np.logaddexp, None, None, 2, arity=2),

@@ -1,0 +1,36 @@
+"""Loop nests for lowerings written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from tensorc.ir.attributes import UNIT
+from tensorc.ir.core import Value
+from tensorc.ops.loops.builder import LoopBuilder
+
+Index = int | Value
+PARALLEL = "tensorc.parallel"
+"""Attribute of an `scf.for` whose iterations are independent."""
+
+
+@contextmanager
+def nest(b: LoopBuilder, extents: Sequence[Index], parallel: bool = False) -> Iterator[list[Index]]:
+    """Loops from 0 to each extent, outermost first; an axis of known extent 1 needs no loop."""
+    with ExitStack() as stack:
+        indices: list[Index] = []
+        for extent in extents:
+            if isinstance(extent, int) and extent == 1:
+                indices.append(0)
+                continue
+            loop = stack.enter_context(b.for_(0, extent))
+            if parallel:
+                loop.op.set_attribute(PARALLEL, UNIT)
+            indices.append(loop.iv)
+        yield indices
+
+
+def fill(b: LoopBuilder, buffer: Value, value: Value) -> None:
+    """One value (of the buffer's memory type) everywhere."""
+    with nest(b, b.dims(buffer), parallel=True) as indices:
+        b.store(value, buffer, indices)
