@@ -1,8 +1,7 @@
 """Text tests: one `.mlir` file holds one or more cases of input, header and expectation.
 
     // test: pass=canonicalize,cse          run passes and compare the text that comes out
-    // test: roundtrip                      parse, print, compare (`roundtrip locations` prints `loc(...)`
-    too)
+    // test: roundtrip                      parse, print, compare (`roundtrip locations`: with locations)
     // test: verify                         every error stands on its line: `... // error: TC0123 words of it`
     // test: run                            nothing but calls
     // run: @f([1.0, 2.0], 3) == [3.0]      call a function of the input and of the output, by every engine
@@ -11,11 +10,9 @@
     "builtin.module"() ({ ...
 
 `// -----` separates cases; a case without a header takes that of the case before. `~=` instead of `==` allows
-a few
-ulps. Several results are separated by commas; `nan` and `inf` are numbers. With passes, an `// error:`
-comment expects
-the passes to stop with that error on that line. `make bless` (TENSORC_BLESS=1) rewrites what follows `// ----
-expect`.
+a few ulps. Several results are separated by commas; `nan` and `inf` are numbers. With passes, an `// error:`
+comment expects the passes to stop with that error on that line. `make bless` (TENSORC_BLESS=1) rewrites what
+follows `// ---- expect`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Any op of the registry with any operands, attributes, results and regions: the verifier answers with
-diagnostics, and
-what it shows can be printed and parsed. Text reaches it from outside, so no op class may raise anything else.
+diagnostics, and what it shows can be printed and parsed. Text reaches it from outside, so no op class may
+raise anything else.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ def attribute(text: str) -> str:
 
 CASES = [
     ("builtin.module", "TC0101", 1, "expected an operation in generic form"),
+    ("module {", "TC0101", 1, "--mlir-print-op-generic"),
     ('"t.x"() : () -> ()', "TC0101", 1, "functions at the top level, found t.x"),
     ('"builtin.module"() ({}) : () -> () "builtin.module"() ({}) : () -> ()', "TC0101", 1, "one module"),
     ('"builtin.module"() ({', "TC0101", 1, "found the end of the text"),

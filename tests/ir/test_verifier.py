@@ -251,3 +251,16 @@ def test_the_listing_parses() -> None:
         check(module)
     listing = str(caught.value).split("the IR with its errors:\n")[1].split("\n  -->")[0]
     assert codes(parse_module(listing)) == ["TC0120"]
+
+
+def test_long_listings_show_the_surroundings_of_errors() -> None:
+    module = chain(2000)
+    block = body(lookup(module, "f"))  # type: ignore[arg-type]
+    middle = list(block)[1000]
+    block.insert_before(op("t.nobody", [], []), middle)
+    with pytest.raises(TensorcValueError) as caught:
+        check(module)
+    lines = str(caught.value).splitlines()
+    assert len(lines) < 30
+    assert any('"t.nobody"() : () -> ()' in line for line in lines)
+    assert sum("// ... " in line for line in lines) == 2

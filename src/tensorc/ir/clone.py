@@ -59,9 +59,8 @@ def clone_into(
     None).
 
     `arguments` stand for the block's arguments. Returns what stands for the terminator's operands. `named`
-    wraps the
-    locations of the copies: `loc("named"(...))`.
-    Raises ValueError when the number or types of the arguments differ.
+    wraps the locations of the copies: `loc("named"(...))`. Raises ValueError when the number or types of the
+    arguments differ.
     """
     if [a.type for a in source.args] != [v.type for v in arguments]:
         raise ValueError("the arguments do not have the types of the block's arguments")

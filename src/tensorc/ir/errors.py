@@ -14,8 +14,7 @@ class TensorcError(Exception):
     """Something the user wrote is wrong.
 
     `code` is stable (`TC0203`), `location` the expression at fault (or None), `help` what to write instead,
-    `notes` further facts.
-    Kinds also derive from `TypeError`, `ValueError` or `IndexError`.
+    `notes` further facts. Kinds also derive from `TypeError`, `ValueError` or `IndexError`.
     """
 
     def __init__(

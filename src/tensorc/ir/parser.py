@@ -41,8 +41,7 @@ def parse_module(text: str, filename: str = "<string>") -> Operation:
     """The module of a text: one `builtin.module`, or functions, which are wrapped in a module.
 
     Ops without `loc(...)` get their position in the text as location. Nothing is verified beyond what is
-    needed to build the ops: call `verifier.check`.
-    Raises ParseError.
+    needed to build the ops: call `verifier.check`. Raises ParseError.
     """
     return _Parser(text, filename).module()
 
@@ -136,7 +135,9 @@ class _Parser(AttributeParser):
         results = self._result_names()
         if not self.at('"'):
             what = 'an operation in generic form (`"dialect.op"(%operands) ...`)'
-            self.expected(what + (", or `}` to close the region" if self._stack and not results else ""))
+            what += ", or `}` to close the region" if self._stack and not results else ""
+            pretty = self.peek_word() != "" and not results
+            self.expected(what, help="mlir-opt prints it with --mlir-print-op-generic" if pretty else None)
         name = self.string("an operation name")
         operands = self._operands()
         if self.at("["):

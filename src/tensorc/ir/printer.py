@@ -1,8 +1,7 @@
 """IR to text: MLIR's generic form, deterministic, such that parsing the text gives an equal module.
 
 Numbering restarts in every op that is isolated from above, and values of sibling regions reuse numbers.
-Attributes are sorted by name. Nothing here recurses on the
-nesting of regions or locations.
+Attributes are sorted by name. Nothing here recurses on the nesting of regions or locations.
 """
 
 from __future__ import annotations

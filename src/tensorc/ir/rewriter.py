@@ -1,8 +1,7 @@
 """Changing IR: the `Rewriter`, rewrite patterns, and the worklist driver that applies them.
 
 A pattern is a function `(op, rewriter)` that either returns having done nothing, or replaces, erases or
-changes
-operations through the rewriter. What it did is observed, not returned:
+changes operations through the rewriter. What it did is observed, not returned:
 
     @pattern(Log, law="log(exp(x)) = x", example="log(exp(3.0))", kind="stable")
     def log_of_exp(op, rewriter):
@@ -282,11 +281,9 @@ def rewrite(
     way.
 
     The earlier pattern in the list wins. `budget` bounds rewrites plus created operations (default: 10,000
-    plus twenty for
-    every operation); when it runs out the IR is valid, but not at a fixed point, and `exhausted` is set.
-    `limit` stops
-    after that many rewrites, for bisection. `observer` is called with a rule and the
-    operation before the rule is tried.
+    plus twenty for every operation); when it runs out the IR is valid, but not at a fixed point, and
+    `exhausted` is set. `limit` stops after that many rewrites, for bisection. `observer` is called with a
+    rule and the operation before the rule is tried.
     """
     driver = _Driver(root, tuple(patterns), budget, limit, observer)
     driver.run()

@@ -7,9 +7,8 @@
            between.
 5. TC0124  a block ends in its only terminator (blocks of symbol tables have none).
 6. TC0125  result types equal what inference says; inference's own constraint errors keep their code. For a
-           destination-passing op (no results, buffers as operands)
-           inference runs on the leading operands read as tensors, and the trailing buffers must be of the
-           inferred types.
+           destination-passing op (no results, buffers as operands) inference runs on the leading operands
+           read as tensors, and the trailing buffers must be of the inferred types.
 7. TC0126  the op class's further rules (`verify`), among them: a function's entry block and `return` agree
            with its signature.
 8. TC0128  symbols are strings and unique in their module.
@@ -24,7 +23,7 @@ One walk with an explicit stack, linear in the size of the IR.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Final, cast
 
 from tensorc.ir.attributes import StringAttr
 from tensorc.ir.builtin import Call, CallAttrs, Func, function_type
@@ -34,6 +33,9 @@ from tensorc.ir.diagnostics import Diagnostic
 from tensorc.ir.errors import TensorcError, TensorcValueError
 from tensorc.ir.printer import print_op
 from tensorc.ir.types import MemRefType, TensorType, Type
+
+LONGEST_LISTING: Final = 400
+AROUND: Final = 4
 
 
 def verify(op: Operation, *, allow_unregistered: bool = False) -> list[Diagnostic]:
@@ -45,7 +47,7 @@ def verify(op: Operation, *, allow_unregistered: bool = False) -> list[Diagnosti
 
 def check(op: Operation, *, allow_unregistered: bool = False) -> None:
     """Raises TensorcValueError, whose text is the IR with each error under its line, unless `op` is well
-    formed.
+    formed. Of a long listing only the surroundings of errors are shown.
     """
     found = verify(op, allow_unregistered=allow_unregistered)
     if not found:
@@ -56,14 +58,32 @@ def check(op: Operation, *, allow_unregistered: bool = False) -> None:
             notes.setdefault(diagnostic.op, []).append(f"^ {diagnostic}")
     count = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     first = found[0]
-    listing = print_op(op, notes=notes)
-    message = f"{first.message}{count}\nthe IR with its errors:\n{listing.rstrip()}"
+    listing = _excerpt(print_op(op, notes=notes).rstrip().split("\n"))
+    message = f"{first.message}{count}\nthe IR with its errors:\n{listing}"
     raise TensorcValueError(message, code=first.code, location=first.location, help=first.help)
 
 
 # What indexing and unpacking raise when an op has fewer operands, regions or blocks than its class expects.
 _AUTHOR_SLIPS = (ValueError, TypeError, AttributeError, IndexError, KeyError, ArithmeticError)
 _Step = Operation | Region | set[Value] | list[Value] | tuple[OpResult, ...]
+
+
+def _excerpt(lines: list[str]) -> str:
+    """The listing; of a long one only the lines around errors."""
+    if len(lines) <= LONGEST_LISTING:
+        return "\n".join(lines)
+    near = {0, len(lines) - 1}
+    for number, line in enumerate(lines):
+        if line.lstrip().startswith("// ^ error["):
+            near.update(range(max(number - AROUND, 0), min(number + AROUND, len(lines) - 1) + 1))
+    shown: list[str] = []
+    last = -1
+    for number in sorted(near):
+        if number > last + 1:
+            shown.append(f"// ... {number - last - 1} lines")
+        shown.append(lines[number])
+        last = number
+    return "\n".join(shown)
 
 
 class _Verifier:
