@@ -9,6 +9,7 @@ import pytest
 
 import filetest_runner as runner
 from filetest_runner import Case, FileTestError
+from tensorc.ir.errors import TensorcError
 
 FOLDER = Path(__file__).parent / "filetests"
 FILES = sorted(FOLDER.rglob("*.mlir"))
@@ -66,6 +67,33 @@ def test_a_wrong_result_is_found(tmp_path: Path, wrong: str) -> None:
     one = case(tmp_path, SOURCE.replace("[-1.0, 0.0]", wrong))
     with pytest.raises(FileTestError, match=r"the tensor interpreter|2 values"):
         runner.run(one)
+
+
+def test_passes_are_run_and_both_sides_called(tmp_path: Path) -> None:
+    negated = SOURCE.replace("roundtrip", "pass=cse").replace(
+        '"func.return"(%y)', '%z = "tensorc.neg"(%x) : (tensor<2xf64>) -> tensor<2xf64>\n  "func.return"(%z)'
+    )
+    one = case(tmp_path, negated)
+    got = runner.run(one)
+    assert got is not None
+    assert got.count("tensorc.neg") == 1
+    lowered = case(tmp_path, SOURCE.replace("roundtrip", "pass=O0"))
+    assert "memref.load" in (runner.run(lowered) or "")
+    with pytest.raises(FileTestError, match="the tensor interpreter"):
+        runner.run(case(tmp_path, negated.replace("[-1.0, 0.0]", "[-1.0, 1.0]")))
+
+
+def test_errors_of_passes_are_expected_on_their_line(tmp_path: Path) -> None:
+    comment = "// error: TC0511 not a scalar"
+    text = SOURCE.replace("roundtrip", "pass=autodiff{wrt=0}")
+    marked = text.replace('  %y = "tensorc.neg"', f'  {comment}\n  %y = "tensorc.neg"')
+    for wrong in (marked, text):
+        with pytest.raises((FileTestError, TensorcError)):
+            runner.run(case(tmp_path, wrong))
+    right = text.replace("-> tensor<2xf64>\n", f"-> tensor<2xf64> {comment}\n", 1)
+    assert runner.run(case(tmp_path, right)) is None
+    with pytest.raises(FileTestError, match="succeeded"):
+        runner.run(case(tmp_path, right.replace("autodiff{wrt=0}", "cse")))
 
 
 BODYLESS = '"func.func"() ({}) {sym_name = "f", function_type = () -> ()} : () -> ()'
