@@ -61,19 +61,26 @@ def program(python: list[Block]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def environment() -> dict[str, str]:
+    """A reader's environment: the package importable, nothing of the test run that this is part of."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+    return {
+        **kept,
+        "PYTHONPATH": str(ROOT / "src"),
+        "PYTHONIOENCODING": "utf-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
 def run(document: Path, text: str, folder: Path) -> list[str]:
     """Execute a document; what each of its python blocks printed."""
     python = [b for b in blocks(text) if b.language == "python"]
     script = folder / f"{document.stem}.py"
     script.write_text(program(python), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-W", "error", script.name],
-        cwd=folder,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT / "tests"))),
-            "PYTHONIOENCODING": "utf-8",
-        },
+        [sys.executable, "-W", "error", str(script)],
+        cwd=ROOT,
+        env=environment(),
         capture_output=True,
         text=True,
         encoding="utf-8",
