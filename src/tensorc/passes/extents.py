@@ -135,6 +135,14 @@ class Extents:
         """The canonical extents of a tensor already visited."""
         return tuple(self.rep(e) for e in self._shapes[value])
 
+    def set(self, value: Value, shape: Sequence[Extent]) -> None:
+        """Say what the extents of a new tensor are."""
+        self._shapes[value] = tuple(shape)
+
+    def is_late(self, value: Value) -> bool:
+        """Whether an index or condition depends on data."""
+        return value in self._late
+
     def value(self, extent: Extent, b: Builder) -> Value:
         """An extent as an `index` value."""
         if isinstance(extent, Value):

@@ -12,6 +12,7 @@ from tensorc.ops.kernel import Generic, GenericAttrs, KernelAttrs, combiner_name
 from tensorc.ops.loops.arith import Constant
 from tensorc.ops.loops.memref import ReinterpretCast, view_parts
 from tensorc.passes.lowering.kernel import Body, Earlier, Result, Space, Stage, emit_kernel
+from tensorc.passes.fuse_kernel import count
 from tensorc.passes.lowering.nest import Access, Index, Lowerer, nest, store
 from tensorc.passes.lowering.sums import Combiner, reduction_for
 
@@ -195,14 +196,6 @@ def iota(b: Lowerer, op: Operation, kinds: Sequence[Type]) -> None:
         store(
             b, count(b, b.index(indices[axis]), kind), Access(out, tuple(range(len(indices))), kind), indices
         )
-
-
-def count(b: Lowerer, position: Value, kind: ScalarType) -> Value:
-    """An iteration index as an element."""
-    wide = b.index_cast(position, i64)
-    if not isinstance(kind, IntegerType):
-        return b.sitofp(wide, kind)
-    return wide if kind.width == 64 else b.trunci(wide, IntegerType(kind.width))
 
 
 def from_index(b: Lowerer, op: Operation, kinds: Sequence[Type]) -> None:

@@ -240,7 +240,12 @@ class _Rows(_Emitter):
         stage = self.space.stages[number]
         combiners = self.combiners(stage)
         if not stage.full:
-            self.keep(number, outer, range(len(stage.results)), self.compute(number, outer))
+            values = self.compute(number, outer)
+            for k, result in enumerate(stage.results):  # a reduction over axes of extent 1
+                if result.combiner is not None:
+                    start = result.combiner.identity(self.b)
+                    values[k] = result.combiner.combine(self.b, start, values[k])
+            self.keep(number, outer, range(len(values)), values)
             return
         if not combiners:
             with nest(self.b, self.space.inner) as inner:

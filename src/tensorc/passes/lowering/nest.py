@@ -1,22 +1,20 @@
-"""Loop nests over buffers: which iteration axis moves which buffer axis, and merging of axes that lie
+"""Buffers in loop nests: which iteration axis moves which buffer axis, and merging of axes that lie
 contiguously in every buffer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tensorc.ir.attributes import UNIT
 from tensorc.ir.builtin import body
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.types import MemRefType, ScalarType, i1
 from tensorc.ops.loops.builder import LoopBuilder
+from tensorc.ops.loops.nests import Index, nest
 
-Index = int | Value
-PARALLEL = "tensorc.parallel"
-"""Attribute of an `scf.for` whose iterations are independent."""
+__all__ = ["Access", "Index", "Lowerer", "load", "merge", "mergeable", "nest", "store"]
+
 
 
 class Lowerer(LoopBuilder):
@@ -75,22 +73,6 @@ def store(b: LoopBuilder, value: Value, access: Access, indices: Sequence[Index]
     if access.element == i1:
         value = b.from_bool(value)
     b.store(value, access.buffer, [indices[a] if a >= 0 else 0 for a in access.axes])
-
-
-@contextmanager
-def nest(b: LoopBuilder, extents: Sequence[Index], parallel: bool = False) -> Iterator[list[Index]]:
-    """Loops from 0 to each extent, outermost first; an axis of known extent 1 needs no loop."""
-    with ExitStack() as stack:
-        indices: list[Index] = []
-        for extent in extents:
-            if extent == 1 and isinstance(extent, int):
-                indices.append(0)
-                continue
-            loop = stack.enter_context(b.for_(0, extent))
-            if parallel:
-                loop.op.set_attribute(PARALLEL, UNIT)
-            indices.append(loop.iv)
-        yield indices
 
 
 def mergeable(access: Access, axis: int) -> bool:

@@ -1,0 +1,160 @@
+"""Loops of the ops in `indexing.py` and of argmax/argmin: joining, updating parts, integer-array indexing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from tensorc.ir.core import Operation, Value
+from tensorc.ir.types import IntegerType, ScalarType, ShapedType, Type, i1, i64, index
+from tensorc.ops import buffer_views
+from tensorc.ops.dtypes import is_floating
+from tensorc.ops.faults_lowering import error_cell, record
+from tensorc.ops.loops.base import memory_type, register_type
+from tensorc.ops.loops.builder import LoopBuilder
+from tensorc.ops.loops.nests import Index, fill, nest
+
+
+def element(type: Type) -> ScalarType:
+    assert isinstance(type, ShapedType)
+    return type.element
+
+
+def concatenate(b: LoopBuilder, parts: Sequence[Value], out: Value, axis: int) -> None:
+    rank = len(b.dims(out))
+    position: Index = 0
+    for part in parts:
+        starts: list[Index] = [0] * rank
+        starts[axis] = position
+        extents = b.dims(part)
+        b.copy(part, buffer_views.section(b, out, starts, extents, [1] * rank))
+        position = b.add(position, extents[axis])
+
+
+def update_slice(
+    b: LoopBuilder,
+    x: Value,
+    updates: Value,
+    starts: Sequence[Index],
+    out: Value,
+    steps: Sequence[int],
+    kind: ScalarType | None,
+) -> None:
+    """`kind`: the element type where updates are added, None where they replace."""
+    b.copy(x, out)
+    extents = b.dims(updates)
+    part = buffer_views.section(b, out, starts, extents, steps)
+    if kind is None:
+        b.copy(updates, part)
+        return
+    with nest(b, extents, parallel=True) as at:
+        b.store(plus(b, kind, b.load(part, at), b.load(updates, at)), part, at)
+
+
+def plus(b: LoopBuilder, kind: ScalarType, x: Value, y: Value) -> Value:
+    return b.addf(x, y) if is_floating(kind) else b.addi(x, y)
+
+
+def position(b: LoopBuilder, stored: Value, kind: ScalarType, extent: Index) -> Value:
+    """The place an index element means: a negative one counts from the end; `ui64` beyond `index` is outside."""
+    assert isinstance(kind, IntegerType)
+    value = b.index_castui(stored, index) if kind.unsigned else b.index_cast(stored, index)
+    if kind.unsigned:
+        return value
+    behind = b.addi(value, b.index(extent))
+    return b.select(b.cmpi("slt", value, b.index(0)), behind, value)
+
+
+def check_indices(
+    b: LoopBuilder, op: Operation, indices: Sequence[Value], kinds: Sequence[ScalarType], extents: Sequence[Index], axis: int
+) -> Value:
+    """Record the first index outside its axis; returns whether no fault is recorded."""
+    with nest(b, b.dims(indices[0])) as at:
+        for number, (buffer, kind, extent) in enumerate(zip(indices, kinds, extents, strict=True)):
+            stored = b.load(buffer, at)
+            place = position(b, stored, kind, extent)
+            bad = b.cmpi("uge", place, b.index(extent))
+            assert isinstance(kind, IntegerType)
+            shown = b.index_castui(stored, index) if kind.unsigned else b.index_cast(stored, index)
+            record(b, op, bad, shown, b.index(extent), b.index(axis + number))
+    return b.cmpi("eq", b.load(error_cell(b), [0]), b.constant(0, i64))
+
+
+def gather(b: LoopBuilder, op: Operation, types: Sequence[Type], axis: int) -> None:
+    """After a fault the result is all zeros: no extent or index computed from it can run wild."""
+    x, *indices, out = op.operands
+    kinds = [element(t) for t in types[1:-1]]
+    extents = b.dims(x)[axis : axis + len(indices)]
+    sound = check_indices(b, op, indices, kinds, extents, axis)
+    with b.if_(sound) as branch, nest(b, b.dims(out), parallel=True) as at:
+        b.store(b.load(x, _places(b, at, indices, kinds, extents, axis)), out, at)
+    with branch.else_():
+        _zero(b, out, element(types[0]))
+
+
+def scatter(
+    b: LoopBuilder,
+    op: Operation,
+    types: Sequence[Type],
+    axis: int,
+    combine: Callable[[LoopBuilder, Value, Value], Value],
+) -> None:
+    """x, then every update in row-major order: `combine(b, old, update)`."""
+    x, *indices, updates, out = op.operands
+    kinds = [element(t) for t in types[1:-2]]
+    extents = b.dims(x)[axis : axis + len(indices)]
+    sound = check_indices(b, op, indices, kinds, extents, axis)
+    with b.if_(sound) as branch:
+        b.copy(x, out)
+        with nest(b, b.dims(updates)) as at:
+            place = _places(b, at, indices, kinds, extents, axis)
+            b.store(combine(b, b.load(out, place), b.load(updates, at)), out, place)
+    with branch.else_():
+        _zero(b, out, element(types[0]))
+
+
+def _zero(b: LoopBuilder, out: Value, kind: ScalarType) -> None:
+    fill(b, out, b.constant(np.zeros((), np.int64), memory_type(kind)))
+
+
+def _places(
+    b: LoopBuilder,
+    at: Sequence[Index],
+    indices: Sequence[Value],
+    kinds: Sequence[ScalarType],
+    extents: Sequence[Index],
+    axis: int,
+) -> list[Index]:
+    """The indices into x that belong to the indices `at` of the gathered part."""
+    rank = len(b.dims(indices[0]))
+    inner = at[axis : axis + rank]
+    found = [
+        position(b, b.load(buffer, inner), kind, extent)
+        for buffer, kind, extent in zip(indices, kinds, extents, strict=True)
+    ]
+    return [*at[:axis], *found, *at[axis + rank :]]
+
+
+def extreme(
+    b: LoopBuilder, op: Operation, types: Sequence[Type], axis: int, better: Callable[..., Value]
+) -> None:
+    """The first position along `axis` that none is `better` than."""
+    x, out = op.operands
+    kind = element(types[0])
+    extents = b.dims(x)
+    outer = [n for a, n in enumerate(extents) if a != axis]
+
+    def read(at: Sequence[Index], place: Index) -> Value:
+        value = b.load(x, [*at[:axis], place, *at[axis:]])
+        return b.to_bool(value) if kind == i1 else value
+
+    with nest(b, outer, parallel=True) as at:
+        first = read(at, 0)
+        assert first.type == register_type(kind)
+        with b.for_(1, extents[axis], init=[first, b.index(0)]) as loop:
+            best, place = loop.args
+            value = read(at, loop.iv)
+            wins = better(b, kind, value, best)
+            loop.yield_(b.select(wins, value, best), b.select(wins, loop.iv, place))
+        b.store(b.index_cast(loop.results[1], i64), out, at)
