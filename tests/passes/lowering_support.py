@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from tensorc.passes.fuse import Fuse
 
 from tensorc.interp import loops, tensor
 from tensorc.ir.builder import Builder
@@ -21,6 +20,7 @@ from tensorc.ops.dtypes import from_dtype, to_dtype
 from tensorc.passes.bufferize import Bufferize
 from tensorc.passes.check_shapes import CheckShapes
 from tensorc.passes.decompose import Decompose
+from tensorc.passes.fuse import Fuse
 from tensorc.passes.lower_to_loops import LowerToLoops
 from tensorc.passes.specialize import Specialize
 

@@ -106,6 +106,8 @@ class OpDef(OpDefinition):
     the api wraps itself.
     """
     aliases: ClassVar[tuple[str, ...]] = ()
+    data_fault: ClassVar[str | None] = None
+    """Kind of the run-time fault (`ops.faults.FAULTS`) that operand values, not only shapes, can cause."""
     not_differentiable: ClassVar[str | None] = None
     traits: ClassVar[frozenset[Trait]] = frozenset({Trait.PURE})
 

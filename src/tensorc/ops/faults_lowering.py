@@ -10,7 +10,7 @@ from tensorc.ops.loops import memref
 from tensorc.ops.loops.builder import LoopBuilder
 
 ERROR = "error"
-"""`tensorc.kind` of the argument that is the error cell, `memref<4xi64>`: site (0: none), a, b, position."""
+"""`tensorc.kind` of the argument that is the error cell, `memref<4xi64>`: site (0: none), a, b, axis."""
 
 
 def error_cell(b: LoopBuilder) -> Value:
@@ -26,15 +26,15 @@ def error_cell(b: LoopBuilder) -> Value:
     raise ValueError("the function has no error cell")
 
 
-def record(b: LoopBuilder, op: Operation, bad: Value, a: Value, limit: Value, position: Value) -> None:
-    """Where `bad`, note the fault of `op` (`a`, `limit`, `position`: index values) unless one is noted already.
+def record(b: LoopBuilder, op: Operation, bad: Value, a: Value, limit: Value, axis: Value) -> None:
+    """Where `bad`, note the fault of `op` (`a`, `limit`, `axis`: index values) unless one is noted already.
 
-    Call it with positions in ascending order: the first is kept.
+    Call it in row-major order of the positions at fault: the first is kept.
     """
     cell = error_cell(b)
     with b.if_(bad), b.if_(b.cmpi("eq", b.load(cell, [0]), b.constant(0, i64))):
         number = op.attributes["tensorc.site"].value  # type: ignore[attr-defined]
-        values = [b.constant(number, i64), *(b.index_cast(v, i64) for v in (a, limit, position))]
+        values = [b.constant(number, i64), *(b.index_cast(v, i64) for v in (a, limit, axis))]
         for place, value in enumerate(values):
             store = b.create_op(memref.Store, [value, cell, b.index(place)])
             for key, attribute in op.attributes.items() if place == 0 else ():

@@ -12,7 +12,7 @@ from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Attrs
 from tensorc.ir.types import Extent, FloatType, TensorType, Type, f32, f64, i1, i16, i32, i64, ui8
 from tensorc.ir.types import index as index_type
-from tensorc.ops import checks, dtypes, emit, index
+from tensorc.ops import buffer_views, checks, dtypes, emit, index, indexing_lowering
 from tensorc.ops.attrs import AxisAttrs, SliceAttrs, UpdateSliceAttrs
 from tensorc.ops.base import Array, Creator, ErrorSample, Fact, Sample, V, register
 from tensorc.ops.families import Opaque, View, sample_array
@@ -20,6 +20,7 @@ from tensorc.ops.faults import fault
 
 if TYPE_CHECKING:
     from tensorc.ir.builder import Builder
+    from tensorc.ops.loops.builder import LoopBuilder
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,19 @@ class Slice(View):
         return [dx] + [None] * (len(op.operands) - 1)
 
     @classmethod
+    def view(
+        cls,
+        b: LoopBuilder,
+        attrs: Attrs,
+        operands: Sequence[Value],
+        sizes: Sequence[int | Value],
+        shape: Sequence[int | Value],
+    ) -> Value | None:
+        assert isinstance(attrs, SliceAttrs)
+        starts, _ = cls.ranges(operands, attrs)
+        return buffer_views.section(b, operands[0], starts, shape, attrs.steps)
+
+    @classmethod
     def samples(cls) -> Iterable[Sample]:
         for element in dtypes.ALL:
             x = sample_array(cls.name, element, (4, 5))
@@ -253,6 +267,15 @@ class UpdateSlice(Opaque):
         return [dx, du] + [None] * (len(op.operands) - 2)
 
     @classmethod
+    def lower(cls, b: LoopBuilder, op: Operation, types: Sequence[Type]) -> None:
+        attrs = op.attrs
+        assert isinstance(attrs, UpdateSliceAttrs)
+        x, updates, *_, out = op.operands
+        kind = indexing_lowering.element(types[0]) if attrs.add else None
+        starts = cls.starts(op.operands[:-1], attrs)
+        indexing_lowering.update_slice(b, x, updates, starts, out, attrs.steps, kind)
+
+    @classmethod
     def samples(cls) -> Iterable[Sample]:
         for element in dtypes.ALL:
             x, u = sample_array(cls.name, element, (4, 5)), sample_array("u", element, (2, 3))
@@ -343,6 +366,11 @@ class Concatenate(Opaque):
             found.append(emit.slice(b, g, starts, index.extents_of(b, x), (1,) * rank))
             position = index.add(b, position, index.dim(b, x, attrs.axis))
         return found
+
+    @classmethod
+    def lower(cls, b: LoopBuilder, op: Operation, types: Sequence[Type]) -> None:
+        assert isinstance(op.attrs, AxisAttrs)
+        indexing_lowering.concatenate(b, op.operands[:-1], op.operands[-1], op.attrs.axis)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -463,6 +491,7 @@ class Gather(Opaque):
     """
 
     name = "tensorc.gather"
+    data_fault = "gather"
     attrs_type = AxisAttrs
     accepts = dtypes.ALL
 
@@ -496,6 +525,11 @@ class Gather(Opaque):
         return [dx] + [None] * len(indices)
 
     @classmethod
+    def lower(cls, b: LoopBuilder, op: Operation, types: Sequence[Type]) -> None:
+        assert isinstance(op.attrs, AxisAttrs)
+        indexing_lowering.gather(b, op, types, op.attrs.axis)
+
+    @classmethod
     def samples(cls) -> Iterable[Sample]:
         for element in dtypes.ALL:
             yield from _indexed_samples(element, updates=False)
@@ -518,6 +552,7 @@ class _Scatter(Opaque):
     Operands: x, the index arrays, updates.
     """
 
+    data_fault = "gather"
     attrs_type = AxisAttrs
 
     @classmethod
@@ -544,6 +579,19 @@ class _Scatter(Opaque):
             have = index.dim(b, updates, axis)
             found += index.fact(b, "equal", index.compare(b, "eq", extent, have), extent, have, axis)
         return found
+
+    @classmethod
+    def lower(cls, b: LoopBuilder, op: Operation, types: Sequence[Type]) -> None:
+        assert isinstance(op.attrs, AxisAttrs)
+        kind = indexing_lowering.element(types[0])
+        indexing_lowering.scatter(
+            b, op, types, op.attrs.axis, lambda b, old, new: cls.combined(b, kind, old, new)
+        )
+
+    @staticmethod
+    def combined(b: LoopBuilder, kind: ScalarType, old: Value, new: Value) -> Value:
+        """What a place holds after an update, as memory holds it."""
+        raise NotImplementedError
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -589,6 +637,10 @@ class ScatterAdd(_Scatter):
         np.add.at(result, wrapped(cls.name, x.shape, indices, attrs.axis), updates)
         return result
 
+    @staticmethod
+    def combined(b: LoopBuilder, kind: ScalarType, old: Value, new: Value) -> Value:
+        return indexing_lowering.plus(b, kind, old, new)
+
     @classmethod
     def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
         (g,), indices = cotangents, op.operands[1:-1]
@@ -619,6 +671,10 @@ class ScatterSet(_Scatter):
         result = np.array(x, copy=True)
         _assign_in_order(result, attrs.axis, where[attrs.axis :], updates)
         return result
+
+    @staticmethod
+    def combined(b: LoopBuilder, kind: ScalarType, old: Value, new: Value) -> Value:
+        return new
 
     @classmethod
     def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:

@@ -10,12 +10,13 @@ import numpy as np
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Attrs
 from tensorc.ir.types import FloatType, TensorType, Type, f32, f64
-from tensorc.ops import checks, dtypes, emit, index
+from tensorc.ops import checks, dtypes, emit, index, indexing_lowering, matmul_lowering
 from tensorc.ops.base import Creator, ErrorSample, Fact, Sample, V, register
 from tensorc.ops.families import Opaque, sample_array
 
 if TYPE_CHECKING:
     from tensorc.ir.builder import Builder
+    from tensorc.ops.loops.builder import LoopBuilder
 
 
 @register
@@ -83,6 +84,11 @@ class Matmul(Opaque):
     def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
         (x, y), (g,) = op.operands, cotangents
         return emit.matmul(b, g, emit.swap_last(b, y)), emit.matmul(b, emit.swap_last(b, x), g)
+
+    @classmethod
+    def lower(cls, b: LoopBuilder, op: Operation, types: Sequence[Type]) -> None:
+        x, y, out = op.operands
+        matmul_lowering.matmul(b, x, y, out, indexing_lowering.element(types[0]))
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

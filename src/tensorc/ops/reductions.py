@@ -12,7 +12,7 @@ import numpy as np
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Attrs
 from tensorc.ir.types import FloatType, ScalarType, TensorType, Type, f64, i1, i64
-from tensorc.ops import checks, dtypes, emit
+from tensorc.ops import checks, dtypes, emit, indexing_lowering
 from tensorc.ops.attrs import AxesAttrs, AxisAttrs
 from tensorc.ops.base import Creator, ErrorSample, Fact, Sample, V, register
 from tensorc.ops.dtypes import integer_range, is_floating, is_signed_integer, to_dtype
@@ -32,6 +32,7 @@ from tensorc.ops.families import (
 
 if TYPE_CHECKING:
     from tensorc.ir.builder import Builder
+    from tensorc.ops.loops.builder import LoopBuilder
 
 
 @register
@@ -267,6 +268,11 @@ class _Extreme(Opaque):
     def better(s: Any, element: ScalarType, x: Any, best: Any) -> Any:
         """Whether `x` replaces the best so far, on scalars."""
         raise NotImplementedError
+
+    @classmethod
+    def lower(cls, b: LoopBuilder, op: Operation, types: Sequence[Type]) -> None:
+        assert isinstance(op.attrs, AxisAttrs)
+        indexing_lowering.extreme(b, op, types, op.attrs.axis, cls.better)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

@@ -128,7 +128,7 @@ def _number(function: Operation) -> None:
     number = 0
     for op in function.regions[0].block:
         definition = op.definition
-        fault = getattr(definition, "data_fault", None)
+        fault = definition.data_fault if definition is not None and issubclass(definition, OpDef) else None
         if not op.isa(Require) and fault is None:
             continue
         number += 1

@@ -18,7 +18,7 @@ from tensorc.ops import emit
 from tensorc.ops.creation import Constant, Iota
 from tensorc.ops.index import Assume, Require
 from tensorc.ops.loops.builder import LoopBuilder
-from tensorc.ops.views import SumTo
+from tensorc.ops.views import BroadcastTo, SumTo
 from tensorc.passes.check_shapes import check_function
 from tensorc.passes.extents import Extents
 from tensorc.passes.fuse_groups import Group, Grouping, is_pointwise, is_reduction
@@ -57,14 +57,16 @@ def _resolve_sums(function: Operation) -> None:
         found = emit.sum(b, op.operands[0], axes) if axes else op.operands[0]
         kept = [a - lead for a in axes if a >= lead]
         found = emit.expand_dims(b, found, kept) if kept else found
-        for made in _between(op.operands[0], op, found):
+        if found.type != op.result.type:  # known extents stay known
+            found = b.create(BroadcastTo, [found, *op.operands[1:]], op.attrs)[0]
+        for made in _between(op.operands[0], found):
             extents.visit(made)
         op.result.replace_all_uses_with(found)
         op.erase()
 
 
-def _between(source: Value, op: Operation, found: Value) -> list[Operation]:
-    """The ops just made before `op` that lead from `source` to `found`."""
+def _between(source: Value, found: Value) -> list[Operation]:
+    """The ops that lead from `source` to `found`."""
     made: list[Operation] = []
     while found is not source and found.owner is not None:
         made.insert(0, found.owner)

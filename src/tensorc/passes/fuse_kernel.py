@@ -13,7 +13,7 @@ from typing import Final
 
 from tensorc.ir.attributes import ArrayAttr, StringAttr
 from tensorc.ir.core import Block, Operation, Region, Value
-from tensorc.ir.types import IntegerType, ScalarType, TensorType, i64, index
+from tensorc.ir.types import IntegerType, ScalarType, i64, index
 from tensorc.ops.attrs import ConstantAttrs, IotaAttrs
 from tensorc.ops.creation import Constant, Iota
 from tensorc.ops.families import Pointwise, Reduction
@@ -223,7 +223,7 @@ class _Emission:
         self._collect()
         operands = [*extents, *self.externals]
         region = Region([Block([v.type for v in operands])])
-        types = [w_type(w, op.result) for op in w.outputs]
+        types = [op.result.type for op in w.outputs]
         attrs = KernelAttrs(w.outer)
         kernel = b.create_op(Kernel, operands, attrs, results=types, regions=[region])
         self.args = region.block.args
@@ -249,7 +249,7 @@ class _Emission:
         extents = list(self.args[:rank])
         maps = [*body.maps, *(self._result_map(op) for op in stage.results)]
         combiners = ArrayAttr(tuple(StringAttr(combiner(op)) for op in stage.results))
-        types = [w_type(w, op.result) for op in stage.results]
+        types = [op.result.type for op in stage.results]
         attrs = GenericAttrs(rank, tuple(maps), combiners)
         made = b.create_op(Generic, [*extents, *body.operands], attrs, results=types, regions=[body.region])
         for op, value in zip(stage.results, made.results, strict=True):
@@ -260,12 +260,6 @@ class _Emission:
 
     def external(self, root: Value) -> Value:
         return self.args[len(self.w.order) + self.externals[root]]
-
-
-def w_type(w: KernelWriter, value: Value) -> TensorType:
-    """A result's type, with every extent that is known."""
-    shape = tuple(e if isinstance(e, int) else None for e in w.extents.of(value))
-    return TensorType(shape, shaped(value).element)
 
 
 def combiner(op: Operation) -> str:

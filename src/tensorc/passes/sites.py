@@ -5,8 +5,8 @@ A site is numbered once, on the tensor level (`check-shapes`), and keeps its num
 location on the loop-level store that records the fault, so that `collect` works on the module at every level.
 `@f` and `@f_shapes` share numbers.
 
-The error cell is `[site, a, b, position]`: `a` and `b` as `ops/faults.py` words them for the kind, `position`
-the smallest flat index at fault of a data-dependent site (0 for shape facts).
+The error cell is `[site, a, b, axis]`: `a` and `b` as `ops/faults.py` words them for the kind. A site that
+depends on data records its first fault in row-major order of the indices; the first site in program order wins.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class Site:
     types: tuple[Type, ...]
     location: Location
 
-    def error(self, a: int, b: int) -> TensorcError:
-        """The error of a failed check, from the two values of the error cell."""
-        return fault(self.kind, self.op, a, b, self.axis).at(self.location)
+    def error(self, a: int, b: int, axis: int = -1) -> TensorcError:
+        """The error of a failed check, from the values of the error cell."""
+        return fault(self.kind, self.op, a, b, axis if axis >= 0 else self.axis).at(self.location)
 
 
 def collect(module: Operation) -> list[Site]:
@@ -86,3 +86,9 @@ def number_of(op: Operation) -> int:
     attribute = op.attributes[SITE]
     assert isinstance(attribute, IntegerAttr)
     return attribute.value
+
+
+def axis_of(op: Operation) -> int:
+    """The axis a site is about, -1 for none."""
+    attribute = op.attributes.get(_AXIS)
+    return attribute.value if isinstance(attribute, IntegerAttr) else -1

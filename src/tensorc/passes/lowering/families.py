@@ -11,8 +11,8 @@ from tensorc.ops.families import Pointwise, Reduction, axes_of
 from tensorc.ops.kernel import Generic, GenericAttrs, KernelAttrs, combiner_names, stages
 from tensorc.ops.loops.arith import Constant
 from tensorc.ops.loops.memref import ReinterpretCast, view_parts
-from tensorc.passes.lowering.kernel import Body, Earlier, Result, Space, Stage, emit_kernel
 from tensorc.passes.fuse_kernel import count
+from tensorc.passes.lowering.kernel import Body, Earlier, Result, Space, Stage, emit_kernel
 from tensorc.passes.lowering.nest import Access, Index, Lowerer, nest, store
 from tensorc.passes.lowering.sums import Combiner, reduction_for
 
@@ -163,9 +163,8 @@ def _body(stage: Operation, rank: int) -> Body:
     block = stage.regions[0].block
 
     def body(b: Lowerer, indices: Sequence[Index], xs: Sequence[Value]) -> list[Value]:
-        used = [
-            b.index(i) if a.has_uses else b.index(0) for i, a in zip(indices, block.args[:rank], strict=False)
-        ]
+        # Merged axes leave fewer indices, but only where no body uses them.
+        used = [b.index(indices[k] if arg.has_uses else 0) for k, arg in enumerate(block.args[:rank])]
         return clone_into(block, [*used, *xs], b.block, b.anchor)
 
     return body
