@@ -170,6 +170,9 @@ class CudaEmitter(Emitter):
 
     # functions
 
+    def loop_note(self, length: int) -> str:
+        return ""
+
     def declaration_flags(self, pure: bool) -> str:
         return " nounwind readnone" if pure else " nounwind"
 

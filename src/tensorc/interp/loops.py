@@ -359,6 +359,14 @@ _PLAIN: dict[Callable[..., Any], Callable[..., Any]] = {
 """NumPy functions whose Python operator does the same on NumPy scalars, several times faster."""
 
 
+_COMPARE: dict[str, Callable[..., Any]] = {
+    **{"eq": operator.eq, "slt": operator.lt, "sle": operator.le, "sgt": operator.gt, "sge": operator.ge},
+    **{"oeq": operator.eq, "olt": operator.lt, "ole": operator.le, "ogt": operator.gt, "oge": operator.ge},
+    **{"ne": operator.ne, "une": operator.ne},
+}
+"""Predicates that Python's operators have too: false on NaN, and `!=` true."""
+
+
 def _scalar(p: Program, op: Operation, definition: type[ScalarOp]) -> Instruction:
     if definition is arith.Constant:
         return _constant(p, op)
@@ -379,6 +387,12 @@ def _scalar(p: Program, op: Operation, definition: type[ScalarOp]) -> Instructio
 def _function(op: Operation, definition: type[ScalarOp]) -> Callable[..., Any]:
     """The op as a function of its operands alone."""
     kind, attrs = op.result.type, op.attrs
+    if definition is arith.Select:
+        return lambda condition, yes, no: yes if condition else no
+    if isinstance(attrs, arith.PredicateAttrs) and op.operands[0].type != i1:
+        plain_word = _COMPARE.get(definition.predicate_name(attrs))  # type: ignore[attr-defined]
+        if plain_word is not None:
+            return plain_word
     same = issubclass(definition, FloatOp) or (issubclass(definition, SignedOp) and kind != i1)
     if (
         same
