@@ -11,9 +11,8 @@ written, a use after `memref.dealloc`, a leak, and any op whose result would be 
 
 from __future__ import annotations
 
-import itertools
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -282,11 +281,14 @@ class Program:
         lowers, uppers, steps = (
             self.slots(op.operands[part * rank : (part + 1) * rank]) for part in range(3)
         )
+        slots = list(zip(lowers, uppers, steps, strict=True))
         ivs, points = self.slots(block.args), self.spare()
 
         def start(frame: Frame) -> None:
-            bounds = zip(lowers, uppers, steps, strict=True)
-            frame[points] = itertools.product(*[range(frame[a], frame[b], frame[c]) for a, b, c in bounds])
+            bounds = [(int(frame[a]), int(frame[b]), int(frame[c])) for a, b, c in slots]
+            if any(step <= 0 for _, _, step in bounds):
+                raise LoopError(f"scf.parallel with steps {[step for _, _, step in bounds]}", op)
+            frame[points] = _lattice([range(*bound) for bound in bounds])
 
         self.append(start)
         head = self.append(lambda frame: None)
@@ -332,6 +334,22 @@ class Program:
             return end
 
         self.code[head] = launch
+
+
+def _lattice(axes: Sequence[range]) -> Iterator[tuple[int, ...]]:
+    """Row-major points of a product of ranges, one at a time: `itertools.product` would store every range."""
+    if not all(axes):
+        return
+    point = [axis.start for axis in axes]
+    while True:
+        yield tuple(point)
+        for k in reversed(range(len(axes))):
+            point[k] += axes[k].step
+            if point[k] < axes[k].stop:
+                break
+            point[k] = axes[k].start
+        else:
+            return
 
 
 _REGION_OPS: dict[type[OpDefinition] | None, str] = {
