@@ -37,8 +37,8 @@ def parameter_name(function: Operation, number: int) -> str:
 
 
 def bind(function: Operation, types: Sequence[Type], given: Sequence[Any]) -> list[Any]:
-    """One array for each of the first `len(types)` parameters: the given ones in order, and for constants what
-    the file holds (unless the caller gives all).
+    """One array for each of the first `len(types)` parameters: the given ones in order; for constants what
+    the file holds, unless the caller gives all.
 
     Raises TensorcTypeError for a wrong number.
     """

@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
         "run",
         help="run a function of a file on arrays",
         description=(
-            "Run a function on .npy arrays and print its results. Tensor functions are compiled or interpreted; "
+            "Run a function on .npy arrays and print its results. Tensor functions are compiled; "
             "loop-level ones run in the interpreter, which checks every access."
         ),
         allow_abbrev=False,
