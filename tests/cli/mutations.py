@@ -1,4 +1,4 @@
-"""Damaging IR text: byte flips, deletions, duplications, swapped and borrowed tokens, hostile numbers, truncation."""
+"""Damaging IR text: byte flips, deletions, duplications, borrowed tokens, hostile numbers, truncation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from random import Random
 
 _TOKEN = re.compile(rb'"[^"\n]*"|[%^@#!]?[A-Za-z0-9_$.]+|->|[^\sA-Za-z0-9]')
 _NUMBER = re.compile(rb"(?<![A-Za-z_%])-?\d+")
-_HOSTILE = (b"0", b"-1", b"1", b"2", b"7", b"64", b"-9223372036854775808", b"9223372036854775807", b"99999999999999999999")
+_HOSTILE = (
+    b"0",
+    b"-1",
+    b"1",
+    b"2",
+    b"7",
+    b"64",
+    b"-9223372036854775808",
+    b"9223372036854775807",
+    b"99999999999999999999",
+)
 # Extents between these would not fail at once, and eat the memory of the machine.
 _SMALL, _HUGE = 10**6, 2**45
 
@@ -88,4 +98,17 @@ def _type(data: bytes, random: Random) -> bytes:
     return data.replace(old, new, random.choice((-1, 1, 3)))
 
 
-_MUTATIONS = (_flip, _delete, _duplicate, _truncate, _line, _line, _borrow, _borrow, _borrow, _number, _number, _type)
+_MUTATIONS = (
+    _flip,
+    _delete,
+    _duplicate,
+    _truncate,
+    _line,
+    _line,
+    _borrow,
+    _borrow,
+    _borrow,
+    _number,
+    _number,
+    _type,
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 
 from tensorc.cli import main
+
+_USAGE = re.compile(r"tensorc( \w+)?: error: ")
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Outcome:
 
     def diagnostics(self) -> list[str]:
         """First lines of the diagnostics on stderr."""
-        return [line for line in self.err.splitlines() if line.startswith("error[") or ": error: " in line]
+        return [line for line in self.err.splitlines() if line.startswith("error[") or _USAGE.match(line)]
 
 
 def call(*argv: str, stdin: bytes = b"") -> Outcome:
@@ -55,24 +58,28 @@ ELEMENTWISE = """\
 ^bb0(%x: tensor<?x3xf64>, %y: tensor<?x3xf64>):
   %one = "tensorc.constant"() {value = dense<[1.0, 0.5, -2.0]> : tensor<3xf64>} : () -> tensor<3xf64>
   %n = "tensorc.dim"(%x) {axis = 0 : i64} : (tensor<?x3xf64>) -> index
-  %w = "tensorc.broadcast_to"(%one, %n) {shape = array<i64: -1, 3>} : (tensor<3xf64>, index) -> tensor<?x3xf64>
+  %w = "tensorc.broadcast_to"(%one, %n) {shape = array<i64: -1, 3>}
+    : (tensor<3xf64>, index) -> tensor<?x3xf64>
   %s = "tensorc.mul"(%x, %w) : (tensor<?x3xf64>, tensor<?x3xf64>) -> tensor<?x3xf64>
   %t = "tensorc.tanh"(%s) : (tensor<?x3xf64>) -> tensor<?x3xf64>
   %u = "tensorc.add"(%t, %y) : (tensor<?x3xf64>, tensor<?x3xf64>) -> tensor<?x3xf64>
   %v = "tensorc.sum"(%u) {axes = array<i64: 1>} : (tensor<?x3xf64>) -> tensor<?xf64>
   "func.return"(%u, %v) : (tensor<?x3xf64>, tensor<?xf64>) -> ()
-}) {sym_name = "main", function_type = (tensor<?x3xf64>, tensor<?x3xf64>) -> (tensor<?x3xf64>, tensor<?xf64>)} : () -> ()
+}) {sym_name = "main", function_type =
+  (tensor<?x3xf64>, tensor<?x3xf64>) -> (tensor<?x3xf64>, tensor<?xf64>)} : () -> ()
 """
 
 SOFTMAX = """\
 "func.func"() ({
 ^bb0(%x: tensor<4x3xf32>, %w: tensor<3x5xf32>, %i: tensor<2xi64>):
   %p = "tensorc.matmul"(%x, %w) : (tensor<4x3xf32>, tensor<3x5xf32>) -> tensor<4x5xf32>
-  %q = "tensorc.softmax"(%p) {axis = 1 : i64} : (tensor<4x5xf32>) -> tensor<4x5xf32>
-  %t = "tensorc.transpose"(%q) {permutation = array<i64: 1, 0>} : (tensor<4x5xf32>) -> tensor<5x4xf32>
+  %q = "tensorc.softmax"(%p) {axes = array<i64: 1>} : (tensor<4x5xf32>) -> tensor<4x5xf32>
+  %t = "tensorc.transpose"(%q) {perm = array<i64: 1, 0>} : (tensor<4x5xf32>) -> tensor<5x4xf32>
   %m = "tensorc.argmax"(%t) {axis = 0 : i64} : (tensor<5x4xf32>) -> tensor<4xi64>
-  "func.return"(%t, %m) : (tensor<5x4xf32>, tensor<4xi64>) -> ()
-}) {sym_name = "main", function_type = (tensor<4x3xf32>, tensor<3x5xf32>, tensor<2xi64>) -> (tensor<5x4xf32>, tensor<4xi64>)} : () -> ()
+  %g = "tensorc.gather"(%t, %i) {axis = 0 : i64} : (tensor<5x4xf32>, tensor<2xi64>) -> tensor<2x4xf32>
+  "func.return"(%g, %m) : (tensor<2x4xf32>, tensor<4xi64>) -> ()
+}) {sym_name = "main", function_type =
+  (tensor<4x3xf32>, tensor<3x5xf32>, tensor<2xi64>) -> (tensor<2x4xf32>, tensor<4xi64>)} : () -> ()
 """
 
 INTEGERS = """\
@@ -85,12 +92,14 @@ INTEGERS = """\
     %c = "tensorc.where"(%b, %q, %r) : (tensor<?xi1>, tensor<?xi32>, tensor<?xi32>) -> tensor<?xi32>
     %e = "tensorc.max"(%c) {axes = array<i64: 0>} : (tensor<?xi32>) -> tensor<i32>
     "func.return"(%c, %e) : (tensor<?xi32>, tensor<i32>) -> ()
-  }) {sym_name = "main", function_type = (tensor<?xi32>, tensor<?xi32>) -> (tensor<?xi32>, tensor<i32>)} : () -> ()
+  }) {sym_name = "main", function_type =
+  (tensor<?xi32>, tensor<?xi32>) -> (tensor<?xi32>, tensor<i32>)} : () -> ()
   "func.func"() ({
   ^bb0(%x: tensor<?xi32>, %y: tensor<?xi32>):
     %s = "tensorc.left_shift"(%x, %y) : (tensor<?xi32>, tensor<?xi32>) -> tensor<?xi32>
     "func.return"(%s) : (tensor<?xi32>) -> ()
-  }) {sym_name = "shift", sym_visibility = "private", function_type = (tensor<?xi32>, tensor<?xi32>) -> tensor<?xi32>} : () -> ()
+  }) {sym_name = "shift", sym_visibility = "private", function_type =
+  (tensor<?xi32>, tensor<?xi32>) -> tensor<?xi32>} : () -> ()
 }) : () -> ()
 """
 
@@ -107,3 +116,18 @@ def arguments(name: str) -> list[np.ndarray]:
         return [a.astype(np.float32), b.astype(np.float32), np.array([1, 0])]
     least = np.iinfo(np.int32).min
     return [np.array([7, -7, least, 5, 0], np.int32), np.array([2, 2, -1, 0, 40], np.int32)]
+
+
+COUNT_LINES = 3000
+
+
+def chain(count: int) -> str:
+    """`count` dependent ops in one function."""
+    lines = ['"func.func"() ({', "^bb0(%v0: tensor<?xf64>):"]
+    lines += [f'  %v{k + 1} = "tensorc.neg"(%v{k}) : (tensor<?xf64>) -> tensor<?xf64>' for k in range(count)]
+    lines.append(f'  "func.return"(%v{count}) : (tensor<?xf64>) -> ()')
+    return (
+        "\n".join(lines)
+        + '\n}) {sym_name = "main", function_type =
+  (tensor<?xf64>) -> tensor<?xf64>} : () -> ()\n'
+    )

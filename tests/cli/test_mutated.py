@@ -1,5 +1,5 @@
-"""Damaged text never ends in a traceback, a crash, a hang or two diagnostics: `opt` and `run` say what is wrong or do
-their work.
+"""Damaged text never ends in a traceback, a crash, a hang or two diagnostics: `opt` and `run` say what is
+wrong or do their work.
 """
 
 from __future__ import annotations
@@ -18,9 +18,19 @@ import pytest
 from tests.cli.mutations import mutate
 from tests.cli.support import PROGRAMS, Outcome, arguments, call
 
-LEVELS = {"tensor": "", "fused": "canonicalize,decompose,canonicalize,fuse", "loops": "O0", "fast-loops": "O2"}
+LEVELS = {
+    "tensor": "",
+    "fused": "canonicalize,decompose,canonicalize,fuse",
+    "loops": "O0",
+    "fast-loops": "O2",
+}
 PIPELINES = ("canonicalize,cse,dce", "stabilise,canonicalize", "O0", "O2", "")
-MODES = {"tensor": ("interp", "O0", "fast"), "fused": ("interp", "O1"), "loops": ("interp",), "fast-loops": ("interp",)}
+MODES = {
+    "tensor": ("interp", "O0", "fast"),
+    "fused": ("interp", "O1"),
+    "loops": ("interp",),
+    "fast-loops": ("interp",),
+}
 PER_CASE = 42  # 3 programs at 4 levels: 504 files
 SLOWEST = 120
 MOST_STEPS = "20000"
@@ -48,7 +58,9 @@ def _bounded() -> Iterator[None]:
 
     limits = resource.getrlimit(resource.RLIMIT_AS)
     previous = signal.signal(signal.SIGALRM, late)
-    in_use = int(Path("/proc/self/statm").read_text().split()[0]) * 4096 if Path("/proc").exists() else 1 << 33
+    in_use = (
+        int(Path("/proc/self/statm").read_text().split()[0]) * 4096 if Path("/proc").exists() else 1 << 33
+    )
     resource.setrlimit(resource.RLIMIT_AS, (in_use + (6 << 30), limits[1]))
     signal.alarm(SLOWEST)
     yield
@@ -98,7 +110,9 @@ def _check_opt(path: Path, passes: str, what: str) -> bool:
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_undamaged_files_run(name: str, level: str, dumps: dict[tuple[str, str], str], tmp_path: Path) -> None:
+def test_undamaged_files_run(
+    name: str, level: str, dumps: dict[tuple[str, str], str], tmp_path: Path
+) -> None:
     path = tmp_path / "whole.mlir"
     path.write_text(dumps[name, level])
     args = []
@@ -120,7 +134,12 @@ def test_a_few_in_processes_of_their_own(dumps: dict[tuple[str, str], str], root
     for (name, level), text in list(dumps.items())[::3]:
         command = [sys.executable, "-m", "tensorc", "opt", "-", "-p", "O0"]
         done = subprocess.run(
-            command, input=mutate(text, random), capture_output=True, cwd=root / "src", timeout=SLOWEST, check=False
+            command,
+            input=mutate(text, random),
+            capture_output=True,
+            cwd=root / "src",
+            timeout=SLOWEST,
+            check=False,
         )
         judge(Outcome(done.returncode, done.stdout.decode(), done.stderr.decode()), f"{name}, {level}")
 

@@ -70,6 +70,7 @@ def optimise(options: argparse.Namespace) -> int:
         verify_each=options.verify_each,
         print_after_all=options.print_after_all,
         bisect_limit=options.bisect_limit,
+        write=sys.stderr.write,
     )
     report = manager.run(module, passes, how)
     if passes and not options.verify_each:

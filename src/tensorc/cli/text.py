@@ -105,8 +105,9 @@ def entry_function(module: Operation, name: str | None, file: str) -> Operation:
     from tensorc.ir.builtin import functions, symbol_name
 
     bodies = {symbol_name(f) or "": f for f in functions(module) if f.regions[0].blocks}
-    known = f"it has {', '.join('@' + n for n in bodies)}" if bodies else "it has none with a body"
+    known = ", ".join(f"@{n}" for n in bodies)
     wanted = name or ("main" if "main" in bodies or len(bodies) != 1 else next(iter(bodies)))
     if wanted not in bodies:
-        raise wrong_file(f"{shown(file)} has no function @{wanted}", f"{known}; name one of them")
+        help = f"it has {known}; name one of them" if bodies else "it has no function with a body at all"
+        raise wrong_file(f"{shown(file)} has no function @{wanted}", help)
     return bodies[wanted]
