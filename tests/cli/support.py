@@ -126,8 +126,5 @@ def chain(count: int) -> str:
     lines = ['"func.func"() ({', "^bb0(%v0: tensor<?xf64>):"]
     lines += [f'  %v{k + 1} = "tensorc.neg"(%v{k}) : (tensor<?xf64>) -> tensor<?xf64>' for k in range(count)]
     lines.append(f'  "func.return"(%v{count}) : (tensor<?xf64>) -> ()')
-    return (
-        "\n".join(lines)
-        + '\n}) {sym_name = "main", function_type =
-  (tensor<?xf64>) -> tensor<?xf64>} : () -> ()\n'
-    )
+    lines.append('}) {sym_name = "main", function_type = (tensor<?xf64>) -> tensor<?xf64>} : () -> ()')
+    return "\n".join(lines) + "\n"
