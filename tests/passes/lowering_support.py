@@ -24,8 +24,8 @@ from tensorc.passes.fuse import Fuse
 from tensorc.passes.lower_to_loops import LowerToLoops
 from tensorc.passes.specialize import Specialize
 
-GENERIC = (Decompose(), CheckShapes(), Bufferize(), LowerToLoops())
-FUSED = (Decompose(), CheckShapes(), Fuse(), Bufferize(), LowerToLoops())
+GENERIC = (CheckShapes(), Decompose(), Bufferize(), LowerToLoops())
+FUSED = (CheckShapes(), Decompose(), Fuse(), Bufferize(), LowerToLoops())
 FAST = (Specialize(), *FUSED)
 PIPELINES = {"generic": GENERIC, "fused": FUSED, "fast": FAST}
 

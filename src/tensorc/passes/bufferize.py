@@ -26,7 +26,7 @@ from tensorc.ops.loops import arith, memref
 from tensorc.ops.loops.builder import Branch, LoopBuilder
 from tensorc.passes import sites
 from tensorc.passes.buffers import Plan, Slot, is_view, plan
-from tensorc.passes.check_shapes import CHECKED, check_function
+from tensorc.passes.check_shapes import check_function
 from tensorc.passes.extents import Extent, Extents
 from tensorc.passes.specialize import CONTIGUOUS
 
@@ -49,8 +49,7 @@ class Bufferize:
 
 
 def _bufferize(module: Operation, function: Operation) -> None:
-    if CHECKED not in function.attributes:
-        check_function(function)
+    check_function(function)
     extents = Extents(function)
     extents.visit_all()
     ops = list(body(function))
@@ -151,7 +150,7 @@ class _Writer:
                 f"{name}", types, [i32], [*given, *roles, error_attrs], location=self.function.location
             )
         for key, value in self.function.attributes.items():
-            if "." in key and key != CHECKED and not isinstance(value, DictAttr):
+            if "." in key and not isinstance(value, DictAttr):
                 new.set_attribute(key, value)
         new.set_attribute(BUFFERS, UnitAttr())
         return new

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tensorc.ir.attributes import IntegerAttr, UnitAttr
+from tensorc.ir.attributes import IntegerAttr
 from tensorc.ir.builder import Builder
 from tensorc.ir.builtin import functions
 from tensorc.ir.core import Operation, Value
@@ -22,9 +22,6 @@ from tensorc.ops.loops import arith
 from tensorc.passes import sites
 from tensorc.passes.extents import ExtentBuilder, Extents
 
-CHECKED = "tensorc.checked"
-
-
 @dataclass(frozen=True)
 class CheckShapes:
     """Explicit, deduplicated, numbered run-time checks."""
@@ -33,11 +30,12 @@ class CheckShapes:
 
     def run(self, module: Operation) -> None:
         for function in functions(module):
-            if function.regions[0].blocks and CHECKED not in function.attributes:
+            if function.regions[0].blocks:
                 check_function(function)
 
 
 def check_function(function: Operation) -> None:
+    """Add what is missing; a function that has all its checks stays as it is."""
     extents = Extents(function)
     _declared(function, extents)
     for op in list(extents.block):
@@ -50,7 +48,6 @@ def check_function(function: Operation) -> None:
             extents.visit(op)
     _drop_unused(function)
     _number(function)
-    function.set_attribute(CHECKED, UnitAttr())
 
 
 def _declared(function: Operation, extents: Extents) -> None:
@@ -124,9 +121,12 @@ def _drop_unused(function: Operation) -> None:
 
 
 def _number(function: Operation) -> None:
-    """Sites from 1 in program order."""
-    number = 0
-    for op in function.regions[0].block:
+    """Sites from 1 in program order; those that have a number keep it."""
+    block = function.regions[0].block
+    number = max((sites.number_of(op) for op in block if sites.SITE in op.attributes), default=0)
+    for op in block:
+        if sites.SITE in op.attributes:
+            continue
         definition = op.definition
         fault = definition.data_fault if definition is not None and issubclass(definition, OpDef) else None
         if not op.isa(Require) and fault is None:

@@ -16,7 +16,7 @@ from tensorc.ir.builtin import arg_attributes, body
 from tensorc.ir.core import BlockArgument, Operation, OpResult, Value
 from tensorc.ir.definition import NO_ATTRS, Attrs, OpDefinition, Trait
 from tensorc.ir.location import Location
-from tensorc.ir.types import TensorType, index
+from tensorc.ir.types import TensorType, i1, index
 from tensorc.ops.attrs import AxisAttrs
 from tensorc.ops.base import OpDef
 from tensorc.ops.index import Assume, Dim, Require, ToIndex
@@ -25,6 +25,7 @@ from tensorc.ops.loops.arith import CmpI, Constant, PredicateAttrs
 
 Extent = int | Value
 Shape = tuple[Extent, ...]
+_SCALARS = (index, i1)
 
 
 class Extents:
@@ -38,6 +39,7 @@ class Extents:
         self._constants: dict[Value, int] = {}
         self._order: dict[Value, int] = {}
         self._late: set[Value] = set()
+        self._held: set[Value] = set()
         first = self.block.first
         assert first is not None
         self._entry = Builder(self.block, first, function.location)
@@ -107,12 +109,15 @@ class Extents:
 
         Not if it depends on data: such a check stands behind computations, for which it does not hold yet.
         """
+        self._held.add(condition)
         pair = compared(condition)
         if pair is not None and not any(v in self._late for v in pair):
             self._equate(*pair)
 
     def holds(self, condition: Value) -> bool:
         """Whether a condition is known to hold."""
+        if condition in self._held:
+            return True
         constant = condition.defining(Constant)
         if constant is not None:
             return constant.attributes["value"] == BoolAttr(True)
@@ -186,7 +191,7 @@ class Extents:
 
     def _number(self, op: Operation) -> None:
         """Enter a pure index op into the numbering; a `dim` or a repetition is replaced by what is known."""
-        if len(op.results) != 1 or op.result.type != index:
+        if len(op.results) != 1 or op.result.type not in _SCALARS:
             return
         self._rank(op.result)
         if op.isa(Constant):
@@ -197,7 +202,7 @@ class Extents:
         if op.isa(Dim):
             self._replace_dim(op)
             return
-        if not op.has_trait(Trait.PURE) or op.regions:
+        if not op.has_trait(Trait.PURE) or any(v.type not in _SCALARS for v in op.operands):
             return
         found = self._numbers.setdefault(self.key(op.definition, op.operands, op.attrs), op.result)
         if found is not op.result:
@@ -245,7 +250,7 @@ class ExtentBuilder(Builder):
         if definition is Dim:
             assert isinstance(attrs, AxisAttrs)
             return (self._extents.value(self._extents.of(operands[0])[attrs.axis], _plain(self)),)
-        if definition is Constant or any(v.type != index for v in operands):
+        if definition is Constant or any(v.type not in _SCALARS for v in operands):
             made = super().create(definition, operands, attrs)
             if definition is Constant and isinstance(attrs.value, IntegerAttr):  # type: ignore[attr-defined]
                 self._extents._constants[made[0]] = attrs.value.value  # type: ignore[attr-defined]

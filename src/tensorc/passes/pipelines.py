@@ -25,6 +25,7 @@ PASSES: Final = {
     "stabilise": "tensorc.passes.stabilise:Stabilise",
     "autodiff": "tensorc.passes.autodiff:Autodiff",
     "specialize": "tensorc.passes.specialize:Specialize",
+    "check-shapes": "tensorc.passes.check_shapes:CheckShapes",
     "decompose": "tensorc.passes.decompose:Decompose",
     # L0 -> L1 -> L2
     "fuse": "tensorc.passes.fuse:Fuse",
@@ -51,6 +52,7 @@ _NUMBERS = (
 
 # Loops as they come: every op its own loop nest, any strides, extents of 1 found at run time.
 _PLAIN = (
+    "check-shapes,"  # every fact about extents that must hold at run time, once, with a number
     "decompose,"  # softmax, logsumexp, mean: their definitions
     "bufferize,"  # tensors become buffers, results are written in place; every op is told where to write
     "lower-to-loops,"  # scf.for, memref.load, arith, math
@@ -59,6 +61,7 @@ _PLAIN = (
 
 # The same with kernels.
 _FUSED = (
+    "check-shapes,"
     "decompose,"
     "canonicalize,"
     "fuse,"  # elementwise chains, reductions and what consumes them become kernels with stages
