@@ -1,0 +1,1 @@
+"""L2 loops to machine code in this process; see README.md."""

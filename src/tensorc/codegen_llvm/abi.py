@@ -1,0 +1,94 @@
+"""What a compiled function takes and gives: plain data, shared by the entry, the api and the embedding.
+
+A call passes arrays in the order inputs, cells (shared variables), constants, and gets outputs in the order
+user outputs, then one new value per update. Every array travels as a pointer to an MLIR strided-memref
+descriptor (`_mlir_ciface_` convention).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+OK, FAILED, ASSUMPTION, NO_MEMORY = 0, 1, 2, 3
+"""What a body returns: done; an error is recorded in the error cell; an assumption of this specialised body
+does not hold and nothing was written; memory ran out and the body has freed what it held.
+"""
+
+ERROR_CELL = ("site", "index", "value", "extra")
+
+ResultForm = Literal["none", "one", "tuple", "list"]
+
+
+@dataclass(frozen=True, slots=True)
+class ArraySpec:
+    """One array: its dtype, an extent (or None for any) for every axis, and a name for messages.
+
+    Raises TypeError for a dtype machine code cannot hold, ValueError for a negative extent.
+    """
+
+    dtype: np.dtype[Any]
+    shape: tuple[int | None, ...]
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        dtype = np.dtype(self.dtype)
+        if dtype.kind not in "biufc" or dtype.itemsize not in (1, 2, 4, 8, 16) or dtype.char in "gG":
+            raise TypeError(f"{self.name or 'array'}: {dtype} has no native form")
+        if any(n is not None and n < 0 for n in self.shape):
+            raise ValueError(f"{self.name or 'array'}: negative extent in {self.shape}")
+        object.__setattr__(self, "dtype", np.dtype(dtype.type))
+        object.__setattr__(self, "shape", tuple(self.shape))
+
+    @property
+    def rank(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def descriptor_bytes(self) -> int:
+        """The size of this array's memref descriptor."""
+        return 24 + 16 * self.rank
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """All arrays of one function. `updates` pairs a cell's index with the index of the output that becomes
+    its new value; these outputs come last. `result` is the form in which the other outputs are returned.
+    Raises ValueError if the parts do not fit together.
+    """
+
+    inputs: tuple[ArraySpec, ...]
+    outputs: tuple[ArraySpec, ...]
+    cells: tuple[ArraySpec, ...] = ()
+    constants: tuple[ArraySpec, ...] = ()
+    updates: tuple[tuple[int, int], ...] = ()
+    result: ResultForm = "tuple"
+
+    def __post_init__(self) -> None:
+        targets = [cell for cell, _ in self.updates]
+        if len(set(targets)) != len(targets) or any(not 0 <= c < len(self.cells) for c in targets):
+            raise ValueError(f"updates {self.updates} do not name distinct cells of {len(self.cells)}")
+        last = range(self.results, len(self.outputs))
+        if sorted(out for _, out in self.updates) != list(last):
+            raise ValueError(f"updates {self.updates} must use each of the last outputs {list(last)} once")
+        for cell, out in self.updates:
+            old, new = self.cells[cell], self.outputs[out]
+            if old.dtype != new.dtype or old.rank != new.rank:
+                raise ValueError(
+                    f"the update of {old.name or cell} changes its dtype or rank: {old} to {new}"
+                )
+        if {"none": 0, "one": 1}.get(self.result, self.results) != self.results:
+            raise ValueError(f"result form {self.result!r} does not fit {self.results} outputs")
+
+    @property
+    def results(self) -> int:
+        """How many outputs go to the caller."""
+        return len(self.outputs) - len(self.updates)
+
+    @property
+    def arguments(self) -> tuple[ArraySpec, ...]:
+        """Everything the body reads, in order."""
+        return self.inputs + self.cells + self.constants

@@ -1,0 +1,497 @@
+; The native entry: what CPython calls when a compiled function is called. Compiled once a process, shared by
+; all functions.
+;
+; One call goes: lock cells -> describe inputs and cells as memrefs -> pick a body -> shape function -> allocate
+; outputs -> body -> commit updates -> build the result. Everything a call needs lives in its own frame on the
+; stack, so the entry is re-entrant. Whatever is not in native form (see @native_form) goes to the function's
+; Python slow path, which converts and calls back. This file is what every call runs; entry_rare.ll has the rest,
+; which is compiled without optimising, because that takes a fifth of the time.
+;
+; The files are LLVM IR with three abbreviations, expanded by entry.py:
+;     %x = get TYPE, %base, FIELD        load the field at byte offset FIELD of %base
+;     put TYPE %x, %base, FIELD          store to it
+;     text @name = "..."                 a zero-terminated string
+; and $NAME for a number. Names of fields and numbers come from entry_layout.py, which measures them on live objects
+; where CPython or NumPy own them.
+
+@tensorc_ndarray_type = external global i8
+@_Py_NoneStruct = external global i8
+@PyExc_TypeError = external global ptr
+@PyExc_SystemError = external global ptr
+
+declare void @Py_IncRef(ptr)
+declare ptr @PyErr_NoMemory()
+declare ptr @PyErr_Format(ptr, ptr, ...)
+declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
+declare ptr @PyEval_SaveThread()
+declare void @PyEval_RestoreThread(ptr)
+declare ptr @tensorc_np_NewFromDescr(ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)
+declare i64 @llvm.umin.i64(i64, i64)
+declare i64 @llvm.uadd.sat.i64(i64, i64)
+
+; In entry_rare.ll.
+declare void @entry_lock(ptr)
+declare void @entry_leave(ptr, ptr, i64)
+declare i64 @entry_bind_cells(ptr, ptr, ptr, ptr)
+declare void @entry_bind_constants(ptr, ptr)
+declare i1 @entry_commit(ptr, ptr, ptr)
+declare ptr @entry_collect(ptr, ptr)
+declare void @entry_hold(ptr, i64)
+declare void @entry_drop(ptr, i64)
+declare void @entry_report(ptr, i32, ptr)
+declare i1 @entry_generic(ptr, ptr, ptr, ptr)
+declare ptr @tensorc_alloc(i64)
+declare void @tensorc_free(ptr)
+
+text @text.released = "this compiled function has been taken apart by gc"
+text @text.foreign = "%s: an argument or shared variable is not an array in native form (%zd arguments)"
+
+; --------------------------------------------------------------------------------------------- descriptors
+
+; Fill %desc from the ndarray %obj if it is in the native form that %spec asks for: exactly numpy.ndarray, the dtype's own
+; singleton, the rank, the static extents, aligned, strides whole elements. Returns -1 if it is not, else
+; 2 * bytes + (1 if C-contiguous). A contiguous array gets canonical strides, because NumPy leaves any number in the
+; stride of an axis of extent 1.
+define internal i64 @native_form(ptr %obj, ptr %spec, ptr %desc) alwaysinline {
+entry:
+  %type = get ptr, %obj, OBJECT_TYPE
+  %exact = icmp eq ptr %type, @tensorc_ndarray_type
+  br i1 %exact, label %typed, label %foreign
+typed:
+  %descr = get ptr, %obj, ARRAY_DESCR
+  %descr.want = get ptr, %spec, SPEC_DESCR
+  %descr.ok = icmp eq ptr %descr, %descr.want
+  %nd.short = get i32, %obj, ARRAY_ND
+  %nd = zext i32 %nd.short to i64
+  %nd.want = get i64, %spec, SPEC_ND
+  %nd.ok = icmp eq i64 %nd, %nd.want
+  %flags = get i32, %obj, ARRAY_FLAGS
+  %aligned.bit = and i32 %flags, $NPY_ALIGNED
+  %aligned = icmp ne i32 %aligned.bit, 0
+  %kind.ok = and i1 %descr.ok, %nd.ok
+  %ok = and i1 %kind.ok, %aligned
+  br i1 %ok, label %fill, label %foreign
+fill:
+  %contiguous.bit = and i32 %flags, $NPY_C_CONTIGUOUS
+  %contiguous = icmp ne i32 %contiguous.bit, 0
+  %dims = get ptr, %obj, ARRAY_DIMENSIONS
+  %byte.strides = get ptr, %obj, ARRAY_STRIDES
+  %data = get ptr, %obj, ARRAY_DATA
+  put ptr %data, %desc, DESC_ALLOCATED
+  put ptr %data, %desc, DESC_ALIGNED
+  put i64 0, %desc, DESC_OFFSET
+  %sizes = getelementptr i8, ptr %desc, i64 $DESC_SIZES
+  %strides = getelementptr i64, ptr %sizes, i64 %nd
+  %shift = get i64, %spec, SPEC_SHIFT
+  %item = shl i64 1, %shift
+  %mask = sub i64 %item, 1
+  %wants = get ptr, %spec, SPEC_EXTENTS
+  br label %next
+next:
+  %left = phi i64 [ %nd, %fill ], [ %axis, %stored ]
+  %count = phi i64 [ 1, %fill ], [ %count.next, %stored ]
+  %more = icmp ne i64 %left, 0
+  br i1 %more, label %one, label %done
+one:
+  %axis = sub i64 %left, 1
+  %dim.p = getelementptr i64, ptr %dims, i64 %axis
+  %dim = load i64, ptr %dim.p
+  %want.p = getelementptr i64, ptr %wants, i64 %axis
+  %want = load i64, ptr %want.p
+  %any = icmp slt i64 %want, 0
+  %equal = icmp eq i64 %want, %dim
+  %dim.ok = or i1 %any, %equal
+  br i1 %dim.ok, label %sized, label %foreign
+sized:
+  %size.p = getelementptr i64, ptr %sizes, i64 %axis
+  store i64 %dim, ptr %size.p
+  %byte.stride.p = getelementptr i64, ptr %byte.strides, i64 %axis
+  %byte.stride = load i64, ptr %byte.stride.p
+  %rest = and i64 %byte.stride, %mask
+  %whole = icmp eq i64 %rest, 0
+  %unit = icmp ule i64 %dim, 1
+  %free = or i1 %unit, %contiguous
+  %stride.ok = or i1 %free, %whole
+  br i1 %stride.ok, label %stored, label %foreign
+stored:
+  %elements = ashr i64 %byte.stride, %shift
+  %strided = select i1 %unit, i64 0, i64 %elements
+  %stride = select i1 %contiguous, i64 %count, i64 %strided
+  %stride.p = getelementptr i64, ptr %strides, i64 %axis
+  store i64 %stride, ptr %stride.p
+  %count.next = mul i64 %count, %dim
+  br label %next
+done:
+  %bytes.all = shl i64 %count, %shift
+  %bytes = call i64 @llvm.umin.i64(i64 %bytes.all, i64 1152921504606846976)
+  %twice = shl i64 %bytes, 1
+  %contiguous.wide = zext i1 %contiguous to i64
+  %form = or i64 %twice, %contiguous.wide
+  ret i64 %form
+foreign:
+  ret i64 -1
+}
+
+; Fill %desc for a fresh contiguous array; returns its number of elements.
+define internal i64 @fill_fresh(ptr %desc, ptr %data, ptr %dims, i64 %nd) alwaysinline {
+entry:
+  put ptr %data, %desc, DESC_ALLOCATED
+  put ptr %data, %desc, DESC_ALIGNED
+  put i64 0, %desc, DESC_OFFSET
+  %sizes = getelementptr i8, ptr %desc, i64 $DESC_SIZES
+  %strides = getelementptr i64, ptr %sizes, i64 %nd
+  br label %next
+next:
+  %left = phi i64 [ %nd, %entry ], [ %axis, %one ]
+  %count = phi i64 [ 1, %entry ], [ %count.next, %one ]
+  %more = icmp ne i64 %left, 0
+  br i1 %more, label %one, label %done
+one:
+  %axis = sub i64 %left, 1
+  %dim.p = getelementptr i64, ptr %dims, i64 %axis
+  %dim = load i64, ptr %dim.p
+  %size.p = getelementptr i64, ptr %sizes, i64 %axis
+  store i64 %dim, ptr %size.p
+  %stride.p = getelementptr i64, ptr %strides, i64 %axis
+  store i64 %count, ptr %stride.p
+  %count.next = mul i64 %count, %dim
+  br label %next
+done:
+  ret i64 %count
+}
+
+; The descriptor of a scratch vector of i64: the error cell, the output extents.
+define internal void @fill_vector(ptr %desc, ptr %data, i64 %length) alwaysinline {
+  put ptr %data, %desc, DESC_ALLOCATED
+  put ptr %data, %desc, DESC_ALIGNED
+  put i64 0, %desc, DESC_OFFSET
+  put i64 %length, %desc, DESC_SIZES
+  put i64 1, %desc, DESC_STRIDE_1D
+  ret void
+}
+
+; Join two answers of @native_form: the sum of bytes, saturating, and whether all are contiguous.
+define internal i64 @join_forms(i64 %a, i64 %b) alwaysinline {
+  %a.bytes = and i64 %a, -2
+  %b.bytes = and i64 %b, -2
+  %sum = call i64 @llvm.uadd.sat.i64(i64 %a.bytes, i64 %b.bytes)
+  %bytes = call i64 @llvm.umin.i64(i64 %sum, i64 2305843009213693952)
+  %both = and i64 %a, %b
+  %flag = and i64 %both, 1
+  %form = or i64 %bytes, %flag
+  ret i64 %form
+}
+
+; --------------------------------------------------------------------------------------- inputs and outputs
+
+; Describe %n arrays, each after its own record in %specs, at the places in the frame that the records say; %pointers gets
+; the descriptors. Returns their joined form, or -1 if one is not native.
+define i64 @entry_describe(ptr %specs, ptr %frame, ptr %pointers, ptr %arrays, i64 %n) {
+entry:
+  br label %next
+next:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %described ]
+  %all = phi i64 [ 1, %entry ], [ %all.next, %described ]
+  %more = icmp ult i64 %k, %n
+  br i1 %more, label %one, label %done
+one:
+  %array.p = getelementptr ptr, ptr %arrays, i64 %k
+  %array = load ptr, ptr %array.p
+  %at = mul i64 %k, $SPEC_BYTES
+  %spec = getelementptr i8, ptr %specs, i64 %at
+  %place = get i64, %spec, SPEC_PLACE
+  %desc = getelementptr i8, ptr %frame, i64 %place
+  %form = call i64 @native_form(ptr %array, ptr %spec, ptr %desc)
+  %native = icmp sge i64 %form, 0
+  br i1 %native, label %described, label %foreign
+described:
+  %slot = getelementptr ptr, ptr %pointers, i64 %k
+  store ptr %desc, ptr %slot
+  %all.next = call i64 @join_forms(i64 %all, i64 %form)
+  %k.next = add i64 %k, 1
+  br label %next
+done:
+  ret i64 %all
+foreign:
+  ret i64 -1
+}
+
+; Allocate every output at the extents the shape function wrote. Returns their bytes; or -1 with a Python exception
+; set, and has dropped what it made.
+define internal i64 @allocate_outputs(ptr %ctx, ptr %frame, ptr %pointers, ptr %outs, ptr %extents) alwaysinline {
+entry:
+  %n = get i64, %ctx, N_OUTPUTS
+  %first = get i64, %ctx, N_ARGUMENTS
+  %specs = get ptr, %ctx, OUTPUT_SPECS
+  br label %next
+next:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %made ]
+  %dims = phi ptr [ %extents, %entry ], [ %dims.next, %made ]
+  %total = phi i64 [ 0, %entry ], [ %total.next, %made ]
+  %more = icmp ult i64 %k, %n
+  br i1 %more, label %one, label %done
+one:
+  %at = mul i64 %k, $SPEC_BYTES
+  %spec = getelementptr i8, ptr %specs, i64 %at
+  %descr = get ptr, %spec, SPEC_DESCR
+  %nd = get i64, %spec, SPEC_ND
+  %nd.short = trunc i64 %nd to i32
+  call void @Py_IncRef(ptr %descr)
+  %array = call ptr @tensorc_np_NewFromDescr(ptr @tensorc_ndarray_type, ptr %descr, i32 %nd.short, ptr %dims, ptr null, ptr null, i32 0, ptr null)
+  %failed = icmp eq ptr %array, null
+  br i1 %failed, label %fail, label %made
+made:
+  %out = getelementptr ptr, ptr %outs, i64 %k
+  store ptr %array, ptr %out
+  %place = get i64, %spec, SPEC_PLACE
+  %desc = getelementptr i8, ptr %frame, i64 %place
+  %data = get ptr, %array, ARRAY_DATA
+  %count = call i64 @fill_fresh(ptr %desc, ptr %data, ptr %dims, i64 %nd)
+  %shift = get i64, %spec, SPEC_SHIFT
+  %bytes = shl i64 %count, %shift
+  %total.next = call i64 @llvm.uadd.sat.i64(i64 %total, i64 %bytes)
+  %index = add i64 %first, %k
+  %slot = getelementptr ptr, ptr %pointers, i64 %index
+  store ptr %desc, ptr %slot
+  %dims.next = getelementptr i64, ptr %dims, i64 %nd
+  %k.next = add i64 %k, 1
+  br label %next
+done:
+  %small = call i64 @llvm.umin.i64(i64 %total, i64 1152921504606846976)
+  ret i64 %small
+fail:
+  call void @entry_drop(ptr %outs, i64 %k)
+  ret i64 -1
+}
+
+; ------------------------------------------------------------------------------------------------- running
+
+; Call the body. With much data the GIL is released, and the arguments are held: their owner may drop them meanwhile.
+define internal i32 @run_body(ptr %ctx, ptr %body, ptr %pointers, ptr %args, i64 %bytes) alwaysinline {
+entry:
+  %limit = get i64, %ctx, GIL_BYTES
+  %large = icmp ugt i64 %bytes, %limit
+  br i1 %large, label %released, label %direct
+direct:
+  %code = call i32 %body(ptr %pointers)
+  ret i32 %code
+released:
+  %n = get i64, %ctx, N_INPUTS
+  call void @entry_hold(ptr %args, i64 %n)
+  %thread = call ptr @PyEval_SaveThread()
+  %code.released = call i32 %body(ptr %pointers)
+  call void @PyEval_RestoreThread(ptr %thread)
+  call void @entry_drop(ptr %args, i64 %n)
+  ret i32 %code.released
+}
+
+define internal void @count(ptr %ctx, i1 %fast) alwaysinline {
+  %at = select i1 %fast, i64 $COUNT_FAST, i64 $COUNT_GENERIC
+  %place = getelementptr i8, ptr %ctx, i64 %at
+  %n = load i64, ptr %place
+  %n.next = add i64 %n, 1
+  store i64 %n.next, ptr %place
+  ret void
+}
+
+; One try with one body. Returns 0: finished, %result holds the answer, or null with an exception set; 1: something is
+; not in native form; 2: the generic body is needed.
+define i32 @entry_attempt(ptr %ctx, ptr %frame, ptr %args, i1 %generic.only, ptr %result) {
+entry:
+  %pointers = getelementptr i8, ptr %frame, i64 $FRAME_HEAD
+  %refs.at = get i64, %ctx, REFS_AT
+  %refs = getelementptr i8, ptr %frame, i64 %refs.at
+  %n.cells = get i64, %ctx, N_CELLS
+  %has.cells = icmp ne i64 %n.cells, 0
+  br i1 %has.cells, label %lock, label %inputs
+lock:
+  call void @entry_lock(ptr %ctx)
+  br label %inputs
+inputs:
+  %n.inputs = get i64, %ctx, N_INPUTS
+  %specs = get ptr, %ctx, INPUT_SPECS
+  %inputs.form = call i64 @entry_describe(ptr %specs, ptr %frame, ptr %pointers, ptr %args, i64 %n.inputs)
+  %inputs.native = icmp sge i64 %inputs.form, 0
+  br i1 %inputs.native, label %cells.maybe, label %foreign
+cells.maybe:
+  br i1 %has.cells, label %cells, label %choose
+cells:
+  %cells.form = call i64 @entry_bind_cells(ptr %ctx, ptr %frame, ptr %pointers, ptr %refs)
+  %cells.native = icmp sge i64 %cells.form, 0
+  br i1 %cells.native, label %choose, label %foreign
+foreign:
+  call void @entry_leave(ptr %ctx, ptr %refs, i64 0)
+  ret i32 1
+
+choose:
+  %cells.or.none = phi i64 [ 1, %cells.maybe ], [ %cells.form, %cells ]
+  %form = call i64 @join_forms(i64 %inputs.form, i64 %cells.or.none)
+  %contiguous.bit = and i64 %form, 1
+  %contiguous = icmp ne i64 %contiguous.bit, 0
+  %fast.body = get ptr, %ctx, FAST_BODY
+  %has.fast = icmp ne ptr %fast.body, null
+  %may.fast = and i1 %contiguous, %has.fast
+  %fast = select i1 %generic.only, i1 false, i1 %may.fast
+  %fast.shapes = get ptr, %ctx, FAST_SHAPES
+  %generic.body = get ptr, %ctx, GENERIC_BODY
+  %generic.shapes = get ptr, %ctx, GENERIC_SHAPES
+  %body = select i1 %fast, ptr %fast.body, ptr %generic.body
+  %shapes = select i1 %fast, ptr %fast.shapes, ptr %generic.shapes
+  %present = icmp ne ptr %body, null
+  br i1 %present, label %constants.maybe, label %absent
+absent:
+  call void @entry_leave(ptr %ctx, ptr %refs, i64 %n.cells)
+  ret i32 2
+
+constants.maybe:
+  %n.constants = get i64, %ctx, N_CONSTANTS
+  %has.constants = icmp ne i64 %n.constants, 0
+  br i1 %has.constants, label %constants, label %shape
+constants:
+  call void @entry_bind_constants(ptr %ctx, ptr %pointers)
+  br label %shape
+shape:
+  %n.arguments = get i64, %ctx, N_ARGUMENTS
+  %after.arguments = getelementptr ptr, ptr %pointers, i64 %n.arguments
+  %error.desc = getelementptr i8, ptr %frame, i64 $FRAME_ERROR_DESC
+  %error.cell = getelementptr i8, ptr %frame, i64 $FRAME_ERROR
+  call void @fill_vector(ptr %error.desc, ptr %error.cell, i64 4)
+  %extents.desc = getelementptr i8, ptr %frame, i64 $FRAME_EXTENTS_DESC
+  %extents.at = get i64, %ctx, EXTENTS_AT
+  %extents = getelementptr i8, ptr %frame, i64 %extents.at
+  %n.extents = get i64, %ctx, N_EXTENTS
+  call void @fill_vector(ptr %extents.desc, ptr %extents, i64 %n.extents)
+  store ptr %error.desc, ptr %after.arguments
+  %second = getelementptr ptr, ptr %after.arguments, i64 1
+  store ptr %extents.desc, ptr %second
+  %shape.code = call i32 %shapes(ptr %pointers)
+  %shape.ok = icmp eq i32 %shape.code, 0
+  br i1 %shape.ok, label %allocate, label %failed
+allocate:
+  %outs = getelementptr ptr, ptr %refs, i64 %n.cells
+  %n.outputs = get i64, %ctx, N_OUTPUTS
+  %out.bytes = call i64 @allocate_outputs(ptr %ctx, ptr %frame, ptr %pointers, ptr %outs, ptr %extents)
+  %allocated = icmp sge i64 %out.bytes, 0
+  br i1 %allocated, label %compute, label %raised
+compute:
+  %after.outputs = getelementptr ptr, ptr %after.arguments, i64 %n.outputs
+  store ptr %error.desc, ptr %after.outputs
+  %in.bytes = lshr i64 %form, 1
+  %bytes = add i64 %in.bytes, %out.bytes
+  %code = call i32 @run_body(ptr %ctx, ptr %body, ptr %pointers, ptr %args, i64 %bytes)
+  %ok = icmp eq i32 %code, 0
+  br i1 %ok, label %commit.maybe, label %body.failed
+commit.maybe:
+  call void @count(ptr %ctx, i1 %fast)
+  br i1 %has.cells, label %commit, label %finish
+commit:
+  %committed = call i1 @entry_commit(ptr %ctx, ptr %refs, ptr %outs)
+  br i1 %committed, label %finish, label %uncommitted
+finish:
+  %result.form = get i64, %ctx, RESULT_FORM
+  %single = icmp eq i64 %result.form, $RESULT_ONE_BARE
+  br i1 %single, label %one, label %several
+one:
+  %array = load ptr, ptr %outs
+  store ptr %array, ptr %result
+  ret i32 0
+several:
+  %answer = call ptr @entry_collect(ptr %ctx, ptr %outs)
+  store ptr %answer, ptr %result
+  ret i32 0
+
+uncommitted:
+  call void @entry_drop(ptr %outs, i64 %n.outputs)
+  store ptr null, ptr %result
+  ret i32 0
+raised:
+  call void @entry_leave(ptr %ctx, ptr %refs, i64 %n.cells)
+  store ptr null, ptr %result
+  ret i32 0
+body.failed:
+  call void @entry_drop(ptr %outs, i64 %n.outputs)
+  br label %failed
+failed:
+  %failure = phi i32 [ %shape.code, %shape ], [ %code, %body.failed ]
+  call void @entry_leave(ptr %ctx, ptr %refs, i64 %n.cells)
+  %assumption = icmp eq i32 %failure, 2
+  %retry = and i1 %assumption, %fast
+  br i1 %retry, label %again, label %error
+again:
+  ret i32 2
+error:
+  call void @entry_report(ptr %ctx, i32 %failure, ptr %error.cell)
+  store ptr null, ptr %result
+  ret i32 0
+}
+
+; Try the body that fits, then the generic one. True: answered, in %result; false: something is not in native form.
+define internal i1 @answer(ptr %ctx, ptr %frame, ptr %args, ptr %result) alwaysinline {
+  %code = call i32 @entry_attempt(ptr %ctx, ptr %frame, ptr %args, i1 false, ptr %result)
+  switch i32 %code, label %answered [ i32 1, label %foreign i32 2, label %more ]
+answered:
+  ret i1 true
+foreign:
+  ret i1 false
+more:
+  %generic = call i1 @entry_generic(ptr %ctx, ptr %frame, ptr %args, ptr %result)
+  ret i1 %generic
+}
+
+; The vectorcall slot of every compiled function.
+define ptr @tensorc_call(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames) {
+entry:
+  %result = alloca ptr
+  %capsule = get ptr, %self, FUNCTION_CONTEXT
+  %alive = icmp ne ptr %capsule, null
+  br i1 %alive, label %live, label %dead
+live:
+  %ctx = get ptr, %capsule, CAPSULE_POINTER
+  %given = and i64 %nargsf, 9223372036854775807
+  %wanted = get i64, %ctx, N_INPUTS
+  %count.ok = icmp eq i64 %given, %wanted
+  %plain = icmp eq ptr %kwnames, null
+  %positional = and i1 %count.ok, %plain
+  br i1 %positional, label %native, label %slow
+native:
+  %bytes = get i64, %ctx, FRAME_BYTES
+  %small = icmp ule i64 %bytes, $STACK_FRAME_LIMIT
+  br i1 %small, label %stack, label %heap
+stack:
+  %frame = alloca i8, i64 %bytes, align 16
+  %stack.answered = call i1 @answer(ptr %ctx, ptr %frame, ptr %args, ptr %result)
+  br i1 %stack.answered, label %finished, label %slow
+heap:
+  %block = call ptr @tensorc_alloc(i64 %bytes)
+  %full = icmp eq ptr %block, null
+  br i1 %full, label %memory, label %heap.call
+heap.call:
+  %heap.answered = call i1 @answer(ptr %ctx, ptr %block, ptr %args, ptr %result)
+  call void @tensorc_free(ptr %block)
+  br i1 %heap.answered, label %finished, label %slow
+finished:
+  %answer = load ptr, ptr %result
+  ret ptr %answer
+memory:
+  call ptr @PyErr_NoMemory()
+  ret ptr null
+slow:
+  %python = get ptr, %self, FUNCTION_SLOW
+  %strict = icmp eq ptr %python, null
+  br i1 %strict, label %refuse, label %convert
+convert:
+  %slow.n = get i64, %ctx, COUNT_SLOW
+  %slow.next = add i64 %slow.n, 1
+  put i64 %slow.next, %ctx, COUNT_SLOW
+  %converted = call ptr @PyObject_Vectorcall(ptr %python, ptr %args, i64 %given, ptr %kwnames)
+  ret ptr %converted
+refuse:
+  %name = get ptr, %ctx, NAME
+  %type.error = load ptr, ptr @PyExc_TypeError
+  call ptr (ptr, ptr, ...) @PyErr_Format(ptr %type.error, ptr @text.foreign, ptr %name, i64 %given)
+  ret ptr null
+dead:
+  %system = load ptr, ptr @PyExc_SystemError
+  call ptr (ptr, ptr, ...) @PyErr_Format(ptr %system, ptr @text.released)
+  ret ptr null
+}

@@ -1,0 +1,329 @@
+"""The native entry (`entry.ll`): compiling it once, the vectorcall type of compiled functions, and the
+context of one function.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from tensorc.codegen_llvm import entry_layout as layout
+from tensorc.codegen_llvm import jit, runtime_symbols
+from tensorc.codegen_llvm.abi import ArraySpec, Signature
+from tensorc.codegen_llvm.entry_layout import CONTEXT, WORD
+from tensorc.ir.errors import InternalError
+from tensorc.runtime.cell import Cell
+
+if TYPE_CHECKING:
+    from tensorc.codegen_llvm.native import Machine
+
+F = TypeVar("F", bound="FunctionBase")
+FILES = ("entry.ll", "entry_rare.ll")
+EXPORTS = ("tensorc_call", "tensorc_release", "tensorc_alloc", "tensorc_free")
+
+
+class FunctionBase:
+    """What every compiled function is. A class derived from it adds methods and attributes; `function_type`
+    makes it callable from C.
+
+    The slots: the capsule that owns the context, the function that takes native arrays only, the callbacks
+    the context borrows (in a tuple, which the garbage collector never empties), the Python slow path (unset
+    in `direct`), and what `direct` shares with it.
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "_context", "_direct", "_holds", "_slow", "_state")
+
+    if TYPE_CHECKING:
+        _context: object
+        _direct: Callable[..., Any]
+        _holds: tuple[object, ...]
+        _slow: Callable[..., Any]
+        _state: Machine
+
+        def __call__(self, /, *args: Any, **kwargs: Any) -> Any: ...
+
+    @property
+    def direct(self) -> Callable[..., Any]:
+        """The same function without a slow path: takes positional arrays in native form, TypeError for
+        anything else.
+        """
+        return self._direct
+
+    @property
+    def machine(self) -> Machine:
+        """Its compiled bodies, cells and constants."""
+        return self._state
+
+    def counts(self) -> dict[str, int]:
+        """How many calls each path has answered: "fast", "generic", and how many of these went through "slow"
+        first.
+        """
+        return self._state.context.counts()
+
+
+# ---------------------------------------------------------------------------------------- the shared library
+
+_GET = re.compile(r"^  (%[\w.]+) = get (\w+), (%[\w.]+), (\w+)$", re.M)
+_PUT = re.compile(r"^  put (\w+) (\S+), (%[\w.]+), (\w+)$", re.M)
+_TEXT = re.compile(r'^text (@[\w.]+) = "(.*)"$', re.M)
+_NAME = re.compile(r"\$(\w+)")
+
+
+def expand(source: str, names: dict[str, int | str]) -> str:
+    """`entry.ll` without its abbreviations. Raises KeyError for an unknown name."""
+    count = itertools.count()
+
+    def place(base: str, field: str) -> tuple[str, str]:
+        name = f"%field.{next(count)}"
+        return name, f"  {name} = getelementptr i8, ptr {base}, i64 {names[field]}\n"
+
+    def get(m: re.Match[str]) -> str:
+        value, kind, base, field = m.groups()
+        name, line = place(base, field)
+        return f"{line}  {value} = load {kind}, ptr {name}"
+
+    def put(m: re.Match[str]) -> str:
+        kind, value, base, field = m.groups()
+        name, line = place(base, field)
+        return f"{line}  store {kind} {value}, ptr {name}"
+
+    def text(m: re.Match[str]) -> str:
+        name, value = m.groups()
+        return f'{name} = internal constant [{len(value) + 1} x i8] c"{value}\\00"'
+
+    for pattern, replace in ((_GET, get), (_PUT, put), (_TEXT, text)):
+        source = pattern.sub(replace, source)
+    return _NAME.sub(lambda m: str(names[m.group(1)]), source)
+
+
+@cache
+def library() -> dict[str, int]:
+    """Addresses of the shared functions, compiled now if this is the first need. They live as long as the
+    process.
+    """
+    names = layout.names(FunctionBase)
+    texts = [expand(Path(__file__).with_name(file).read_text(encoding="utf-8"), names) for file in FILES]
+    # No optimiser, it takes longer than it gains in code written out by hand; but for what every call runs,
+    # the better code generator.
+    parts = [jit.compile_text(text, level=0, machine_level=n) for text, n in zip(texts, (1, 0), strict=True)]
+    code = jit.load(*parts, exports=EXPORTS)
+    ctypes.pythonapi.Py_IncRef(
+        ctypes.py_object(code)
+    )  # functions may be called while the interpreter shuts down
+    return code.addresses
+
+
+runtime_symbols.provide(("tensorc_alloc", "tensorc_free"), library)
+
+# -------------------------------------------------------------------------------------------------- the type
+
+
+class _Member(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("type", ctypes.c_int),
+        ("offset", ctypes.c_ssize_t),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    ]
+
+
+class _Slot(ctypes.Structure):
+    _fields_ = [("slot", ctypes.c_int), ("pfunc", ctypes.c_void_p)]
+
+
+class _Spec(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("basicsize", ctypes.c_int),
+        ("itemsize", ctypes.c_int),
+        ("flags", ctypes.c_uint),
+        ("slots", ctypes.POINTER(_Slot)),
+    ]
+
+
+_T_PYSSIZET, _READONLY = 19, 1
+_TP_CALL, _TP_MEMBERS = 50, 72
+_HAVE_VECTORCALL = 1 << 11
+_types: dict[tuple[type, bool], tuple[type, object]] = {}
+
+
+def function_type(base: type[F]) -> type[F]:
+    """The callable type with the methods of `base`: made once with PyType_FromSpec, because only such a type
+    keeps its vectorcall slot.
+
+    Where the native entry is not supported, a Python class whose calls all take the slow path.
+    """
+    key = base, layout.unsupported() is None
+    if key not in _types:
+        _types[key] = _native_type(base) if key[1] else (_python_type(base), None)
+    return _types[key][0]
+
+
+def _python_type(base: type[FunctionBase]) -> type:
+    def call(self: FunctionBase, /, *args: object, **kwargs: object) -> object:
+        return self._slow(*args, **kwargs)
+
+    return type(base.__name__, (base,), {"__slots__": (), "__call__": call, "__module__": base.__module__})
+
+
+def _native_type(base: type[FunctionBase]) -> tuple[type, object]:
+    offset = int(base.__basicsize__)
+    members = (_Member * 2)(_Member(b"__vectorcalloffset__", _T_PYSSIZET, offset, _READONLY, None), _Member())
+    call = ctypes.cast(ctypes.pythonapi.PyVectorcall_Call, ctypes.c_void_p).value
+    slots = (_Slot * 3)(_Slot(_TP_MEMBERS, ctypes.addressof(members)), _Slot(_TP_CALL, call), _Slot(0, None))
+    name = f"{base.__module__}.{base.__qualname__}".encode()
+    spec = _Spec(name, offset + WORD, 0, _HAVE_VECTORCALL, slots)
+    make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object)(
+        ("PyType_FromSpecWithBases", ctypes.pythonapi)
+    )
+    made: type = make(ctypes.addressof(spec), (base,))
+    return made, (members, slots, name, spec)
+
+
+def set_vectorcall(function: FunctionBase, base: type[FunctionBase]) -> None:
+    """Make an instance of `function_type(base)` answer calls; its slots are filled."""
+    ctypes.c_void_p.from_address(id(function) + int(base.__basicsize__)).value = library()["tensorc_call"]
+
+
+# ----------------------------------------------------------------------------------------------- the context
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """The Python side of a function. The context borrows these, so the function keeps them in a slot the
+    collector can see.
+    """
+
+    on_error: Callable[[int, int, int, int], Any]
+    load_generic: Callable[[], Any]
+    wrap: Callable[[Any], Any] | None
+
+
+class Context:
+    """The memory `entry.ll` reads for one function. Owns what only machine code refers to; knows none of the
+    Python callbacks as objects.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        signature: Signature,
+        cells: Sequence[Cell],
+        constants: Sequence[np.ndarray[Any, Any]],
+        callbacks: Callbacks,
+        gil_bytes: int,
+    ) -> None:
+        self._keep: list[object] = [signature, *constants]
+        self._words = np.zeros(len(CONTEXT), np.int64)
+        self.address = int(self._words.ctypes.data)
+        self._name = ctypes.create_string_buffer(name.encode())
+        bare_one = signature.result == "one" and callbacks.wrap is None
+        fields = {
+            "NAME": ctypes.addressof(self._name),
+            "GIL_BYTES": gil_bytes,
+            "RESULT_FORM": layout.RESULT_ONE_BARE if bare_one else layout.RESULT_FORMS[signature.result],
+            "ON_ERROR": id(callbacks.on_error),
+            "LOADER": id(callbacks.load_generic),
+            "WRAP": 0 if callbacks.wrap is None else id(callbacks.wrap),
+            **self._counts(signature),
+            **self._arrays(signature, cells, constants),
+        }
+        for field, value in fields.items():
+            self._set(field, value)
+
+    def _set(self, field: str, value: int) -> None:
+        self._words[CONTEXT[field] // WORD] = value
+
+    def _block(self, words: Sequence[int]) -> int:
+        """A block of memory with these words, as long-lived as the context; its address."""
+        block = np.array([*words, 0], dtype=np.int64)
+        self._keep.append(block)
+        return int(block.ctypes.data)
+
+    def _counts(self, signature: Signature) -> dict[str, int]:
+        s = signature
+        return {
+            "N_INPUTS": len(s.inputs),
+            "N_CELLS": len(s.cells),
+            "N_CONSTANTS": len(s.constants),
+            "N_ARGUMENTS": len(s.arguments),
+            "N_OUTPUTS": len(s.outputs),
+            "N_RESULTS": s.results,
+            "N_UPDATES": len(s.updates),
+            "N_LOCKS": len(s.cells) if s.updates else 0,
+            "N_EXTENTS": sum(out.rank for out in s.outputs),
+        }
+
+    def _arrays(
+        self, s: Signature, cells: Sequence[Cell], constants: Sequence[np.ndarray[Any, Any]]
+    ) -> dict[str, int]:
+        pointers = len(s.arguments) + max(len(s.outputs) + 1, 2)
+        extents_at = layout.FRAME_HEAD + WORD * pointers
+        refs_at = extents_at + WORD * sum(out.rank for out in s.outputs)
+        place = refs_at + WORD * (len(s.cells) + len(s.outputs) + len(s.updates))
+        varying = s.inputs + s.cells
+        inputs = self._specs(varying, place)
+        place += sum(spec.descriptor_bytes for spec in varying)
+        outputs = self._specs(s.outputs, place)
+        place += sum(spec.descriptor_bytes for spec in s.outputs)
+        ordered = sorted(cells, key=lambda cell: cell.number)
+        return {
+            "INPUT_SPECS": inputs,
+            "OUTPUT_SPECS": outputs,
+            "EXTENTS_AT": extents_at,
+            "REFS_AT": refs_at,
+            "FRAME_BYTES": place,
+            "CELLS": self._block([id(cell) for cell in cells]),
+            "LOCKS": self._block([cell.lock_box for cell in ordered] if s.updates else []),
+            "CONSTANTS": self._block([self._block(layout.descriptor(array)) for array in constants]),
+            "UPDATES": self._block([n for pair in s.updates for n in pair]),
+        }
+
+    def _specs(self, specs: Sequence[ArraySpec], place: int) -> int:
+        _, table = layout.spec_words(specs, 0, place)
+        records, _ = layout.spec_words(specs, self._block(table), place)
+        return self._block(records)
+
+    def install(self, kind: str, shapes: int, body: int) -> None:
+        """Give the context its "FAST" or "GENERIC" body. The body comes last: its presence is what the entry
+        tests.
+        """
+        self._set(f"{kind}_SHAPES", shapes)
+        self._set(f"{kind}_BODY", body)
+
+    def counts(self) -> dict[str, int]:
+        """How many calls the "fast" and the "generic" body have answered, and how many came "slow"."""
+        return {
+            kind: int(self._words[CONTEXT[f"COUNT_{kind.upper()}"] // WORD])
+            for kind in ("fast", "generic", "slow")
+        }
+
+    def count(self, kind: str) -> None:
+        """One more call; for the Python entry."""
+        self._words[CONTEXT[f"COUNT_{kind.upper()}"] // WORD] += 1
+
+
+def make_capsule(context: Context, owner: object) -> object:
+    """A capsule around the context's address that keeps `owner` alive, unseen by the garbage collector (see
+    `tensorc_release`).
+    """
+    new = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)(
+        ("PyCapsule_New", ctypes.pythonapi)
+    )
+    hold = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.py_object)(
+        ("PyCapsule_SetContext", ctypes.pythonapi)
+    )
+    capsule = new(context.address, None, library()["tensorc_release"])
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(owner))
+    if hold(capsule, owner) != 0:
+        raise InternalError("PyCapsule_SetContext failed")
+    return capsule

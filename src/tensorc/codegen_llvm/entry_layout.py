@@ -1,0 +1,219 @@
+"""Where things lie in memory: objects of CPython and NumPy, measured and proved at start-up, and the entry's
+own context and frame.
+
+All numbers are byte offsets. `entry.ll` uses them by name.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import sysconfig
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from tensorc.codegen_llvm.abi import ERROR_CELL, ArraySpec
+
+WORD = 8
+NPY_C_CONTIGUOUS, NPY_ALIGNED = 0x1, 0x100
+STACK_FRAME_LIMIT = 1 << 16
+RESULT_FORMS = {"none": 0, "one": 1, "tuple": 2, "list": 3}
+RESULT_ONE_BARE = 4
+"""One array, with no wrapper to call: the entry's short way."""
+
+_ARRAY_FIELDS = ("DATA", "ND", "DIMENSIONS", "STRIDES", "BASE", "DESCR", "FLAGS")
+
+_CONTEXT = """
+    FAST_SHAPES FAST_BODY GENERIC_SHAPES GENERIC_BODY
+    N_INPUTS N_CELLS N_CONSTANTS N_ARGUMENTS N_OUTPUTS N_RESULTS N_UPDATES N_LOCKS N_EXTENTS RESULT_FORM
+    INPUT_SPECS OUTPUT_SPECS CELLS CONSTANTS UPDATES LOCKS LOADER ON_ERROR WRAP NAME
+    GIL_BYTES FRAME_BYTES EXTENTS_AT REFS_AT COUNT_FAST COUNT_GENERIC COUNT_SLOW
+""".split()  # noqa: SIM905 - a table, more readable so
+CONTEXT = {name: WORD * n for n, name in enumerate(_CONTEXT)}
+"""Fields of the per-function context."""
+
+SPEC = {name: WORD * n for n, name in enumerate(("DESCR", "ND", "SHIFT", "EXTENTS", "PLACE"))}
+"""Fields of the record that describes one argument or output: dtype, rank, log2 of the item size, extents
+(-1: any), place in the frame.
+"""
+
+DESCRIPTOR = {"ALLOCATED": 0, "ALIGNED": 8, "OFFSET": 16, "SIZES": 24, "STRIDE_1D": 32}
+"""An MLIR strided memref descriptor; strides follow the sizes."""
+
+_VECTOR_DESCRIPTOR = 40
+FRAME_ERROR = 0
+FRAME_ERROR_DESC = FRAME_ERROR + WORD * len(ERROR_CELL)
+FRAME_EXTENTS_DESC = FRAME_ERROR_DESC + _VECTOR_DESCRIPTOR
+FRAME_HEAD = FRAME_EXTENTS_DESC + _VECTOR_DESCRIPTOR
+"""The fixed head of a call's frame; then come the argument pointers, extents, object references and
+descriptors.
+"""
+
+
+def _object_head() -> int:
+    return int(object.__basicsize__)
+
+
+def array_fields() -> dict[str, int]:
+    """Offsets in a PyArrayObject: every field is one word, by NumPy's ABI since 1.0."""
+    return {name: _object_head() + WORD * n for n, name in enumerate(_ARRAY_FIELDS)}
+
+
+@cache
+def unsupported() -> str | None:
+    """Why the native entry cannot be used in this process, or None. Then every call takes the Python path."""
+    if sys.implementation.name != "cpython":
+        return f"{sys.implementation.name} is not CPython"
+    if ctypes.sizeof(ctypes.c_void_p) != WORD or sys.byteorder != "little":
+        return "not a 64-bit little-endian machine"
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return "free-threaded build"
+    probes = [
+        np.zeros((2, 3, 5))[::2, :, ::-1],
+        np.array(1.5),
+        np.ones((4, 3), np.int32).T,
+        np.zeros((0, 7), np.bool_),
+    ]
+    wrong = [probe.shape for probe in probes if not _fields_agree(probe)]
+    return f"unknown layout of numpy.ndarray (shapes {wrong})" if wrong else None
+
+
+def _word(address: int, kind: Any = ctypes.c_int64) -> int:
+    return int(kind.from_address(address).value or 0)
+
+
+def _fields_agree(array: np.ndarray[Any, Any]) -> bool:
+    """Whether reading the object's memory at our offsets gives what NumPy says."""
+    at = {name: id(array) + offset for name, offset in array_fields().items()}
+    if _word(id(array) + _object_head() - WORD) != id(type(array)) or _word(at["DESCR"]) != id(array.dtype):
+        return False
+    if _word(at["ND"], ctypes.c_int32) != array.ndim or _word(at["DATA"]) != array.ctypes.data:
+        return False
+    flags = _word(at["FLAGS"], ctypes.c_int32)
+    if (
+        bool(flags & NPY_C_CONTIGUOUS) != array.flags.c_contiguous
+        or bool(flags & NPY_ALIGNED) != array.flags.aligned
+    ):
+        return False
+    return (
+        _words(at["DIMENSIONS"], array.ndim) == array.shape
+        and _words(at["STRIDES"], array.ndim) == array.strides
+        and _word(at["BASE"]) == (0 if array.base is None else id(array.base))
+    )
+
+
+def _words(pointer_at: int, count: int) -> tuple[int, ...]:
+    if count == 0:
+        return ()
+    return tuple((ctypes.c_int64 * count).from_address(_word(pointer_at)))
+
+
+def slot_offset(owner: type, name: str) -> int:
+    """The offset of a `__slots__` entry in instances of a class, found by planting an object and looking for
+    it.
+    """
+    instance: object = object.__new__(owner)
+    planted = object()
+    setattr(instance, name, planted)
+    words = range(_object_head(), int(owner.__basicsize__), WORD)
+    return next(at for at in words if _word(id(instance) + at) == id(planted))
+
+
+def capsule_pointer_offset() -> int:
+    """The offset of the pointer in a PyCapsule: its first field, proved on NumPy's own capsule."""
+    from tensorc.codegen_llvm.runtime_symbols import capsule_pointer
+
+    capsule = np.zeros(1).__array_struct__
+    offset = _object_head()
+    if _word(id(capsule) + offset) != capsule_pointer(capsule, None):
+        raise RuntimeError("unknown layout of PyCapsule")
+    return offset
+
+
+def names(function_base: type) -> dict[str, int | str]:
+    """Everything `entry.ll` refers to by name."""
+    windows = sys.platform == "win32"
+    return {
+        "OBJECT_TYPE": _object_head() - WORD,
+        **{f"ARRAY_{name}": offset for name, offset in array_fields().items()},
+        **CONTEXT,
+        **{f"SPEC_{name}": offset for name, offset in SPEC.items()},
+        "SPEC_BYTES": WORD * len(SPEC),
+        **{f"DESC_{name}": offset for name, offset in DESCRIPTOR.items()},
+        **{f"ERR_{name.upper()}": WORD * n for n, name in enumerate(ERROR_CELL)},
+        "RESULT_ONE_BARE": RESULT_ONE_BARE,
+        "FRAME_ERROR": FRAME_ERROR,
+        "FRAME_ERROR_DESC": FRAME_ERROR_DESC,
+        "FRAME_EXTENTS_DESC": FRAME_EXTENTS_DESC,
+        "FRAME_HEAD": FRAME_HEAD,
+        "STACK_FRAME_LIMIT": STACK_FRAME_LIMIT,
+        "NPY_C_CONTIGUOUS": NPY_C_CONTIGUOUS,
+        "NPY_ALIGNED": NPY_ALIGNED,
+        "FUNCTION_CONTEXT": slot_offset(function_base, "_context"),
+        "FUNCTION_SLOW": slot_offset(function_base, "_slow"),
+        "CAPSULE_POINTER": capsule_pointer_offset(),
+        "ALIGNED_ALLOC": "_aligned_malloc" if windows else "aligned_alloc",
+        "ALIGNED_FREE": "_aligned_free" if windows else "free",
+        "ALLOC_FIRST": "%rounded" if windows else "64",
+        "ALLOC_SECOND": "64" if windows else "%rounded",
+    }
+
+
+def spec_words(specs: Sequence[ArraySpec], extents_at: int, place: int) -> tuple[list[int], list[int]]:
+    """The records of several arrays, and the table of extents they point into, which will lie at address
+    `extents_at`. The descriptors get places in the frame one after the other from `place`.
+    """
+    records: list[int] = []
+    table: list[int] = []
+    for spec in specs:
+        shift = spec.dtype.itemsize.bit_length() - 1
+        records += [id(spec.dtype), spec.rank, shift, extents_at + WORD * len(table), place]
+        table += [-1 if n is None else n for n in spec.shape]
+        place += spec.descriptor_bytes
+    return records, table
+
+
+def descriptor(array: np.ndarray[Any, Any]) -> list[int]:
+    """The words of the memref descriptor of an array in native form."""
+    data, item = array.ctypes.data, array.itemsize
+    if array.flags.c_contiguous:
+        strides, step = [0] * array.ndim, 1
+        for axis in reversed(range(array.ndim)):
+            strides[axis], step = step, step * array.shape[axis]
+    else:
+        strides = [0 if n <= 1 else s // item for n, s in zip(array.shape, array.strides, strict=True)]
+    return [data, data, 0, *array.shape, *strides]
+
+
+def native_form(array: object, spec: ArraySpec) -> str | None:
+    """What keeps an argument from being passed as it is, or None: the rule of `entry.ll`'s `@native_form`, in
+    Python.
+    """
+    if type(array) is not np.ndarray:
+        return f"a {type(array).__name__}, not a numpy.ndarray"
+    if array.dtype is not spec.dtype:
+        return f"dtype {array.dtype}, not {spec.dtype}"
+    if array.ndim != spec.rank:
+        return f"rank {array.ndim}, not {spec.rank}"
+    if any(want not in (None, have) for want, have in zip(spec.shape, array.shape, strict=True)):
+        return f"shape {array.shape}, not {spec.shape}"
+    if not array.flags.aligned:
+        return "data that is not aligned"
+    pairs = zip(array.shape, array.strides, strict=True)
+    if not array.flags.c_contiguous and any(n > 1 and stride % array.itemsize for n, stride in pairs):
+        return f"strides {array.strides} that are no whole elements"
+    return None
+
+
+def make_native(array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray[Any, np.dtype[Any]]:
+    """A C-contiguous copy in native form, of an array of any kind that NumPy casts to `dtype` (unsafely).
+
+    `np.array(x, dtype)` is not enough: it keeps a dtype object that compares equal but is another one, for
+    instance with metadata.
+    """
+    copy = np.empty(array.shape, np.dtype(np.dtype(dtype).type))
+    np.copyto(copy, array, casting="unsafe")
+    return copy

@@ -1,0 +1,167 @@
+"""LLVM IR text to machine code in this process, through llvmlite (0.47 or later), which is imported at the
+first compile.
+
+`compile_text` optimises and gives object code, `load` places object code in memory. The code holds no
+absolute addresses: what it calls are symbols bound when it is loaded (`runtime_symbols`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from tensorc.codegen_llvm.runtime_symbols import address_of
+from tensorc.ir.errors import InternalError
+
+_libraries = itertools.count()
+_lock = threading.RLock()  # LLVM's target machines and tables are shared by all compiles
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectCode:
+    """Relocatable machine code: the bytes of an object file, the symbols it defines for us and those it
+    needs.
+    """
+
+    data: bytes
+    exports: tuple[str, ...]
+    imports: tuple[str, ...]
+
+
+class Code:
+    """Machine code in memory. The addresses are valid as long as this object lives."""
+
+    __slots__ = ("_tracker", "addresses")
+
+    def __init__(self, tracker: Any, exports: Sequence[str]) -> None:
+        self._tracker = tracker
+        self.addresses: dict[str, int] = {name: int(tracker[name]) for name in exports}
+
+    def __getitem__(self, name: str) -> int:
+        return self.addresses[name]
+
+
+@cache
+def _llvm() -> Any:
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm
+
+
+@cache
+def host() -> tuple[str, str, str]:
+    """(triple, CPU name, features) of this machine."""
+    llvm = _llvm()
+    try:
+        features = str(llvm.get_host_cpu_features().flatten())
+    except RuntimeError:  # a CPU LLVM does not know: its name alone decides
+        features = ""
+    return str(llvm.get_process_triple()), str(llvm.get_host_cpu_name()), features
+
+
+@cache
+def _target_machine(level: int) -> Any:
+    triple, cpu, features = host()
+    target = _llvm().Target.from_triple(triple)
+    return target.create_target_machine(cpu=cpu, features=features, opt=level, reloc="pic", codemodel="small")
+
+
+@cache
+def _engine() -> Any:
+    return _llvm().create_lljit_compiler(_target_machine(2), use_jit_link=sys.platform != "win32")
+
+
+def _optimised(text: str, level: int, exports: Sequence[str] | None) -> Any:
+    """An optimised module in an LLVM context of its own. With `exports`, every other function is internal."""
+    llvm = _llvm()
+    if level not in (0, 1, 2, 3):
+        raise ValueError(f"optimisation level {level} is not 0, 1, 2 or 3")
+    context = llvm.create_context()
+    try:
+        module = llvm.parse_assembly(text, context)
+        module.triple = host()[0]
+        module.data_layout = str(_target_machine(level).target_data)
+        if exports is not None:
+            _internalise(module, exports)
+        module.verify()
+    except RuntimeError as error:
+        raise InternalError(f"LLVM rejects the generated code: {error}") from error
+    options = llvm.create_pipeline_tuning_options(speed_level=level)
+    options.loop_vectorization = level >= 2
+    options.loop_interleaving = level >= 2
+    options.slp_vectorization = level >= 2
+    options.loop_unrolling = level >= 2
+    builder = llvm.create_pass_builder(_target_machine(level), options)
+    builder.getModulePassManager().run(module, builder)
+    return module
+
+
+def _internalise(module: Any, exports: Sequence[str]) -> None:
+    defined = {f.name: f for f in module.functions if not f.is_declaration}
+    missing = [name for name in exports if name not in defined]
+    if missing:
+        raise InternalError(f"the generated code does not define {', '.join(missing)}")
+    for name, function in defined.items():
+        if name not in exports:
+            function.linkage = "internal"
+
+
+def compile_text(
+    text: str, *, level: int, exports: Sequence[str] | None = None, machine_level: int | None = None
+) -> ObjectCode:
+    """Compile LLVM IR for this machine, at level 0 to 3 (loops vectorise from 2 on), keeping the functions
+    `exports`, or all. `machine_level` is the code generator's level, if it is to differ.
+
+    Raises InternalError if LLVM rejects the text or it does not define an export.
+    """
+    with _lock:
+        module = _optimised(text, level, exports)
+        data = _target_machine(level if machine_level is None else machine_level).emit_object(module)
+        symbols = [item for items in (module.functions, module.global_variables) for item in items]
+        defined = {item.name for item in symbols if not item.is_declaration}
+        needed = [item.name for item in symbols if item.is_declaration and not item.name.startswith("llvm.")]
+        return ObjectCode(data, tuple(sorted(defined) if exports is None else exports), tuple(needed))
+
+
+def optimised_text(text: str, *, level: int, exports: Sequence[str] | None = None) -> str:
+    """The LLVM IR that becomes machine code."""
+    with _lock:
+        return str(_optimised(text, level, exports))
+
+
+def assembly(text: str, *, level: int, exports: Sequence[str] | None = None) -> str:
+    """The assembly of this machine."""
+    with _lock:
+        return str(_target_machine(level).emit_assembly(_optimised(text, level, exports)))
+
+
+def load(*parts: ObjectCode, exports: Sequence[str] | None = None) -> Code:
+    """Place object code in memory and bind what it needs; parts may call one another. Gives the addresses of
+    `exports`, or of all.
+
+    Raises InternalError if a symbol cannot be found.
+    """
+    provided = {name for part in parts for name in part.exports}
+    addresses = {name: address_of(name) for part in parts for name in part.imports if name not in provided}
+    wanted = tuple(provided if exports is None else exports)
+    with _lock:
+        builder = _llvm().JITLibraryBuilder()
+        for part in parts:
+            builder.add_object_img(part.data)
+        builder.add_current_process()  # memcpy and the like, which only the code generator asks for
+        for name, address in addresses.items():
+            builder.import_symbol(name, address)
+        for name in wanted:
+            builder.export_symbol(name)
+        try:
+            tracker = builder.link(_engine(), f"tensorc.{next(_libraries)}")
+        except RuntimeError as error:
+            raise InternalError(f"loading compiled code failed: {error}") from error
+    return Code(tracker, wanted)

@@ -1,0 +1,266 @@
+"""Compiled functions as Python objects: LLVM text of a body in, a callable out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, overload
+
+import numpy as np
+
+from tensorc.codegen_llvm import entry, entry_layout, jit
+from tensorc.codegen_llvm.abi import Signature
+from tensorc.codegen_llvm.entry import Callbacks, Context, FunctionBase, function_type
+from tensorc.codegen_llvm.entry_python import PythonEntry
+from tensorc.ir.errors import InternalError
+from tensorc.runtime.cell import Cell
+
+Array = np.ndarray[Any, np.dtype[Any]]
+F = TypeVar("F", bound=FunctionBase)
+Slow = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
+OnError = Callable[[int, int, int, int], Any]
+Generic = Callable[[], "NativeBody"]
+
+GIL_BYTES = 1 << 17
+"""A call on more bytes than this, inputs and outputs together, releases the GIL: about the data at which the
+body takes longer than another thread's wait for it.
+"""
+
+
+class NativeBody:
+    """One compiled body of a function, loaded. The addresses are those of its packed forms, `i32 (ptr array
+    of descriptor pointers)`.
+    """
+
+    def __init__(self, text: str, level: int, exports: tuple[str, str], code: jit.ObjectCode) -> None:
+        self.text, self.level, self.object_code = text, level, code
+        self._exports = exports
+        self._code = jit.load(code)
+        self.shapes_address, self.body_address = (self._code[name] for name in exports)
+
+    def optimised(self) -> str:
+        """The LLVM IR after optimisation."""
+        return jit.optimised_text(self.text, level=self.level, exports=self._exports)
+
+    def assembly(self) -> str:
+        """The assembly text."""
+        return jit.assembly(self.text, level=self.level, exports=self._exports)
+
+
+def compile_body(name: str, llvm_text: str, signature: Signature, *, level: int) -> NativeBody:
+    """Compile the text that defines `@NAME` and `@NAME_shapes`. Raises InternalError if LLVM rejects it."""
+    if not name or any(c in name for c in '"\\\n'):
+        raise ValueError(f"{name!r} cannot be the name of a function in LLVM IR")
+    arguments = len(signature.arguments)
+    packed = [
+        _packed(f"{name}_shapes", arguments + 2),
+        _packed(name, arguments + len(signature.outputs) + 1),
+    ]
+    exports = (f"{name}_shapes.packed", f"{name}.packed")
+    text = "\n".join([llvm_text, *packed])
+    return NativeBody(text, level, exports, jit.compile_text(text, level=level, exports=exports))
+
+
+def _packed(name: str, count: int) -> str:
+    """A function that takes one array of pointers and calls `name`, which LLVM then inlines into it."""
+    lines = [f'define i32 @"{name}.packed"(ptr %pointers) {{']
+    for k in range(count):
+        lines += [f"  %p{k} = getelementptr ptr, ptr %pointers, i64 {k}", f"  %a{k} = load ptr, ptr %p{k}"]
+    arguments = ", ".join(f"ptr %a{k}" for k in range(count))
+    return "\n".join([*lines, f'  %code = call i32 @"{name}"({arguments})', "  ret i32 %code", "}", ""])
+
+
+class Machine:
+    """What a function and its `direct` share: context, bodies ("fast", "generic"), cells, constants.
+
+    Owned by the function's capsule, out of the garbage collector's sight, so it must not lead to Python
+    callbacks: a cycle through it would never be collected.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        signature: Signature,
+        cells: Sequence[Cell],
+        constants: Sequence[Array],
+        context: Context,
+    ) -> None:
+        self.name, self.signature, self.context = name, signature, context
+        self.cells, self.constants = tuple(cells), tuple(constants)
+        self.bodies: dict[str, NativeBody] = {}
+
+    def install(self, kind: str, body: NativeBody) -> None:
+        """Use `body` as the "fast" or the "generic" one."""
+        self.bodies[kind] = body
+        self.context.install(kind.upper(), body.shapes_address, body.body_address)
+
+
+@overload
+def compile_native(
+    name: str,
+    llvm_text: str,
+    signature: Signature,
+    *,
+    level: int,
+    slow: Slow,
+    on_error: OnError,
+    cells: Sequence[Cell] = ...,
+    constants: Sequence[Array] = ...,
+    generic: Generic | None = ...,
+    wrap: Callable[[Any], Any] | None = ...,
+    gil_bytes: int = ...,
+) -> FunctionBase: ...
+@overload
+def compile_native(
+    name: str,
+    llvm_text: str,
+    signature: Signature,
+    *,
+    level: int,
+    slow: Slow,
+    on_error: OnError,
+    cells: Sequence[Cell] = ...,
+    constants: Sequence[Array] = ...,
+    generic: Generic | None = ...,
+    wrap: Callable[[Any], Any] | None = ...,
+    gil_bytes: int = ...,
+    base: type[F],
+) -> F: ...
+def compile_native(
+    name: str,
+    llvm_text: str,
+    signature: Signature,
+    *,
+    level: int,
+    slow: Slow,
+    on_error: OnError,
+    cells: Sequence[Cell] = (),
+    constants: Sequence[Array] = (),
+    generic: Generic | None = None,
+    wrap: Callable[[Any], Any] | None = None,
+    gil_bytes: int = GIL_BYTES,
+    base: type[FunctionBase] = FunctionBase,
+) -> FunctionBase:
+    """Compile a body and make it callable.
+
+    `llvm_text` defines `i32 @NAME(inputs, outputs, err)` and `i32 @NAME_shapes(inputs, err, extents)`. With
+    `generic`, it is the fast body (contiguous arguments, may return 2) and `generic()` compiles the complete
+    one when a call first needs it; without, it is complete itself.
+
+    A call with positional exact ndarrays in native form runs no Python. Any other call goes to `slow(direct,
+    args, kwargs)`, which converts and returns `direct(*arrays)`, in whatever form it likes. `on_error(site,
+    index, value, extra)` must raise. `wrap(result)` makes the final result. `base` is a class derived from
+    FunctionBase, whose methods the function has; every instance can carry attributes.
+
+    Raises InternalError if LLVM rejects the text, TypeError if a cell or constant is not in native form.
+    """
+    body = compile_body(name, llvm_text, signature, level=level)
+    return link_native(
+        name,
+        body,
+        signature,
+        slow=slow,
+        on_error=on_error,
+        cells=cells,
+        constants=constants,
+        generic=generic,
+        wrap=wrap,
+        gil_bytes=gil_bytes,
+        base=base,
+    )
+
+
+def link_native(
+    name: str,
+    body: NativeBody,
+    signature: Signature,
+    *,
+    slow: Slow,
+    on_error: OnError,
+    cells: Sequence[Cell] = (),
+    constants: Sequence[Array] = (),
+    generic: Generic | None = None,
+    wrap: Callable[[Any], Any] | None = None,
+    gil_bytes: int = GIL_BYTES,
+    base: type[F],
+) -> F:
+    """`compile_native` for a body that is compiled already: functions may share one, with other cells or
+    constants.
+    """
+    _check_arrays(name, signature, cells, constants)
+    loader = _Loader(generic)
+    callbacks = Callbacks(on_error, loader, wrap)
+    context = Context(name, signature, cells, constants, callbacks, gil_bytes)
+    machine = loader.machine = Machine(name, signature, cells, constants, context)
+    machine.install("generic" if generic is None else "fast", body)
+    if entry_layout.unsupported():
+        direct: Callable[..., Any] = PythonEntry(machine, callbacks)
+        return _python_function(base, machine, callbacks, slow, direct)
+    capsule = entry.make_capsule(context, machine)
+    strict = _native_function(FunctionBase, machine, callbacks, capsule)
+    function = _native_function(base, machine, callbacks, capsule)
+    function._slow = _forward(slow, strict)
+    function._direct = strict
+    return function
+
+
+def _native_function(base: type[F], machine: Machine, callbacks: Callbacks, capsule: object) -> F:
+    made = function_type(base)
+    function = made.__new__(made)
+    function._context, function._state = capsule, machine
+    function._holds = (callbacks.on_error, callbacks.load_generic, callbacks.wrap)
+    entry.set_vectorcall(function, base)
+    return function
+
+
+def _python_function(
+    base: type[F], machine: Machine, callbacks: Callbacks, slow: Slow, direct: Callable[..., Any]
+) -> F:
+    made = function_type(base)
+    function = made.__new__(made)
+    function._state, function._direct = machine, direct
+    function._holds = (callbacks.on_error, callbacks.load_generic, callbacks.wrap)
+    function._slow = _forward(slow, direct)
+    return function
+
+
+def _forward(slow: Slow, direct: Callable[..., Any]) -> Callable[..., Any]:
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        return slow(direct, args, kwargs)
+
+    return forward
+
+
+class _Loader:
+    """Compiles the generic body once, when a call first needs it, whichever thread comes first."""
+
+    machine: Machine
+
+    def __init__(self, generic: Generic | None) -> None:
+        self._generic = generic
+        self._lock = threading.Lock()
+
+    def __call__(self) -> None:
+        with self._lock:
+            if "generic" in self.machine.bodies:
+                return
+            if self._generic is None:
+                raise InternalError(f"{self.machine.name}: there is no generic body")
+            self.machine.install("generic", self._generic())
+
+
+def _check_arrays(name: str, signature: Signature, cells: Sequence[Cell], constants: Sequence[Array]) -> None:
+    if len(cells) != len(signature.cells) or len(constants) != len(signature.constants):
+        raise ValueError(f"{name}: {len(cells)} cells and {len(constants)} constants do not fit {signature}")
+    if not all(isinstance(cell, Cell) for cell in cells):
+        raise TypeError(f"{name}: a cell must be a tensorc.runtime.cell.Cell, which has a lock")
+    if len(set(cells)) != len(cells):
+        raise ValueError(f"{name}: the same cell twice")
+    held = [(cell[0], spec) for cell, spec in zip(cells, signature.cells, strict=True)]
+    for array, spec in [*held, *zip(constants, signature.constants, strict=True)]:
+        problem = entry_layout.native_form(array, spec)
+        if problem is not None:
+            raise TypeError(f"{name}: {spec.name or 'an array'} is not in native form: {problem}")
+    for array, spec in zip(constants, signature.constants, strict=True):
+        if not array.flags.c_contiguous:
+            raise TypeError(f"{name}: the constant {spec.name!r} is not C-contiguous")

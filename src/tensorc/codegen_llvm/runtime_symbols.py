@@ -1,0 +1,155 @@
+"""Addresses of what machine code calls by name. Nothing is looked up before some code needs it.
+
+| names | what |
+|---|---|
+| `tensorc_alloc`, `tensorc_free` | scratch memory of bodies, in the native entry's own library |
+| `tensorc_blas_NAME`, `tensorc_lapack_NAME` | SciPy's BLAS and LAPACK: Fortran convention, 32-bit integers |
+| `tensorc_np_NAME`, `tensorc_ndarray_type` | NumPy's C API |
+| `Py*`, `_Py*` | CPython's C API |
+| anything else | the C library and its mathematics |
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import sys
+from collections.abc import Callable
+from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from tensorc.ir.errors import InternalError
+
+NUMPY_TABLE = {"NewFromDescr": 94, "GetNDArrayCVersion": 0}
+"""Indices into NumPy's `_ARRAY_API`, part of its ABI since 1.0."""
+
+_providers: dict[str, Callable[[], dict[str, int]]] = {}
+
+
+def provide(names: tuple[str, ...], addresses: Callable[[], dict[str, int]]) -> None:
+    """Have `addresses()` answer for `names`, when one of them is first needed."""
+    for name in names:
+        _providers[name] = addresses
+
+
+@cache
+def address_of(name: str) -> int:
+    """The address of an external symbol. Raises InternalError if nothing provides it."""
+    if name in _providers:
+        return _providers[name]()[name]
+    if name == "tensorc_ndarray_type":
+        return id(np.ndarray)
+    for prefix, resolve in _PREFIXES.items():
+        if name.startswith(prefix):
+            return resolve(name.removeprefix(prefix))
+    if name.startswith(("Py", "_Py")):
+        return _exported(ctypes.pythonapi, name)
+    return _c_library(name)
+
+
+def _exported(library: ctypes.CDLL, name: str) -> int:
+    try:
+        return ctypes.addressof(ctypes.c_char.in_dll(library, name))
+    except ValueError:
+        return 0
+
+
+def _c_library(name: str) -> int:
+    for library in _c_libraries():
+        address = _exported(library, name)
+        if address:
+            return address
+    raise InternalError(f"no library provides the symbol {name!r} that compiled code calls")
+
+
+@cache
+def _c_libraries() -> tuple[ctypes.CDLL, ...]:
+    if sys.platform == "win32":
+        return ctypes.CDLL("ucrtbase"), ctypes.CDLL("vcruntime140")
+    if sys.platform == "darwin":
+        return (ctypes.CDLL("/usr/lib/libSystem.B.dylib"),)
+    return ctypes.CDLL("libm.so.6"), ctypes.CDLL("libc.so.6")
+
+
+# ----------------------------------------------------------------------------------------------------- NumPy
+
+
+def _numpy(name: str) -> int:
+    umath = importlib.import_module("numpy._core._multiarray_umath")
+    table = capsule_pointer(umath._ARRAY_API, None)
+    return int(
+        ctypes.c_void_p.from_address(table + NUMPY_TABLE[name] * ctypes.sizeof(ctypes.c_void_p)).value or 0
+    )
+
+
+def capsule_pointer(capsule: Any, name: bytes | None) -> int:
+    """The pointer in a PyCapsule of that name."""
+    get = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+        ("PyCapsule_GetPointer", ctypes.pythonapi)
+    )
+    return int(get(capsule, name) or 0)
+
+
+def _capsule_name(capsule: Any) -> bytes | None:
+    get = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName", ctypes.pythonapi))
+    name: bytes | None = get(capsule)
+    return name
+
+
+# ----------------------------------------------------------------------------------------------------- SciPy
+
+
+def _scipy_pointer(module: str, name: str) -> int:
+    exports = scipy_extension(module).__pyx_capi__
+    if name not in exports:
+        raise InternalError(f"scipy.linalg.{module} has no {name!r}")
+    capsule = exports[name]
+    return capsule_pointer(capsule, _capsule_name(capsule))
+
+
+@cache
+def scipy_extension(name: str) -> ModuleType:
+    """`scipy.linalg.NAME`, without importing all of `scipy.linalg`, which takes ten times as long.
+
+    The module is registered under its own name, because an extension can be initialised only once: a later
+    `import scipy.linalg` finds it.
+    """
+    full = f"scipy.linalg.{name}"
+    if full in sys.modules:
+        return sys.modules[full]
+    path = _extension_file(name)
+    if path is None or sys.platform == "win32":  # there scipy's own import finds the folder of DLLs
+        return importlib.import_module(full)
+    spec = spec_from_file_location(full, path, loader=ExtensionFileLoader(full, str(path)))
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules[full] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[full]
+        raise
+    return module
+
+
+def _extension_file(name: str) -> Path | None:
+    spec = find_spec("scipy")
+    if spec is None or not spec.submodule_search_locations:
+        raise InternalError("SciPy is not installed; matrix products need its BLAS")
+    folder = Path(spec.submodule_search_locations[0]) / "linalg"
+    files = (folder / (name + suffix) for suffix in EXTENSION_SUFFIXES)
+    return next((file for file in files if file.exists()), None)
+
+
+_PREFIXES: dict[str, Callable[[str], int]] = {
+    "tensorc_np_": _numpy,
+    "tensorc_blas_": lambda name: _scipy_pointer("cython_blas", name),
+    "tensorc_lapack_": lambda name: _scipy_pointer("cython_lapack", name),
+}

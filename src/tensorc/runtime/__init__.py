@@ -1,0 +1,4 @@
+"""What compiled functions share at run time: cells (the storage of shared variables) and their locks.
+
+May import `ir` only. Buffers, threads and profiles belong here too when they come.
+"""

@@ -1,0 +1,212 @@
+"""LLVM text to code in memory, and where its symbols come from."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import sys
+import textwrap
+from math import erf
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from codegen_llvm.entry_bodies import make, matmul, plus_one, signature
+from tensorc.codegen_llvm import entry, entry_layout, jit
+from tensorc.codegen_llvm.abi import ArraySpec, Signature
+from tensorc.codegen_llvm.native import compile_body
+from tensorc.codegen_llvm.runtime_symbols import address_of, scipy_extension
+from tensorc.ir.errors import InternalError
+
+SUM = """
+define double @total(ptr %p, i64 %n) {
+entry:
+  br label %head
+head:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %body ]
+  %s = phi double [ 0.0, %entry ], [ %s.next, %body ]
+  %go = icmp slt i64 %i, %n
+  br i1 %go, label %body, label %exit
+body:
+  %q = getelementptr double, ptr %p, i64 %i
+  %x = load double, ptr %q
+  %y = call double @weight(double %x)
+  %s.next = fadd double %s, %y
+  %i.next = add i64 %i, 1
+  br label %head
+exit:
+  ret double %s
+}
+"""
+WEIGHT = """
+declare double @erf(double)
+define double @weight(double %x) {
+  %e = call double @erf(double %x)
+  ret double %e
+}
+"""
+Total = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_void_p, ctypes.c_int64)
+
+
+def run_fresh(code: str) -> str:
+    """The output of Python code in a new process."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("level", [0, 1, 2, 3])
+def test_every_level_computes_the_same(level: int) -> None:
+    code = jit.load(jit.compile_text(SUM + WEIGHT, level=level, exports=["total"]))
+    x = np.linspace(-1, 1, 9) + 0.25
+    assert Total(code["total"])(x.ctypes.data, x.size) == sum(erf(v) for v in x)
+
+
+def test_object_files_that_call_each_other() -> None:
+    first = jit.compile_text(SUM + "declare double @weight(double)\n", level=1)
+    second = jit.compile_text(WEIGHT, level=0)
+    assert first.imports == ("weight",)
+    assert second.imports == ("erf",)
+    code = jit.load(first, second)
+    assert set(code.addresses) == {"total", "weight"}
+    assert Total(code["total"])(np.zeros(3).ctypes.data, 3) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "define i32 @f() {",
+        "define i32 @f() {\n  ret i64 1\n}",
+        "define i32 @g() {\n  ret i32 1\n}",
+        "no text",
+    ],
+)
+def test_text_that_llvm_rejects(text: str) -> None:
+    with pytest.raises(InternalError):
+        jit.compile_text(text, level=1, exports=["f"])
+
+
+def test_invalid_levels_and_names() -> None:
+    with pytest.raises(ValueError, match="level"):
+        jit.compile_text(WEIGHT, level=4)
+    with pytest.raises(ValueError, match="name"):
+        compile_body('f"', plus_one(), signature(1, 1), level=1)
+
+
+def test_a_missing_symbol_is_named() -> None:
+    text = (
+        "declare i32 @tensorc_no_such_thing()\ndefine i32 @f() {\n  %r = call i32 @tensorc_no_such_thing()\n"
+    )
+    text += "  ret i32 %r\n}\n"
+    with pytest.raises(InternalError, match="tensorc_no_such_thing"):
+        jit.load(jit.compile_text(text, level=1))
+    with pytest.raises(InternalError, match="dnosuch"):
+        address_of("tensorc_blas_dnosuch")
+
+
+def test_texts_of_a_body() -> None:
+    body = compile_body("f", plus_one(), signature(1, 1), level=3)
+    assert "define i32 @f(" in body.text
+    optimised = body.optimised()
+    assert "f.packed" in optimised
+    assert "define i32 @f(" not in optimised
+    assert "f.packed" in body.assembly()
+
+
+def test_loops_vectorise_from_level_two() -> None:
+    text = (
+        plus_one().replace("mul i64 %i, %x.s0", "add i64 %i, 0").replace("mul i64 %i, %y.s0", "add i64 %i, 0")
+    )
+    wide = [" x double>" in jit.optimised_text(text, level=level) for level in (0, 1, 2, 3)]
+    assert wide == [False, False, True, True]
+
+
+def test_no_absolute_addresses_in_machine_code() -> None:
+    matrix = ArraySpec(np.dtype(np.float64), (None, None))
+    code = compile_body("f", matmul(), Signature((matrix, matrix), (matrix,)), level=2).object_code
+    assert "tensorc_blas_dgemm" in code.imports
+    assert address_of("tensorc_blas_dgemm").to_bytes(8, "little") not in code.data
+    assert b"tensorc_blas_dgemm" in code.data
+
+
+def test_scratch_memory() -> None:
+    alloc = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_int64)(entry.library()["tensorc_alloc"])
+    free = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(entry.library()["tensorc_free"])
+    for size in (0, 1, 63, 64, 65, 1 << 20):
+        memory = alloc(size)
+        assert memory
+        assert memory % 64 == 0
+        ctypes.memset(memory, 1, size)
+        free(memory)
+    for size in (-1, -(1 << 63), (1 << 63) - 1, 1 << 55):
+        assert alloc(size) is None
+    free(None)
+
+
+def test_blas_comes_without_scipy_linalg_and_leaves_it_importable() -> None:
+    out = run_fresh("""
+        import sys
+        from tensorc.codegen_llvm.runtime_symbols import address_of
+        first = address_of("tensorc_blas_dgemm")
+        print("scipy.linalg" in sys.modules, first != 0)
+        import scipy.linalg, scipy.linalg.blas
+        from scipy.linalg import cython_blas
+        import numpy as np
+        print(scipy.linalg.blas.dgemm(1.0, np.eye(2), np.eye(2)).trace())
+        print(cython_blas is sys.modules["scipy.linalg.cython_blas"])
+        from tensorc.codegen_llvm.runtime_symbols import scipy_extension
+        print(scipy_extension("cython_blas") is cython_blas)
+    """)
+    assert out.split() == ["False", "True", "2.0", "True", "True"]
+
+
+def test_scipy_imported_first_is_used() -> None:
+    import scipy.linalg.cython_lapack as lapack
+
+    assert scipy_extension("cython_lapack") is lapack
+    assert address_of("tensorc_lapack_dpotrf") != 0
+
+
+def test_importing_costs_no_llvm() -> None:
+    assert (
+        run_fresh("""
+        import sys
+        import tensorc.codegen_llvm.native
+        print([m for m in ("llvmlite", "scipy") if m in sys.modules])
+    """)
+        == "[]"
+    )
+
+
+def test_an_unfinished_entry_text_is_noticed() -> None:
+    names = entry_layout.names(entry.FunctionBase)
+    with pytest.raises(KeyError):
+        entry.expand("  %x = get i64, %ctx, NO_SUCH_FIELD\n", names)
+    with pytest.raises(KeyError):
+        entry.expand("$NO_SUCH_NUMBER", names)
+
+
+def test_code_of_dropped_functions_is_freed() -> None:
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
+        pytest.skip("needs /proc")
+
+    def executable() -> int:
+        return sum(
+            " r-xp " in line and line.rstrip().endswith(" 0") for line in maps.read_text().splitlines()
+        )
+
+    body = compile_body("f", plus_one(), signature(1, 1), level=0)
+    before = executable()
+    kept = [jit.load(body.object_code) for _ in range(50)]
+    grown = executable()
+    kept.clear()
+    assert grown >= before
+    assert executable() <= before + 5
+    assert make(plus_one(), signature(1, 1))(np.ones(1)).tolist() == [2]
