@@ -26,11 +26,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding as llvm
 import numpy as np
 
 import tensorc.ops  # noqa: F401  registers the op classes
 from tensorc.interp import loops, tensor
-from tensorc.ir.builtin import function_type, lookup
+from tensorc.ir.builtin import function_type, functions, lookup, symbol_name
 from tensorc.ir.clone import clone_op
 from tensorc.ir.core import Operation
 from tensorc.ir.diagnostics import Diagnostic
@@ -42,10 +43,8 @@ from tensorc.ir.printer import print_op
 from tensorc.ir.types import TensorType, Type
 from tensorc.ir.verifier import check, verify
 from tensorc.ops.dtypes import to_dtype
-from tensorc.passes.bufferize import Bufferize
-from tensorc.passes.check_shapes import CheckShapes
-from tensorc.passes.decompose import Decompose
-from tensorc.passes.lower_to_loops import LowerToLoops
+from tensorc.passes import manager
+from tests.codegen_llvm.emitter_support import compile_module
 
 EXPECT = "// ---- expect\n"
 _SEPARATOR = re.compile(r"^// -----[ \t]*\n", re.MULTILINE)
@@ -54,6 +53,7 @@ _RUN = re.compile(r"^// run: @(\w+)(\(.*\)) (==|~=) (.*?)[ \t]*$", re.MULTILINE)
 _ANY_RUN = re.compile(r"^// run:", re.MULTILINE)
 _ERROR = re.compile(r"// error: (TC\d{4})[ \t]*(.*?)[ \t]*(?=// error:|$)")
 
+VERIFY = manager.Options(verify_each=True, reproducer=False)
 Engine = Callable[[Operation, str, Sequence[Any], Sequence[Type]], list[Any]]
 
 
@@ -173,13 +173,11 @@ def _verify(case: Case) -> None:
 
 
 def _passes(case: Case, pipeline: str) -> str | None:
-    from tensorc.passes import manager
-
     wanted = _wanted(case)
     module = parse_module(case.source, case.path.name)
     check(module)
     try:
-        manager.run(module, pipeline, manager.Options(verify_each=True, reproducer=False))
+        manager.run(module, pipeline, VERIFY)
     except TensorcError as error:
         if not wanted:
             raise
@@ -269,9 +267,16 @@ def _arrays(values: Sequence[Any], types: Sequence[Type]) -> list[Any]:
 
 def _engines(module: Operation, name: str) -> list[tuple[str, Engine]]:
     """What can run `@name` at the level its module is on."""
+    lowered: list[tuple[str, Engine]] = [
+        ("the loop interpreter", _run_loops),
+        ("machine code", _run_machine_code),
+    ]
     if lookup(module, f"{name}_shapes") is not None:
-        return [("the loop interpreter on the result", _run_loops)]
-    return [("the tensor interpreter", _run_tensors), ("the loop interpreter", _run_lowered)]
+        return lowered
+    return [
+        ("the tensor interpreter", _run_tensors),
+        *((label, _after_lowering(run)) for label, run in lowered),
+    ]
 
 
 def _run_tensors(
@@ -282,30 +287,64 @@ def _run_tensors(
     return tensor.run(function, arguments)
 
 
-def _run_lowered(
-    module: Operation, name: str, arguments: Sequence[Any], results: Sequence[Type]
-) -> list[Any]:
-    lowered = clone_op(module)
-    for step in (Decompose(), CheckShapes(), Bufferize(), LowerToLoops()):
-        step.run(lowered)
-        check(lowered)
-    return _run_loops(lowered, name, arguments, results)
+def _after_lowering(engine: Engine) -> Engine:
+    def run_lowered(
+        module: Operation, name: str, arguments: Sequence[Any], results: Sequence[Type]
+    ) -> list[Any]:
+        lowered = clone_op(module)
+        manager.run(lowered, "decompose,bufferize,lower-to-loops", VERIFY)
+        return engine(lowered, name, arguments, results)
+
+    return run_lowered
 
 
 def _run_loops(module: Operation, name: str, arguments: Sequence[Any], results: Sequence[Type]) -> list[Any]:
+    interpreter = loops.LoopInterpreter(module)
+
+    def call(symbol: str, *args: Any) -> int:
+        return int(interpreter.call(symbol, list(args), len(arguments)))
+
+    return _shapes_then_values(call, name, arguments, results)
+
+
+def _run_machine_code(
+    module: Operation, name: str, arguments: Sequence[Any], results: Sequence[Type]
+) -> list[Any]:
+    lowered = clone_op(module)
+    manager.run(lowered, "expand-math", VERIFY)
+    # An unresolved symbol would end the process.
+    for symbol in filter(None, (symbol_name(f) for f in functions(lowered) if not f.regions[0].blocks)):
+        if llvm.address_of_symbol(symbol) is None:
+            raise FileTestError(f"@{name} calls @{symbol}, which this runner does not bind")
+    native = compile_module(lowered)
+
+    def call(symbol: str, *args: Any) -> int:
+        function = lookup(lowered, symbol)
+        assert function is not None
+        return native.call(symbol, args, function_type(function).inputs)
+
+    return _shapes_then_values(call, name, arguments, results)
+
+
+def _shapes_then_values(
+    call: Callable[..., int], name: str, arguments: Sequence[Any], results: Sequence[Type]
+) -> list[Any]:
     """Ask `@f_shapes` for the extents of the outputs, then call `@f`."""
     types = [t for t in results if isinstance(t, TensorType)]
-    code, cell, extents = loops.shapes(module, name, arguments, sum(t.rank for t in types))
-    if code:
-        raise FileTestError(f"@{name}_shapes returns {code}, error cell {cell.tolist()}")
+    cell, extents = np.zeros(4, np.int64), np.zeros(sum(t.rank for t in types), np.int64)
+    _no_fault(name, call(f"{name}_shapes", *arguments, cell, extents), cell)
+    left = extents.tolist()
     outputs = []
     for t in types:
-        shape, extents = tuple(extents[: t.rank]), extents[t.rank :]
+        shape, left = tuple(left[: t.rank]), left[t.rank :]
         outputs.append(np.full(shape, 77).astype(to_dtype(t.element)))
-    code, cell = loops.run(module, name, arguments, outputs)
+    _no_fault(name, call(name, *arguments, *outputs, cell), cell)
+    return outputs
+
+
+def _no_fault(name: str, code: int, cell: np.ndarray[Any, Any]) -> None:
     if code:
         raise FileTestError(f"@{name} returns {code}, error cell {cell.tolist()}")
-    return outputs
 
 
 def _judge(label: str, got: Sequence[Any], wanted: Sequence[Any], exact: bool) -> None:
