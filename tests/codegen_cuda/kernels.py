@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from tensorc.ir.attributes import UNIT
 from tensorc.ir.builtin import body, new_function, new_module
 from tensorc.ir.core import Operation
-from tensorc.ir.types import f32, f64, i32, i64
+from tensorc.ir.types import TensorType, f32, f64, i32, i64
+from tensorc.ops.arithmetic import Mul
+from tensorc.ops.attrs import AxesAttrs
+from tensorc.ops.composite import Softmax
 from tensorc.ops.loops import LoopBuilder
 from tensorc.ops.loops.memref import memref_type
+from tensorc.ops.transcendental import Sigmoid
+from tensorc.passes.expand_math import ExpandMath
 from tensorc.passes.map_gpu import PARALLEL
+from tests.passes.lowering_support import FAST, lower
+from tests.passes.lowering_support import function as tensor_function
 
 ERR = memref_type(i64, [4])
 VECTOR = memref_type(f32, [None])
@@ -91,3 +99,22 @@ def racing() -> Operation:
         manager.__exit__(None, None, None)
 
     return function([VECTOR, VECTOR], make)
+
+
+def lowered(build: Callable[..., Any], *types: TensorType) -> Operation:
+    """A tensor function through the fast pipeline, math functions expanded."""
+    module = lower(tensor_function(types, build), FAST)
+    ExpandMath().run(module)
+    return module
+
+
+def silu() -> Operation:
+    """x * sigmoid(x) on a float32 vector: one fused elementwise kernel."""
+    vector = TensorType((None,), f32)
+    return lowered(lambda b, x: b.create(Mul, [x, b.create(Sigmoid, [x])[0]]), vector)
+
+
+def softmax() -> Operation:
+    """Softmax of float64 rows: two row reductions and what goes around them, one kernel."""
+    matrix = TensorType((None, None), f64)
+    return lowered(lambda b, x: b.create(Softmax, [x], AxesAttrs((1,))), matrix)

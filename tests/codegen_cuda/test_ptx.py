@@ -26,6 +26,8 @@ KERNELS = {
     "elementwise": kernels.elementwise,
     "row_reduction": kernels.row_reduction,
     "nested": kernels.nested,
+    "silu": kernels.silu,
+    "softmax": kernels.softmax,
 }
 
 

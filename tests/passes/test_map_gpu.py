@@ -61,6 +61,21 @@ def test_a_nest_becomes_one_grid_and_stack_buffers_private(shape):
     assert not any(op.isa(scf.For) for op in grid.walk())
 
 
+@pytest.mark.parametrize("n", [0, 1, 9])
+def test_a_fused_elementwise_kernel_of_the_compiler(n):
+    x = np.linspace(-3, 3, n, dtype=np.float32)
+    y = same_as_loops(kernels.silu(), [x], np.zeros(n, np.float32))
+    np.testing.assert_allclose(y, x / (1 + np.exp(-x)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (1, 1), (6, 5), (3, 40)])
+def test_a_row_reduction_of_the_compiler(shape):
+    x = np.random.default_rng(0).standard_normal(shape)
+    y = same_as_loops(kernels.softmax(), [x], np.zeros(shape))
+    e = np.exp(x - x.max(axis=1, keepdims=True)) if x.size else x
+    np.testing.assert_allclose(y, e / e.sum(axis=1, keepdims=True), rtol=1e-13)
+
+
 def test_a_race_is_found():
     x, y = np.ones(5, np.float32), np.ones(1, np.float32)
     assert run(kernels.racing(), "f", [x, y], [])[0] == 0
@@ -109,6 +124,18 @@ def test_a_stack_buffer_used_outside_too_is_refused():
     b.load(scratch.result, [0])
     with pytest.raises(TensorcValueError, match="TC0603"):
         MapGpu().run(module)
+
+
+def test_scratch_that_cannot_be_shared_out_is_refused():
+    def make(b, x):
+        scratch = b.alloc(f64, [2])
+        manager, loop = kernels.parallel(b, b.dim(x, 0))
+        b.store(b.load(b.reinterpret_cast(scratch, 0, [2], [1]), [0]), x, [loop.iv])
+        manager.__exit__(None, None, None)
+        b.dealloc(scratch)
+
+    with pytest.raises(TensorcValueError, match=r"used by memref\.reinterpret_cast"):
+        MapGpu().run(kernels.function([memref_type(f64, [None])], make))
 
 
 @pytest.mark.parametrize("block", [0, -1, 1025])

@@ -324,7 +324,7 @@ class Program:
                 raise LoopError(f"gpu.launch of {grid}: every size must be positive", op)
             views = [value for value in frame if isinstance(value, View)]
             watch = Watch([view.allocation for view in views])
-            for number, place in enumerate(itertools.product(*map(range, grid))):
+            for number, place in enumerate(_lattice([range(n) for n in grid])):
                 thread = list(frame)
                 for slot, n in zip(ids, (*place, *grid), strict=True):
                     thread[slot] = np.int64(n)

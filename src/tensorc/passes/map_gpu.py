@@ -20,6 +20,7 @@ from tensorc.ir.builtin import functions
 from tensorc.ir.core import Block, Operation, Region, Value
 from tensorc.ir.definition import Trait
 from tensorc.ir.errors import TensorcValueError
+from tensorc.ir.types import MemRefType
 from tensorc.ops.loops import LoopBuilder, gpu, memref, scf
 from tensorc.ops.loops.memref import segments
 
@@ -61,24 +62,27 @@ def _is_parallel(op: Operation) -> bool:
 
 
 def map_nest(loop: Operation, threads: int) -> None:
-    """Replace one nest by a launch. Raises TensorcValueError where threads would share a stack buffer."""
+    """Replace one nest by a launch. Raises TensorcValueError where threads would share a scratch buffer."""
     nest = _perfect_nest(loop)
-    private = _private_buffers(loop)
+    stack, heap = _scratch(loop)
     b = LoopBuilder.before(loop)
     extents = [_trip_count(b, op) for op in nest]
     total = b.index(b.product(extents))
+    shares = [_enlarge(b, buffer, total) for buffer in heap]
     grid = b.maxsi(b.ceildivsi(total, b.index(threads)), b.index(1))
     one = b.index(1)
     kernel = Block([one.type] * 12)
     attrs = gpu.LaunchAttrs(segments(*gpu.SEGMENTS))
     b.create_op(gpu.Launch, [grid, one, one, b.index(threads), one, one], attrs, regions=[Region([kernel])])
     with b.at(kernel):
-        for buffer in private:
+        for buffer in stack:
             buffer.detach()
             kernel.append(buffer)
         block_id, thread_id, block_size = kernel.args[0], kernel.args[3], kernel.args[9]
         linear = b.addi(b.muli(block_id, block_size), thread_id)
         with b.if_(b.cmpi("slt", linear, total)):
+            for buffer, share in zip(heap, shares, strict=True):
+                _use_share(b, buffer, share, linear)
             _replace_ivs(b, nest, _delinearised(b, linear, extents))
             _move_body(nest[-1].regions[0].block, b.block)
         b.create_op(gpu.Terminator, [])
@@ -107,24 +111,76 @@ def _perfect_nest(loop: Operation) -> list[Operation]:
         nest.append(inner)
 
 
-def _private_buffers(loop: Operation) -> list[Operation]:
-    """`memref.alloca`s outside the loop that only the loop uses: every thread gets its own."""
+def _scratch(loop: Operation) -> tuple[list[Operation], list[Operation]]:
+    """Buffers from outside that only the loop uses: `memref.alloca`s, and `memref.alloc`s that are freed
+    after it.
+
+    The iterations are independent, so each may have its own. A stack buffer used outside too is refused.
+    """
     nested = list(loop.walk())
     inside = set(nested)
-    found: dict[Operation, None] = {}
-    for op in nested:
-        for value in op.operands:
-            owner = value.owner
-            if owner is not None and owner.isa(memref.Alloca) and owner not in inside:
-                found[owner] = None
-    for owner in found:
-        if any(user not in inside for user in owner.result.users):
-            raise TensorcValueError(
-                "map-gpu: a stack buffer is used both inside and outside a parallel loop",
-                code="TC0603",
-                location=loop.location,
+    owners = dict.fromkeys(v.owner for op in nested for v in op.operands if v.owner not in inside)
+    stack, heap = [], []
+    for owner in owners:
+        if owner is None or owner.definition not in (memref.Alloca, memref.Alloc):
+            continue
+        outside = [user for user in owner.result.users if user not in inside]
+        if owner.isa(memref.Alloca):
+            if outside:
+                raise _shared(loop, "a stack buffer is used both inside and outside a parallel loop")
+            stack.append(owner)
+        elif all(user.isa(memref.Dealloc) for user in outside):
+            heap.append(_checked_scratch(loop, owner))
+    return stack, heap
+
+
+def _checked_scratch(loop: Operation, owner: Operation) -> Operation:
+    for user in owner.result.users:
+        if user.isa(memref.Dealloc) and user.block is loop.block:
+            continue
+        if user.definition not in (memref.Load, memref.Store, memref.Dim):
+            raise _shared(
+                loop, f"scratch of a parallel loop is used by {user.name}, which cannot be redirected"
             )
-    return list(found)
+    return owner
+
+
+def _shared(loop: Operation, what: str) -> TensorcValueError:
+    return TensorcValueError(f"map-gpu: {what}", code="TC0603", location=loop.location)
+
+
+def _extents(buffer: Operation) -> list[int | Value]:
+    """The extents an allocation was asked for."""
+    kind = buffer.result.type
+    assert isinstance(kind, MemRefType)
+    dynamic = iter(buffer.operands)
+    return [next(dynamic) if n is None else n for n in kind.shape]
+
+
+def _enlarge(b: LoopBuilder, buffer: Operation, total: Value) -> tuple[Value, Value]:
+    """A buffer with one share for every thread, freed where the old one was; and the size of a share."""
+    kind = buffer.result.type
+    assert isinstance(kind, MemRefType)
+    share = b.index(b.product(_extents(buffer)))
+    large = b.alloc(kind.element, [b.muli(total, share)])
+    for user in buffer.result.users:
+        if user.isa(memref.Dealloc):
+            user.set_operand(0, large)
+    return large, share
+
+
+def _use_share(b: LoopBuilder, buffer: Operation, share: tuple[Value, Value], thread: Value) -> None:
+    """Let the body use the thread's share instead of `buffer`, which goes."""
+    large, size = share
+    extents = _extents(buffer)
+    strides: list[int | Value] = []
+    step: int | Value = 1
+    for extent in reversed(extents):
+        strides.insert(0, step)
+        step = b.mul(step, extent)
+    view = b.reinterpret_cast(large, b.muli(thread, size), extents, strides)
+    buffer.result.replace_all_uses_with(view)
+    buffer.erase()
 
 
 def _trip_count(b: LoopBuilder, loop: Operation) -> int | Value:

@@ -33,6 +33,7 @@ PASSES: Final = {
     "lower-to-loops": "tensorc.passes.lower_to_loops:LowerToLoops",
     # L2 -> L2
     "expand-math": "tensorc.passes.expand_math:ExpandMath",
+    "map-gpu": "tensorc.passes.map_gpu:MapGpu",
 }
 
 
