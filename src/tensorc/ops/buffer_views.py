@@ -1,6 +1,7 @@
 """Views at buffer level: how view ops read their operand's buffer through other extents and strides.
 
-`sizes` are the operand's extents and `shape` the result's, as `int | Value`; extents known to be equal are the same object.
+`sizes` are the operand's extents and `shape` the result's, as `int | Value`; extents known to be equal are
+the same object.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ def reshape(b: LoopBuilder, buffer: Value, sizes: Sequence[Index], shape: Sequen
         return contiguous(b, buffer, shape)
     kept = [k for k, n in enumerate(sizes) if not is_one(n)]
     wanted = [k for k, n in enumerate(shape) if not is_one(n)]
-    if len(kept) != len(wanted) or not all(same(sizes[i], shape[j]) for i, j in zip(kept, wanted, strict=True)):
+    if len(kept) != len(wanted) or not all(
+        same(sizes[i], shape[j]) for i, j in zip(kept, wanted, strict=True)
+    ):
         return None
     _, offset, _, strides = b.metadata(buffer)
     steps: list[Index] = [1] * len(shape)
@@ -74,7 +77,9 @@ def contiguous(b: LoopBuilder, buffer: Value, shape: Sequence[Index]) -> Value:
         strides.insert(0, step)
         step = b.mul(step, extent)
     view = b.reinterpret_cast(buffer, 0, shape, strides)
-    return b.cast(view, MemRefType(tuple(e if isinstance(e, int) else None for e in shape), buffer.type.element))
+    return b.cast(
+        view, MemRefType(tuple(e if isinstance(e, int) else None for e in shape), buffer.type.element)
+    )
 
 
 def expand(b: LoopBuilder, buffer: Value, axes: Sequence[int]) -> Value:
@@ -109,4 +114,6 @@ def section(
     _, offset, _, strides = b.metadata(buffer)
     for start, stride in zip(starts, strides, strict=True):
         offset = b.add(offset, b.mul(start, stride))
-    return b.reinterpret_cast(buffer, offset, shape, [b.mul(s, step) for s, step in zip(strides, steps, strict=True)])
+    return b.reinterpret_cast(
+        buffer, offset, shape, [b.mul(s, step) for s, step in zip(strides, steps, strict=True)]
+    )

@@ -1,4 +1,6 @@
-"""Faults that depend on data, at loop level: the access is clamped, and the error cell keeps the first site and its smallest index."""
+"""Faults that depend on data, at loop level: the access is clamped, and the error cell keeps the first site
+and its smallest index.
+"""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ def kernel_extents(op: Operation) -> list[list[int | Value]]:
         attrs = stage.attrs
         assert isinstance(attrs, GenericAttrs) and isinstance(value.type, TensorType)
         inputs = len(stage.operands) - attrs.rank
-        axes = attrs.maps[inputs + stage.results.index(value)]  # type: ignore[arg-type]
+        axes = attrs.maps[inputs + stage.results.index(value)]
         out.append(
             [
                 extent if extent is not None else of_argument[stage.operands[axis]]  # type: ignore[index]

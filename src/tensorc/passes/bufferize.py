@@ -8,12 +8,12 @@ computes stands in `scf.if` of their conjunction. Checks that depend on data ope
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from tensorc.ir.attributes import DictAttr, StringAttr, UnitAttr
+from tensorc.ir.attributes import Attribute, DictAttr, StringAttr, UnitAttr
 from tensorc.ir.builtin import arg_attributes, body, function_type, functions, new_function, symbol_name
 from tensorc.ir.clone import clone_region
 from tensorc.ir.core import Operation, Value
@@ -137,8 +137,8 @@ class _Writer:
         ]
         error = MemRefType((4,), i64)
         given = [arg_attributes(self.function, i) for i in range(len(inputs))]
-        roles = [{"tensorc.kind": StringAttr("output")} for _ in outputs]
-        error_attrs = {"tensorc.kind": StringAttr(ERROR)}
+        roles: list[Mapping[str, Attribute]] = [{"tensorc.kind": StringAttr("output")} for _ in outputs]
+        error_attrs: Mapping[str, Attribute] = {"tensorc.kind": StringAttr(ERROR)}
         name = symbol_name(self.function)
         if self.shapes_only:
             types = [*inputs, error, MemRefType((None,), index)]

@@ -1,8 +1,9 @@
 """`fuse`: pointwise ops, reductions and views with known index maps become kernels (`ops/kernel.py`).
 
-`fuse_refs.py` reads through views, `fuse_groups.py` decides which ops share a kernel, `fuse_kernel.py` writes it. What other ops, or later
-parts of the function, read is a result of a kernel; all else lives in registers or scratch. Checks that depend on data split the function
-into segments, and nothing moves from one to another.
+`fuse_refs.py` reads through views, `fuse_groups.py` decides which ops share a kernel, `fuse_kernel.py` writes
+it. What other ops, or later parts of the function, read is a result of a kernel; all else lives in registers
+or scratch. Checks that depend on data split the function into segments, and nothing moves from one to
+another.
 """
 
 from __future__ import annotations
@@ -115,7 +116,9 @@ class _Fusion:
 
 
 class _Scheduler:
-    """Puts kernels and other ops in order of descending height, views and constants right before what reads them."""
+    """Puts kernels and other ops in order of descending height, views and constants right before what reads
+    them.
+    """
 
     def __init__(
         self,
@@ -166,7 +169,9 @@ class _Scheduler:
         todo = [op]
         while todo:
             current = todo[-1]
-            missing = [v.owner for v in current.operands if v.owner in self.free and v.owner not in self.placed]
+            missing = [
+                v.owner for v in current.operands if v.owner in self.free and v.owner not in self.placed
+            ]
             if missing:
                 todo.extend(m for m in missing if m is not None)
                 continue

@@ -1,11 +1,13 @@
 """Which ops share a kernel.
 
-Ops are visited from the last to the first; a producer joins its consumers' group. Every group and every op outside groups has a height, larger
-than the heights of all other groups and ops that read its results: so groups never depend on each other in a circle, and heights in
-descending order are an order of execution. Groups of equal height can be merged.
+Ops are visited from the last to the first; a producer joins its consumers' group. Every group and every op
+outside groups has a height, larger than the heights of all other groups and ops that read its results: so
+groups never depend on each other in a circle, and heights in descending order are an order of execution.
+Groups of equal height can be merged.
 
-A group has kernel axes; `inner` are the axes its reductions combine. A value's place gives the kernel axis of each of its axes (-1: extent 1).
-A value in a group has all kernel axes ("full") or exactly the outer ones ("row").
+A group has kernel axes; `inner` are the axes its reductions combine. A value's place gives the kernel axis of
+each of its axes (-1: extent 1). A value in a group has all kernel axes ("full") or exactly the outer ones
+("row").
 """
 
 from __future__ import annotations
@@ -65,7 +67,8 @@ class Grouping:
         self._moved: dict[Group, Group] = {}
 
     def run(self, ops: Sequence[Operation], fusible: set[Operation], views: set[Operation]) -> None:
-        """`ops` in order; `views` among them are read through, so they count as neither readers nor results."""
+        """`ops` in order; `views` among them are read through, so they count as neither readers nor results.
+        """
         for op in ops:
             if op not in views:
                 for operand in op.operands:
@@ -149,10 +152,7 @@ class Grouping:
 
     def _read_place(self, group: Group, use: Use) -> Map:
         """The place of a root as one member reads it."""
-        if is_reduction(use.op):
-            seen = group.operand_place[use.op]
-        else:
-            seen = group.place[use.op.result]
+        seen = group.operand_place[use.op] if is_reduction(use.op) else group.place[use.op.result]
         return tuple(UNIT if a == UNIT else seen[a] for a in use.map)
 
     def _join(self, op: Operation, group: Group, readers: Sequence[Use]) -> bool:

@@ -1,8 +1,10 @@
-"""From a group of ops to a `tensorc.kernel`: which stage computes what, what is stored and what is computed again.
+"""From a group of ops to a `tensorc.kernel`: which stage computes what, what is stored and what is computed
+again.
 
-A reduction ends a stage: what depends on its result comes in a later one. A value with inner axes that a later stage reads is computed again there
-if that costs at most `STORE_ABOVE` (the sum of op weights back to what is in memory: 16 for a math function, 6 for a division or square root, 1
-for the rest), otherwise it is stored: in the kernel's output, if it is one, else in scratch for one outer iteration.
+A reduction ends a stage: what depends on its result comes in a later one. A value with inner axes that a
+later stage reads is computed again there if that costs at most `STORE_ABOVE` (the sum of op weights back to
+what is in memory: 16 for a math function, 6 for a division or square root, 1 for the rest), otherwise it is
+stored: in the kernel's output, if it is one, else in scratch for one outer iteration.
 """
 
 from __future__ import annotations
@@ -28,9 +30,25 @@ from tensorc.passes.fuse_refs import UNIT, Map, Refs
 STORE_ABOVE: Final = 8
 _MATH: Final = 16
 _SLOW: Final = 6
-_SLOW_OPS: Final = ("arith.divf", "arith.remf", "arith.divsi", "arith.divui", "arith.remsi", "arith.remui", "math.sqrt")
+_SLOW_OPS: Final = (
+    "arith.divf",
+    "arith.remf",
+    "arith.divsi",
+    "arith.divui",
+    "arith.remsi",
+    "arith.remui",
+    "math.sqrt",
+)
 _FREE_OPS: Final = ("arith.constant", "arith.bitcast")
-_CHEAP_MATH: Final = ("math.absf", "math.floor", "math.ceil", "math.trunc", "math.roundeven", "math.copysign", "math.fma")
+_CHEAP_MATH: Final = (
+    "math.absf",
+    "math.floor",
+    "math.ceil",
+    "math.trunc",
+    "math.roundeven",
+    "math.copysign",
+    "math.fma",
+)
 
 
 @cache
@@ -79,7 +97,7 @@ class KernelWriter:
         self.order = outer + inner
         self.number = {axis: k for k, axis in enumerate(self.order)}
         self.outer = len(outer)
-        self.inside = {op.result: op for op in self.members}
+        self.inside: dict[Value, Operation] = {op.result: op for op in self.members}
         self._inside_ops = set(self.members)
         self._reader_table = self._table_of_readers()
         self.outputs = [op for op in self.members if self._escapes(op)]
@@ -135,7 +153,9 @@ class KernelWriter:
         return [r for r in roots if r in self.inside]
 
     def _assign_stages(self) -> None:
-        """For a full value the stage that first can compute it; for a row value the stage from which on it is there."""
+        """For a full value the stage that first can compute it; for a row value the stage from which on it is
+        there.
+        """
         for op in self.members:
             earliest = max((self.available(v) for v in self.inputs(op)), default=0)
             self.stage[op.result] = earliest
@@ -155,12 +175,13 @@ class KernelWriter:
             assert definition is not None
             assert issubclass(definition, Pointwise)
             below = sum(0 if v in self.stored else self.cost[v] for v in dict.fromkeys(self.inputs(op)))
-            self.cost[value] = weight(definition, elements_of(op)) + below
+            self.cost[value] = weight(definition, elements_of(op)) + below  # type: ignore[arg-type]
             if value in output or (self.cost[value] > STORE_ABOVE and self._read_later(value)):
                 self.stored.add(value)
 
     def _read_later(self, value: Value) -> bool:
-        """Whether a later stage may want a full value: some full reader, or reader of a reader, lies in one."""
+        """Whether a later stage may want a full value: some full reader, or reader of a reader, lies in one.
+        """
         todo, seen = [value], {value}
         while todo:
             for reader in self._readers(todo.pop()):

@@ -1,11 +1,13 @@
-"""Where a tensor's elements come from: back through views whose index map is known, to the tensor that is computed.
+"""Where a tensor's elements come from: back through views whose index map is known, to the tensor that is
+computed.
 
-A map gives, per axis of the root, the axis of the viewing tensor that moves it, or -1 where the root's extent is 1.
+A map gives, per axis of the root, the axis of the viewing tensor that moves it, or -1 where the root's extent
+is 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tensorc.ir.core import Operation, Value
@@ -93,10 +95,10 @@ class Refs:
         return tuple(found)
 
 
-def _numbered(kept: Sequence[bool] | object) -> Map:
+def _numbered(kept: Iterable[bool]) -> Map:
     number = -1
     found = []
-    for keep in kept:  # type: ignore[attr-defined]
+    for keep in kept:
         number += keep
         found.append(number if keep else UNIT)
     return tuple(found)

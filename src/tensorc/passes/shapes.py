@@ -157,7 +157,11 @@ class Shapes:
         return self._intern(key, result)
 
     def _intern(
-        self, key: Hashable, value: Value | None, root: tuple[Value, int] | None = None, kind: Type = index_type
+        self,
+        key: Hashable,
+        value: Value | None,
+        root: tuple[Value, int] | None = None,
+        kind: Type = index_type,
     ) -> Symbol:
         """The symbol of a key. Its own key is a number, so that keys of deep expressions stay small."""
         known = self._interned.get(key)

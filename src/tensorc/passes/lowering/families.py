@@ -115,9 +115,11 @@ def kernel(b: Lowerer, op: Operation, kinds: Sequence[Type]) -> None:
     assert isinstance(attrs, KernelAttrs)
     found = stages(op)
     outs = list(op.operands[len(block.args) :])
-    buffers = dict(zip(block.args, op.operands, strict=False))
-    targets = dict(zip(block.terminator.operands, outs, strict=True))
-    numbers = {r: Earlier(s, k) for s, stage in enumerate(found) for k, r in enumerate(stage.results)}
+    buffers: dict[Value, Value] = dict(zip(block.args, op.operands, strict=False))
+    targets: dict[Value, Value] = dict(zip(block.terminator.operands, outs, strict=True))
+    numbers: dict[Value, Earlier] = {
+        r: Earlier(s, k) for s, stage in enumerate(found) for k, r in enumerate(stage.results)
+    }
     widest = max(found, key=lambda s: s.attrs.rank)  # type: ignore[attr-defined]
     rank = widest.attrs.rank  # type: ignore[attr-defined]
     extents: list[Index] = [_extent(buffers[v]) for v in widest.operands[:rank]]
