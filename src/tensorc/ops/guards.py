@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tensorc.ir.types import FloatType, IntegerType, ScalarType, f32, f64, i1, i32
+from tensorc.ir.types import FloatType, IntegerType, ScalarType, f32, f64, i1, i32, i64
 from tensorc.ops.dtypes import is_floating, is_signed_integer, signless
 
 
@@ -121,11 +121,9 @@ def _holds(type: FloatType, width: int) -> bool:
 
 
 def truncate_unsigned(s: Any, x: Any, to: IntegerType) -> Any:
-    """Float to `ui32`/`ui64` as NumPy's vector code on x86-64: what reaches half the range goes through
-    `truncate` shifted down by it.
+    """Float to `ui64` as NumPy on x86-64: what reaches half the range goes through `truncate` shifted down by it.
 
-    Negative numbers wrap, NaN gives 2**(w-1), too large ones 0. (NumPy's own scalar loop differs for `ui32`
-    out of range: it goes through 64 bits.)
+    Negative numbers wrap, NaN gives 2**63, too large ones 0.
     """
     half = s.constant(2.0 ** (to.width - 1), x.type)
     big = s.cmpf("oge", x, half)
@@ -138,6 +136,8 @@ def float_to_integer(s: Any, x: Any, target: IntegerType) -> Any:
     register = IntegerType(target.width)
     if target.width < 32:
         return s.trunci(truncate(s, x, i32), register)
+    if target.unsigned and target.width == 32:  # as C compilers do; NumPy's vector loops differ out of range
+        return s.trunci(truncate(s, x, i64), register)
     if target.unsigned:
         return truncate_unsigned(s, x, register)
     return truncate(s, x, register)

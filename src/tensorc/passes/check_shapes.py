@@ -121,9 +121,14 @@ def _drop_unused(function: Operation) -> None:
 
 
 def _number(function: Operation) -> None:
-    """Sites from 1 in program order; those that have a number keep it."""
+    """Sites in program order; those that have a number keep it.
+
+    Numbers start at 1, or where the function says: so two bodies of one program number theirs apart.
+    """
     block = function.regions[0].block
-    number = max((sites.number_of(op) for op in block if sites.SITE in op.attributes), default=0)
+    first = function.attributes.get(sites.FIRST)
+    start = first.value - 1 if isinstance(first, IntegerAttr) else 0
+    number = max((sites.number_of(op) for op in block if sites.SITE in op.attributes), default=start)
     for op in block:
         if sites.SITE in op.attributes:
             continue

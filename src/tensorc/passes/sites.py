@@ -22,6 +22,8 @@ from tensorc.ir.types import Type
 from tensorc.ops.faults import fault
 
 SITE = "tensorc.site"
+FIRST = "tensorc.first_site"
+"""Function attribute: the number of its first site, 1 if absent."""
 _KIND, _OP, _TYPES, _AXIS = "tensorc.kind", "tensorc.op", "tensorc.types", "tensorc.axis"
 SITE_ATTRIBUTES = (SITE, _KIND, _OP, _TYPES, _AXIS)
 

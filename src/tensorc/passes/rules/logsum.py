@@ -32,10 +32,11 @@ MOST_VIEWS = 8
 )
 def log_of_powers(op: Operation, rewriter: Rewriter) -> None:
     terms = _summands(op.operands[0])
-    exponents = [_exponent_or_log(t, rewriter) for t in terms]
-    if len(terms) < 2 or sum(uniform(t) is None for t in terms) < len(terms) - 1 or None in exponents:
+    if len(terms) < 2 or sum(uniform(t) is None for t in terms) < len(terms) - 1:
         return
-    found = cast(list[Value], exponents)
+    if not all(map(_is_power_or_positive, terms)):
+        return
+    found = [_exponent_or_log(t, rewriter) for t in terms]
     total = found[0]
     for x in found[1:]:
         total = emit.op(rewriter, "logaddexp", total, x)
@@ -56,12 +57,22 @@ def _summands(value: Value) -> list[Value]:
     return found if not todo else []
 
 
-def _exponent_or_log(term: Value, rewriter: Rewriter) -> Value | None:
-    x = exponent(term)
+def _is_power_or_positive(term: Value) -> bool:
     number = uniform(term)
-    if x is not None or number is None or not 0 < number < math.inf:
-        return x
-    return emit.full_like(rewriter, term, math.log(number))
+    return _behind_broadcast(term) is not None or (number is not None and 0 < number < math.inf)
+
+
+def _exponent_or_log(term: Value, rewriter: Rewriter) -> Value:
+    x, view = _behind_broadcast(term), term.defining(BroadcastTo)
+    if x is None:
+        return emit.full_like(rewriter, term, math.log(cast(float, uniform(term))))
+    return x if view is None else rewriter.create(BroadcastTo, [x, *view.operands[1:]], view.attrs)[0]
+
+
+def _behind_broadcast(term: Value) -> Value | None:
+    """x if `term` is exp(x), or exp(x) broadcast."""
+    view = term.defining(BroadcastTo)
+    return exponent(term if view is None else view.operands[0])
 
 
 @pattern(Log, law="log(sum(e**x)) = logsumexp(x)", example="log(sum(exp(x), 1))", kind="stable")

@@ -1,0 +1,186 @@
+"""What a compiled function accepts: `In`, `Out`, and the conversion of one argument on the slow path.
+
+The native entry takes exact ndarrays of the right dtype, rank and layout; everything else comes here, is
+converted under NumPy's `safe` rule, and goes back to the same body.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tensorc.api.expr import Expr
+from tensorc.ir.errors import TensorcError, TensorcTypeError, TensorcValueError
+from tensorc.ir.types import TensorType
+from tensorc.ops.dtypes import to_dtype
+
+Array = np.ndarray[Any, np.dtype[Any]]
+MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
+
+
+@dataclass(frozen=True, eq=False)
+class In:
+    """An input with options: a name to pass it by, a default `value`, an `update` applied to that value at
+    every call (which makes it state),
+    `strict` (no conversion at all), `allow_downcast`, `mutable` and `borrow` (the function may overwrite the
+    argument; it never needs to).
+    """
+
+    variable: Any
+    name: str | None = None
+    value: Any = MISSING
+    update: Any = None
+    borrow: bool | None = None
+    mutable: bool = False
+    strict: bool = False
+    allow_downcast: bool | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Out:
+    """An output with options. Results never alias arguments, state or each other."""
+
+    variable: Any
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One positional parameter of a compiled function."""
+
+    name: str | None
+    type: TensorType
+    default: Any = MISSING
+    strict: bool = False
+    allow_downcast: bool | None = None
+    expr: Expr | None = field(default=None, compare=False)
+
+    def convert(self, value: object, function: str, position: int) -> Array:
+        """`value` as an aligned native ndarray of the parameter's dtype and rank; raises naming the
+        parameter, both types, and the remedy.
+        """
+        wanted = to_dtype(self.type.element)
+        label = f"{function}: argument {position}" + (f" ({self.name!r})" if self.name else "")
+        array = self._array(value, wanted, label)
+        if array.ndim != self.type.rank:
+            raise TensorcTypeError(
+                f"{label}: expected {self.type} (rank {self.type.rank}), got an array of shape "
+                f"{array.shape} (rank {array.ndim})",
+                code="TC0420",
+                help=_rank_help(array.ndim, self.type.rank),
+            )
+        for axis, (extent, actual) in enumerate(zip(self.type.shape, array.shape, strict=True)):
+            if extent is not None and extent != actual:
+                raise TensorcValueError(
+                    f"{label}: expected {self.type}, got shape {array.shape}: extent {actual} on axis "
+                    f"{axis} instead of {extent}",
+                    code="TC0421",
+                )
+        if not (array.flags.aligned and array.dtype.isnative) or any(
+            s % array.itemsize for s in array.strides
+        ):
+            array = np.array(array, dtype=wanted, order="C", copy=True)
+        return array
+
+    def _array(self, value: object, wanted: np.dtype[Any], label: str) -> Array:
+        if isinstance(value, Expr):
+            raise TensorcTypeError(
+                f"{label}: got the symbolic expression {value!r}, a compiled function takes values",
+                code="TC0422",
+                help=(
+                    "pass an array; to combine expressions, build the larger expression first and "
+                    "compile that"
+                ),
+            )
+        if isinstance(value, np.ma.MaskedArray):
+            raise TensorcTypeError(
+                f"{label}: masked arrays are not supported",
+                code="TC0423",
+                help="pass value.filled(fill_value)",
+            )
+        if self.strict:
+            return self._strict(value, wanted, label)
+        if isinstance(value, np.ndarray | np.generic):
+            return self._cast(np.asarray(value), wanted, label)
+        try:
+            array = np.asarray(value)
+        except Exception as error:
+            raise TensorcTypeError(
+                f"{label}: cannot make an array of {type(value).__name__}: {error}", code="TC0424"
+            ) from None
+        if array.dtype.kind not in "biuf":
+            raise TensorcTypeError(
+                f"{label}: expected {self.type}, got {type(value).__name__} which makes an array of "
+                f"dtype {array.dtype}",
+                code="TC0424",
+            )
+        if (
+            hasattr(value, "__array__")
+            or hasattr(value, "__array_interface__")
+            or hasattr(value, "__dlpack__")
+        ):
+            return self._cast(array, wanted, label)
+        return self._python(array, wanted, label)
+
+    def _strict(self, value: object, wanted: np.dtype[Any], label: str) -> Array:
+        if not isinstance(value, np.ndarray) or value.dtype != wanted:
+            found = (
+                f"an array of dtype {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+            )
+            raise TensorcTypeError(
+                f"{label}: strict, expected an ndarray of dtype {wanted}, got {found}", code="TC0425"
+            )
+        return np.asarray(value)
+
+    def _cast(self, array: Array, wanted: np.dtype[Any], label: str) -> Array:
+        if array.dtype == wanted and array.dtype.isnative:
+            return array
+        if array.dtype.kind not in "biuf":
+            raise TensorcTypeError(f"{label}: expected {self.type}, got dtype {array.dtype}", code="TC0424")
+        if np.can_cast(array.dtype, wanted, "safe") or self.allow_downcast:
+            with np.errstate(all="ignore"):
+                return array.astype(wanted)
+        raise TensorcTypeError(
+            f"{label}: expected {self.type}, got dtype {array.dtype}, which does not convert to {wanted} "
+            "safely",
+            code="TC0426",
+            help=f"pass value.astype({wanted.name!r}), or compile with allow_input_downcast=True",
+        )
+
+    def _python(self, array: Array, wanted: np.dtype[Any], label: str) -> Array:
+        """Python numbers and lists: accepted where their values survive; a float also rounds to float32
+        unless downcasting was refused.
+        """
+        if array.size == 0 or array.dtype == wanted:
+            return array.astype(wanted)
+        with np.errstate(all="ignore"):
+            converted = array.astype(wanted)
+            survives = np.array_equal(converted, array, equal_nan=array.dtype.kind == "f") and _same_sign(
+                converted, array
+            )
+        to_float = wanted.kind == "f" and array.dtype.kind in "fiu" and self.allow_downcast is not False
+        if survives or to_float or self.allow_downcast:
+            return converted
+        raise TensorcTypeError(
+            f"{label}: expected {self.type}, and the given values do not survive the conversion from "
+            f"{array.dtype} to {wanted}",
+            code="TC0427",
+            help=f"pass np.asarray(value, dtype={wanted.name!r}) to convert on purpose",
+        )
+
+
+def _same_sign(converted: Array, original: Array) -> bool:
+    """False for a negative value that became unsigned: it must not pass by overflow."""
+    return not (converted.dtype.kind == "u" and original.dtype.kind in "if" and bool((original < 0).any()))
+
+
+def _rank_help(got: int, wanted: int) -> str:
+    if got < wanted:
+        return "add axes with value[None, ...] or value.reshape(...)"
+    return "drop axes with value[0] or value.reshape(...), or declare the input with a higher rank"
+
+
+def with_location(error: TensorcError, location: Any) -> TensorcError:
+    """The error at the place where the user called."""
+    return error.at(location)

@@ -1,0 +1,91 @@
+"""Broadcasting, decided by code: explicit `broadcast_to` ops whose extents are values of the program.
+
+Where extents are unknown the check happens at run time, at the user's line; no function is recompiled for a
+new size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tensorc.api.expr import Expr, apply
+from tensorc.ir.errors import TensorcValueError
+from tensorc.ir.location import caller_location
+from tensorc.ops.attrs import ShapeAttrs
+from tensorc.ops.index import BroadcastExtents
+from tensorc.ops.views import BroadcastTo
+
+Extents = tuple[Any, ...]
+
+
+def same_extent(a: Any, b: Any) -> bool:
+    """Whether two extents (int or index expression) are known to be equal."""
+    return a is b or (isinstance(a, int) and isinstance(b, int) and a == b)
+
+
+def broadcast_extents(
+    shapes: Sequence[Extents], describe: Sequence[Any] = (), what: str = "broadcast"
+) -> Extents:
+    """The extents that operands of these extents have together, aligned at the right as NumPy does."""
+    rank = max((len(s) for s in shapes), default=0)
+    columns = [[s[axis - rank + len(s)] for s in shapes if axis - rank + len(s) >= 0] for axis in range(rank)]
+    return tuple([_merge(column, describe, what) for column in columns])
+
+
+def _merge(column: Sequence[Any], describe: Sequence[Any], what: str) -> Any:
+    static = {e for e in column if isinstance(e, int) and e != 1}
+    if len(static) > 1:
+        shown = " and ".join(str(o.type) for o in describe)
+        first, second = sorted(static)[:2]
+        raise TensorcValueError(
+            f"{what}: shapes do not broadcast, extents {first} and {second} differ ({shown})",
+            code="TC0310",
+            location=caller_location(),
+            help="extents that meet must be equal or 1; use reshape or None-indexing to line axes up",
+        )
+    if static:
+        return static.pop()
+    dynamic: list[Expr] = []
+    for extent in column:
+        if isinstance(extent, Expr) and not any(extent is d for d in dynamic):
+            dynamic.append(extent)
+    if not dynamic:
+        return 1
+    merged = max(dynamic, key=lambda extent: len(_parts(extent)))
+    known = _parts(merged)
+    for extent in dynamic:
+        parts = _parts(extent)
+        if not parts <= known:
+            merged = apply(BroadcastExtents, merged, extent)
+            known = known | parts
+    return merged
+
+
+def _parts(extent: Expr) -> frozenset[Expr]:
+    """The extents that a merged one was made of; merging one of them in again changes nothing."""
+    parts: set[Expr] = set()
+    todo = [extent]
+    while todo:
+        current = todo.pop()
+        if current in parts:
+            continue
+        parts.add(current)
+        if current.node is not None and current.node.definition is BroadcastExtents:
+            todo.extend(current.node.operands)
+    return frozenset(parts)
+
+
+def broadcast_to(x: Any, extents: Extents) -> Any:
+    """`x` with the given extents; `x` itself when it has them already."""
+    if len(x.extents) == len(extents) and all(map(same_extent, x.extents, extents)):
+        return x
+    shape = tuple(e if isinstance(e, int) else -1 for e in extents)
+    dynamic = [e for e in extents if isinstance(e, Expr)]
+    return apply(BroadcastTo, x, *dynamic, attrs=ShapeAttrs(shape))
+
+
+def broadcast_together(operands: Sequence[Any], what: str) -> list[Any]:
+    """The operands, each with the extents they have together."""
+    extents = broadcast_extents([o.extents for o in operands], operands, what)
+    return [broadcast_to(o, extents) for o in operands]

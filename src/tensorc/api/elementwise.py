@@ -1,0 +1,134 @@
+"""Elementwise functions: NumPy promotion, broadcasting, then one `Pointwise` op. Every Pointwise op with a
+public name is a function of `tc` through this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tensorc.api import convert
+from tensorc.api.broadcast import broadcast_together
+from tensorc.api.expr import apply
+from tensorc.ir.definition import REGISTRY
+from tensorc.ir.errors import TensorcTypeError
+from tensorc.ir.location import caller_location
+from tensorc.ops.families import Pointwise
+
+_UFUNCS = {"round": np.rint, "pow": np.power, "logical_xor": np.logical_xor, "bitwise_invert": np.invert}
+_BOOLEAN_FORMS = {
+    "add": "logical_or",
+    "multiply": "logical_and",
+    "maximum": "logical_or",
+    "minimum": "logical_and",
+    "bitwise_and": "logical_and",
+    "bitwise_or": "logical_or",
+    "bitwise_xor": "logical_xor",
+    "bitwise_invert": "logical_not",
+}
+_IDENTITY_ON_INTEGERS = frozenset({"floor", "ceil", "trunc", "round"})
+_FALSE_ON_INTEGERS = {"isnan": False, "isinf": False, "isfinite": True}
+
+
+def _table() -> dict[str, type[Pointwise]]:
+    found: dict[str, type[Pointwise]] = {}
+    for definition in REGISTRY.values():
+        if issubclass(definition, Pointwise) and definition.public is not None:
+            for name in (definition.public, *definition.aliases):
+                found[name] = definition
+    return found
+
+
+OPS = _table()
+
+
+def call(name: str, *operands: object) -> Any:
+    """The elementwise function `name` of the operands, promoted and broadcast as NumPy 2 would."""
+    definition = OPS[name]
+    exprs = [convert.asarray(o) for o in operands]
+    canonical = definition.public or name
+    ufunc = _UFUNCS.get(canonical) or getattr(np, canonical, None)
+    if len(exprs) != (definition.arity if not isinstance(ufunc, np.ufunc) else ufunc.nin):
+        raise TensorcTypeError(
+            f"{name} takes {definition.arity} arguments, got {len(exprs)}",
+            code="TC0340",
+            location=caller_location(),
+        )
+    if not isinstance(ufunc, np.ufunc):
+        dtypes = [convert.resolve(np.exp if len(exprs) == 1 else np.arctan2, exprs)[0]] * len(exprs)
+        return _apply(name, definition, exprs, dtypes)
+    special = _integer_special(canonical, exprs)
+    if special is not None:
+        return special
+    *dtypes, out = convert.resolve(ufunc, exprs)
+    if canonical.startswith("logical_"):
+        dtypes = [np.dtype(bool)] * len(exprs)
+    elif all(d.kind == "b" for d in dtypes) and canonical in _BOOLEAN_FORMS:
+        return call(_BOOLEAN_FORMS[canonical], *exprs)
+    elif all(d.kind == "b" for d in dtypes) and canonical == "absolute":
+        return exprs[0]
+    if len(dtypes) == 2 and dtypes[0] != dtypes[1]:
+        return (
+            _mixed_comparison(canonical, exprs)
+            if out.kind == "b"
+            else _apply(name, definition, exprs, [out, out])
+        )
+    return _apply(name, definition, exprs, dtypes)
+
+
+def _apply(
+    name: str, definition: type[Pointwise], exprs: Sequence[Any], dtypes: Sequence[np.dtype[Any]]
+) -> Any:
+    operands = [convert.cast(e, d) for e, d in zip(exprs, dtypes, strict=True)]
+    result = apply(definition, *broadcast_together(operands, name))
+    if all(e.weak for e in exprs) and result.dtype.kind in "if":
+        result.weak = "float" if result.dtype.kind == "f" else "int"
+    return result
+
+
+def _integer_special(name: str, exprs: Sequence[Any]) -> Any:
+    """Functions whose value on integers and booleans needs no computation."""
+    if exprs[0].dtype.kind not in "iub":
+        return None
+    if name in _IDENTITY_ON_INTEGERS and exprs[0].dtype.kind in "iu":
+        return exprs[0]
+    if name in _FALSE_ON_INTEGERS:
+        from tensorc.api import functions
+
+        return functions.full_like(exprs[0], _FALSE_ON_INTEGERS[name], dtype="bool")
+    return None
+
+
+def _mixed_comparison(name: str, exprs: Sequence[Any]) -> Any:
+    """Comparison of int64 with uint64, exact as in NumPy 2: a negative number is below every unsigned one."""
+    a, b = exprs
+    if a.dtype.kind == "u":
+        flipped = {
+            "less": "greater",
+            "less_equal": "greater_equal",
+            "greater": "less",
+            "greater_equal": "less_equal",
+        }
+        return _mixed_comparison(flipped.get(name, name), (b, a))
+    a, b = convert.cast(a, np.dtype("int64")), convert.cast(b, np.dtype("uint64"))
+    negative = call("less", a, 0)
+    compared = call(name, convert.cast(a, np.dtype("uint64")), b)
+    if name in ("less", "less_equal", "not_equal"):
+        return call("logical_or", negative, compared)
+    return call("logical_and", call("logical_not", negative), compared)
+
+
+def public_functions() -> dict[str, Callable[..., Any]]:
+    """One function for every public name of a Pointwise op."""
+    return {name: _function(name, definition) for name, definition in OPS.items()}
+
+
+def _function(name: str, definition: type[Pointwise]) -> Callable[..., Any]:
+    def function(*operands: object) -> Any:
+        return call(name, *operands)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = definition.__doc__
+    return function

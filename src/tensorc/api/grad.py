@@ -1,0 +1,146 @@
+"""Derivatives: `grad` traces cost ← wrt, stabilises, differentiates, stabilises again, and returns the result
+as expressions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tensorc.api import convert, elementwise, functions
+from tensorc.api.broadcast import same_extent
+from tensorc.api.expr import Expr
+from tensorc.api.trace import Traced, inline, trace
+from tensorc.ir.errors import TensorcTypeError, TensorcValueError
+from tensorc.ir.location import caller_location
+from tensorc.passes.autodiff import gradient_function
+
+DISCONNECTED = ("raise", "warn", "ignore")
+
+
+def grad(
+    cost: Any,
+    wrt: Any,
+    consider_constant: Sequence[Any] | None = None,
+    disconnected_inputs: str = "raise",
+    known_grads: Mapping[Any, Any] | None = None,
+) -> Any:
+    """Gradients of the scalar `cost` with respect to `wrt`: one expression, or a list for a list (tuple for a
+    tuple).
+
+    `wrt` may hold any expressions; the graph is cut there. Nothing flows through `consider_constant`.
+    `known_grads` maps expressions to gradients
+    that are taken as given; `cost` may then be None. `disconnected_inputs` says what happens for a `wrt` the
+    cost does not depend on: "raise"
+    (default), "warn", or "ignore"; in the last two its gradient is zero.
+
+    Raises TensorcTypeError for a cost that is no floating-point scalar, a `wrt` of integer dtype, or an op
+    without a gradient on the way;
+    TensorcValueError for a disconnected input.
+    """
+    targets = list(wrt) if isinstance(wrt, list | tuple) else [wrt]
+    _check(cost, targets, disconnected_inputs, known_grads)
+    known = {k: convert.asarray(v) for k, v in (known_grads or {}).items()}
+    constants = [c for c in (consider_constant or ()) if isinstance(c, Expr)]
+    terms = [] if cost is None else [(cost, None)]
+    terms += [(expr, seed) for expr, seed in known.items()]
+    totals: list[Any] = [known.get(t) for t in targets]
+    for output, seed in terms:
+        boundaries = [e for e in (*constants, *known) if e is not output]
+        for position, part in enumerate(_term(output, seed, targets, boundaries)):
+            if part is not None and targets[position] not in known:
+                totals[position] = (
+                    part if totals[position] is None else elementwise.call("add", totals[position], part)
+                )
+    found = [_connected(t, g, disconnected_inputs) for t, g in zip(targets, totals, strict=True)]
+    if isinstance(wrt, tuple):
+        return tuple(found)
+    return found if isinstance(wrt, list) else found[0]
+
+
+def _check(cost: Any, targets: Sequence[Any], disconnected: str, known: Mapping[Any, Any] | None) -> None:
+    location = caller_location()
+    if disconnected not in DISCONNECTED:
+        raise TensorcValueError(
+            f"grad: disconnected_inputs={disconnected!r}",
+            code="TC0430",
+            location=location,
+            help=f"one of {', '.join(DISCONNECTED)}",
+        )
+    if cost is None and not known:
+        raise TensorcTypeError(
+            "grad: cost is None and no known_grads are given", code="TC0431", location=location
+        )
+    if cost is not None and not isinstance(cost, Expr):
+        raise TensorcTypeError(
+            f"grad: the cost is {type(cost).__name__}, not an expression", code="TC0431", location=location
+        )
+    if cost is not None and (cost.ndim or cost.dtype.kind != "f"):
+        raise TensorcTypeError(
+            f"grad: the cost must be a floating-point scalar, got {cost.type}",
+            code="TC0432",
+            location=location,
+            help="reduce it first, for example with .sum() or .mean()",
+        )
+    for target in targets:
+        if not isinstance(target, Expr):
+            raise TensorcTypeError(
+                f"grad: wrt holds {type(target).__name__}, not an expression",
+                code="TC0433",
+                location=location,
+            )
+        if target.dtype.kind != "f":
+            raise TensorcTypeError(
+                f"grad: cannot differentiate with respect to {target!r} of dtype {target.dtype}",
+                code="TC0434",
+                location=location,
+                help="only floating-point variables have gradients; .astype('float64') makes one",
+            )
+    for expr, given in (known or {}).items():
+        seed = convert.asarray(given)
+        if seed.ndim != expr.ndim or not all(
+            same_extent(a, b) or isinstance(a, Expr) or isinstance(b, Expr)
+            for a, b in zip(seed.extents, expr.extents, strict=True)
+        ):
+            raise TensorcTypeError(
+                f"grad: known gradient of {expr.type} has type {seed.type}", code="TC0435", location=location
+            )
+
+
+def _term(output: Any, seed: Any, targets: Sequence[Any], boundaries: Sequence[Any]) -> list[Any]:
+    """Contributions of one output to the gradients of the targets; None where nothing flows."""
+    cut = list(dict.fromkeys([*targets, *boundaries]))
+    if output in cut:
+        one = functions.ones_like(output) if seed is None else seed
+        return [one if t is output else None for t in targets]
+    traced = trace([output], cut, name="gradient", free_symbols=True)
+    wanted = list(dict.fromkeys(cut.index(t) for t in targets))
+    derived = gradient_function(traced.func, wanted, seeded=seed is not None)
+    arguments = [*_arguments(traced), *([] if seed is None else [convert.cast(seed, output.dtype)])]
+    parts = iter(inline(derived.func, arguments))
+    by_index = {
+        i: next(parts) if connected else None for i, connected in zip(wanted, derived.connected, strict=True)
+    }
+    return [by_index[cut.index(t)] for t in targets]
+
+
+def _arguments(traced: Traced) -> list[Any]:
+    return [*traced.inputs, *traced.shared, *traced.constants]
+
+
+def _connected(target: Any, gradient: Any, disconnected: str) -> Any:
+    if gradient is not None:
+        return gradient
+    message = f"grad: the cost does not depend on {target!r}"
+    if disconnected == "raise":
+        raise TensorcValueError(
+            message,
+            code="TC0436",
+            location=caller_location(),
+            help="remove it from wrt, or pass disconnected_inputs='ignore' for a zero gradient",
+        )
+    if disconnected == "warn":
+        import warnings
+
+        warnings.warn(message, stacklevel=3)
+    return functions.zeros_like(target)

@@ -1,0 +1,175 @@
+"""Expressions without operands: symbolic inputs, literals, shared variables."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tensorc.api.expr import Expr, make
+from tensorc.api.methods import Tensor
+from tensorc.ir.errors import TensorcTypeError
+from tensorc.ir.location import Location, caller_location
+from tensorc.ir.types import TensorType
+from tensorc.ops.attrs import AxisAttrs
+from tensorc.ops.dtypes import from_dtype, to_dtype
+from tensorc.ops.index import Dim
+from tensorc.runtime.cell import Cell
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Leaf(Tensor):
+    """An expression without operands; its dynamic extents are read from the array it stands for."""
+
+    __slots__ = ("_location",)
+
+    def __init__(self, type: TensorType, name: str | None, location: Location) -> None:
+        super().__init__(type, None, 0, name)
+        self._location = location
+        if None in type.shape:
+            self.extents = tuple(
+                extent if extent is not None else make(Dim, (self,), AxisAttrs(axis), location)[0]
+                for axis, extent in enumerate(type.shape)
+            )
+
+    @property
+    def location(self) -> Location | None:
+        return self._location
+
+
+class Symbol(Leaf):
+    """A symbolic input of a function."""
+
+    __slots__ = ()
+
+
+class Constant(Leaf):
+    """A literal array, frozen when made."""
+
+    __slots__ = ("value",)
+
+    value: Array
+
+    def __init__(
+        self, value: Array, location: Location, name: str | None = None, weak: str | None = None
+    ) -> None:
+        super().__init__(TensorType(value.shape, from_dtype(value.dtype)), name, location)
+        frozen = np.array(value, order="C", copy=True)
+        frozen.setflags(write=False)
+        self.value = frozen
+        self.weak = weak
+
+
+class Shared(Leaf):
+    """A variable that holds one array between calls; functions read it, and write it through `updates`.
+
+    `set_value` may change extents, not rank or dtype.
+    """
+
+    __slots__ = ("cell", "default_update")
+
+    cell: Cell
+    """Holds the one array: the native entry reads and replaces it there."""
+    default_update: Expr | None
+
+    def __init__(
+        self, value: Array, name: str | None, location: Location, shape: tuple[int | None, ...]
+    ) -> None:
+        super().__init__(TensorType(shape, from_dtype(value.dtype)), name, location)
+        self.cell = Cell(value)
+        self.default_update = None
+
+    def get_value(self, borrow: bool = False) -> Array:
+        """The current array: a copy, or with `borrow` the array itself (it may change or be replaced by later
+        calls).
+        """
+        value = self.cell.get()
+        return value if borrow else value.copy()
+
+    def set_value(self, value: ArrayLike, borrow: bool = False) -> None:
+        """Replace the array. `borrow` keeps a reference when the array can be used as it is.
+
+        Raises TensorcTypeError when dtype or rank differ and no safe cast exists; nothing has changed then.
+        """
+        self.cell.set(self._checked(value, borrow))
+
+    def _checked(self, value: ArrayLike, borrow: bool) -> Array:
+        wanted = to_dtype(self.tensor_type.element)
+        array = np.asarray(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            array = np.asarray(value, dtype=wanted) if _fits(value, wanted) else array
+        label = f"shared variable {self.name!r}" if self.name else "the shared variable"
+        if array.ndim != self.ndim or not np.can_cast(array.dtype, wanted, "safe"):
+            raise TensorcTypeError(
+                f"set_value: {label} is {self.type}, the new value has dtype {array.dtype} and rank "
+                f"{array.ndim}",
+                code="TC0410",
+                location=caller_location(),
+                help=(
+                    f"pass an array of rank {self.ndim} and dtype {wanted}, for example "
+                    f"value.astype({wanted.name!r})"
+                ),
+            )
+        for axis, (extent, actual) in enumerate(zip(self.tensor_type.shape, array.shape, strict=True)):
+            if extent is not None and extent != actual:
+                raise TensorcTypeError(
+                    f"set_value: {label} is {self.type}, the new value has extent {actual} on axis {axis}",
+                    code="TC0411",
+                    location=caller_location(),
+                )
+        usable = borrow and type(array) is np.ndarray and array.dtype == wanted and array.flags.c_contiguous
+        return (
+            array if usable and array.flags.aligned else np.array(array, dtype=wanted, order="C", copy=True)
+        )
+
+    def __copy__(self) -> Shared:
+        twin = Shared(self.get_value(), self.name, self._location, self.tensor_type.shape)
+        twin.default_update = self.default_update
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Shared:
+        return copy.copy(self)
+
+
+def _fits(value: float, wanted: np.dtype[Any]) -> bool:
+    """Whether a Python number is of the dtype's kind, so that it converts as a literal would."""
+    if isinstance(value, float):
+        return wanted.kind == "f"
+    if wanted.kind == "f":
+        return True
+    return wanted.kind in "iu" and np.iinfo(wanted).min <= value <= np.iinfo(wanted).max
+
+
+def shared(
+    value: ArrayLike,
+    name: str | None = None,
+    borrow: bool = False,
+    shape: tuple[int | None, ...] | None = None,
+) -> Shared:
+    """A shared variable holding `value`: its dtype and rank are fixed, its extents are not (fix some with
+    `shape`).
+
+    The value is copied unless `borrow`. Raises TensorcTypeError for dtypes the compiler does not compute
+    with.
+    """
+    from tensorc.api.convert import checked_array
+
+    location = caller_location()
+    array = checked_array(value, "tc.shared")
+    usable = borrow and type(array) is np.ndarray and array.flags.c_contiguous and array.flags.aligned
+    held = array if usable else np.array(array, order="C", copy=True)
+    extents = (None,) * array.ndim if shape is None else tuple(shape)
+    if len(extents) != array.ndim or any(
+        e is not None and e != n for e, n in zip(extents, array.shape, strict=True)
+    ):
+        raise TensorcTypeError(
+            f"tc.shared: the value has shape {array.shape}, which does not match shape={shape}",
+            code="TC0412",
+            location=location,
+        )
+    return Shared(held, name, location, extents)

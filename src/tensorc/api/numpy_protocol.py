@@ -1,0 +1,67 @@
+"""NumPy on the left: `np.exp(x)`, `arr + x`, `np.where(c, x, 0)` build expressions through NumPy's dispatch
+protocols (NEP 13, NEP 18).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tensorc.api import elementwise
+from tensorc.ir.errors import TensorcTypeError
+from tensorc.ir.location import caller_location
+
+_UFUNC_NAMES = {"rint": "round", "invert": "bitwise_invert", "true_divide": "divide", "conjugate": "positive"}
+
+
+def ufunc(function: np.ufunc, method: str, inputs: Sequence[object], kwargs: dict[str, object]) -> Any:
+    """`function(*inputs)` as an expression; `add.reduce` and its kin become reductions."""
+    from tensorc.api import functions
+
+    name = _UFUNC_NAMES.get(function.__name__, function.__name__)
+    if kwargs.pop("out", None) is not None:
+        raise _refusal(
+            f"np.{function.__name__}(out=...) cannot write into an array while a program is being built",
+            "leave out= away",
+        )
+    if method == "reduce" and name in functions.UFUNC_REDUCTIONS:
+        (x,) = inputs
+        return functions.reduce_by_name(
+            functions.UFUNC_REDUCTIONS[name],
+            x,
+            kwargs.get("axis", 0),
+            bool(kwargs.get("keepdims", False)),
+            kwargs.get("dtype"),
+        )
+    if method != "__call__":
+        raise _refusal(f"np.{function.__name__}.{method} has no symbolic form", "write it with tc functions")
+    dtype = kwargs.pop("dtype", None)
+    if kwargs:
+        raise _refusal(
+            f"np.{function.__name__} with {', '.join(kwargs)}= has no symbolic form", "use tc.where for masks"
+        )
+    if name == "matmul":
+        result = functions.matmul(*inputs)
+    elif name == "positive":
+        (result,) = inputs
+    elif name in elementwise.OPS:
+        result = elementwise.call(name, *inputs)
+    else:
+        raise _refusal(f"np.{function.__name__} has no symbolic form", "see the functions of tc")
+    return result if dtype is None else result.astype(dtype)
+
+
+def function(original: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]) -> Any:
+    """A NumPy function whose namesake exists in `tc`."""
+    import tensorc
+
+    ours = getattr(tensorc, original.__name__, None)
+    if ours is None or getattr(np, original.__name__, None) is not original:
+        raise _refusal(f"np.{original.__name__} has no symbolic form", "see the functions of tc")
+    return ours(*args, **kwargs)
+
+
+def _refusal(message: str, help: str) -> TensorcTypeError:
+    return TensorcTypeError(message, code="TC0327", location=caller_location(), help=help)

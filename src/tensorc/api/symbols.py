@@ -1,0 +1,115 @@
+"""Symbolic inputs: `tensor`, the named ranks, Theano's letters and plurals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tensorc.api.convert import checked_dtype
+from tensorc.api.leaves import Symbol
+from tensorc.ir.errors import TensorcTypeError, TensorcValueError
+from tensorc.ir.location import caller_location
+from tensorc.ir.types import TensorType
+from tensorc.ops.dtypes import from_dtype
+
+MAX_RANK = 32
+LETTERS = {"b": "int8", "w": "int16", "i": "int32", "l": "int64", "f": "float32", "d": "float64"}
+RANKS: dict[str, tuple[int | None, ...]] = {
+    "scalar": (),
+    "vector": (None,),
+    "row": (1, None),
+    "col": (None, 1),
+    "matrix": (None, None),
+    "tensor3": (None,) * 3,
+    "tensor4": (None,) * 4,
+    "tensor5": (None,) * 5,
+}
+PLURALS = {
+    "scalar": "scalars",
+    "vector": "vectors",
+    "row": "rows",
+    "col": "cols",
+    "matrix": "matrices",
+    "tensor3": "tensor3s",
+    "tensor4": "tensor4s",
+    "tensor5": "tensor5s",
+}
+
+
+def tensor(
+    name: str | None = None, dtype: object = "float64", shape: Sequence[int | None] | None = None
+) -> Symbol:
+    """A symbolic input of the given dtype and shape; `None` in `shape` is an extent known at run time only.
+
+    Raises TensorcTypeError for a dtype or shape that is not one, TensorcValueError for a negative extent.
+    """
+    if name is not None and not isinstance(name, str):
+        raise TensorcTypeError(
+            f"a name is a string, got {name!r}",
+            code="TC0330",
+            location=caller_location(),
+            help="tc.tensor('x', dtype='float32', shape=(None,))",
+        )
+    if shape is None:
+        raise TensorcTypeError(
+            "tc.tensor needs a shape",
+            code="TC0331",
+            location=caller_location(),
+            help=(
+                "tc.tensor('x', shape=(None, 784)); None stands for an unknown extent; tc.matrix('x') "
+                "for two of them"
+            ),
+        )
+    extents = (shape,) if isinstance(shape, int) else tuple(shape)
+    for extent in extents:
+        if extent is not None and (isinstance(extent, bool) or not isinstance(extent, int)):
+            raise TensorcTypeError(
+                f"an extent is an int or None, got {extent!r}", code="TC0332", location=caller_location()
+            )
+        if extent is not None and extent < 0:
+            raise TensorcValueError(f"negative extent {extent}", code="TC0333", location=caller_location())
+    if len(extents) > MAX_RANK:
+        raise TensorcValueError(
+            f"rank {len(extents)}: at most {MAX_RANK} axes are supported",
+            code="TC0334",
+            location=caller_location(),
+        )
+    return Symbol(TensorType(extents, from_dtype(checked_dtype(dtype))), name, caller_location())
+
+
+def _constructor(kind: str, default: str) -> Callable[..., Symbol]:
+    shape = RANKS[kind]
+
+    def make(name: str | None = None, dtype: object = default) -> Symbol:
+        return tensor(name, dtype, shape)
+
+    make.__name__ = make.__qualname__ = kind
+    make.__doc__ = f"A symbolic {kind} (shape {shape}) of dtype {default} unless `dtype` says otherwise."
+    return make
+
+
+def _plural(kind: str, default: str) -> Callable[..., list[Symbol]]:
+    shape = RANKS[kind]
+
+    def make(*names: str | int, dtype: object = default) -> list[Symbol]:
+        if len(names) == 1 and isinstance(names[0], int):
+            return [tensor(None, dtype, shape) for _ in range(names[0])]
+        if len(names) == 1 and isinstance(names[0], str) and len(names[0]) > 1 and " " not in names[0]:
+            names = tuple(names[0])
+        return [tensor(str(name), dtype, shape) for name in names]
+
+    make.__name__ = make.__qualname__ = PLURALS[kind]
+    make.__doc__ = f"Several symbols of kind {kind}: by names, or by count."
+    return make
+
+
+def constructors() -> dict[str, Callable[..., Any]]:
+    """`scalar … tensor5`, their plurals, and both with Theano's dtype letters (`dmatrix`, `fvectors`, …)."""
+    table: dict[str, Callable[..., Any]] = {}
+    for kind, plural in PLURALS.items():
+        table[kind] = _constructor(kind, "float64")
+        table[plural] = _plural(kind, "float64")
+        for letter, dtype in LETTERS.items():
+            table[letter + kind] = _constructor(kind, dtype)
+            table[letter + plural] = _plural(kind, dtype)
+    return table

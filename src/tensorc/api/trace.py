@@ -1,0 +1,174 @@
+"""From expressions to a function and back.
+
+`trace` copies the reachable graph into a fresh `func.func`, iteratively: passes only ever see functions.
+`inline` goes the other way: it rebuilds the body of a
+function as expressions, which is how the results of transforms (gradients) return to the user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tensorc.api.expr import Expr, Node, make
+from tensorc.api.leaves import Constant, Shared
+from tensorc.ir.attributes import Attribute, DenseAttr, DenseResourceAttr, StringAttr
+from tensorc.ir.builder import Builder
+from tensorc.ir.builtin import Return, new_function, set_signature
+from tensorc.ir.core import Operation, Value
+from tensorc.ir.definition import Attrs
+from tensorc.ir.location import UNKNOWN
+from tensorc.ops.attrs import ConstantAttrs
+from tensorc.ops.creation import Constant as ConstantOp
+
+INLINE_CONSTANT_LIMIT = 16
+"""Constants of more elements become function arguments, so that their values are neither in code nor in cache
+keys.
+"""
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A `func.func` and what its arguments stand for, in order: inputs, then shared variables, then large
+    constants.
+    """
+
+    func: Operation
+    inputs: tuple[Expr, ...]
+    shared: tuple[Shared, ...]
+    constants: tuple[Constant, ...]
+    unused: tuple[Expr, ...] = ()
+
+
+def postorder(
+    outputs: Sequence[Expr], stop: Mapping[Expr, object], givens: Mapping[Expr, Expr]
+) -> list[Node | Expr]:
+    """Nodes and leaves reachable from `outputs`, operands first, each once; does not look behind the keys of
+    `stop`.
+    """
+    order: list[Node | Expr] = []
+    seen: set[int] = set()
+    stack: list[tuple[Expr, bool]] = [(e, False) for e in reversed(outputs)]
+    while stack:
+        expr, ready = stack.pop()
+        expr = givens.get(expr, expr)
+        key = id(expr) if expr.node is None or expr in stop else id(expr.node)
+        if ready:
+            order.append(expr if expr.node is None or expr in stop else expr.node)
+            continue
+        if key in seen:
+            continue
+        seen.add(key)
+        stack.append((expr, True))
+        if expr.node is not None and expr not in stop:
+            stack.extend((operand, False) for operand in reversed(expr.node.operands))
+    return order
+
+
+def trace(
+    outputs: Sequence[Expr],
+    inputs: Sequence[Expr],
+    written: Sequence[Shared] = (),
+    *,
+    name: str = "main",
+    givens: Mapping[Expr, Expr] | None = None,
+    free_symbols: bool = False,
+) -> Traced:
+    """The function `inputs -> outputs`.
+
+    `written` shared variables are arguments even if nothing reads them. An input may be any expression: the
+    graph is cut there. Shared variables and large constants become further arguments. A symbol that is
+    reachable and no input is returned as an extra input when `free_symbols`, otherwise it must not occur (the
+    caller checks with `missing_inputs`).
+    """
+    givens = givens or {}
+    cut = dict.fromkeys(inputs)
+    order = postorder(outputs, cut, givens)
+    leaves = [item for item in order if isinstance(item, Expr)]
+    free = (
+        [e for e in leaves if e not in cut and not isinstance(e, Constant | Shared)] if free_symbols else []
+    )
+    read = [e for e in leaves if isinstance(e, Shared) and e not in cut]
+    shared = tuple(dict.fromkeys([*read, *written]))
+    constants = tuple(
+        e for e in leaves if isinstance(e, Constant) and e.value.size > INLINE_CONSTANT_LIMIT and e not in cut
+    )
+    arguments = (*inputs, *free, *shared, *constants)
+    reached = set(leaves)
+    builder = _Copier(name, arguments, len(inputs) + len(free), givens)
+    for item in order:
+        builder.copy(item)
+    func = builder.finish(outputs)
+    unused = tuple(e for e in inputs if e not in reached)
+    return Traced(func, (*inputs, *free), shared, constants, unused)
+
+
+class _Copier:
+    """Copies nodes into the body of a new function, in the order given."""
+
+    def __init__(
+        self, name: str, arguments: Sequence[Expr], input_count: int, givens: Mapping[Expr, Expr]
+    ) -> None:
+        self.givens = givens
+        self.types = [e.type for e in arguments]
+        self.attributes = [_argument_attributes(e, i, i < input_count) for i, e in enumerate(arguments)]
+        places = [e.location or UNKNOWN for e in arguments]
+        self.func = new_function(name, self.types, [], self.attributes, argument_locations=places)
+        self.block = self.func.regions[0].block
+        self.builder = Builder.at_end(self.block)
+        self.arguments: dict[Expr, Value] = dict(zip(arguments, self.block.args, strict=True))
+        self.results: dict[Node, Sequence[Value]] = {}
+
+    def value(self, expr: Expr) -> Value:
+        expr = self.givens.get(expr, expr)
+        if expr in self.arguments:
+            return self.arguments[expr]
+        assert expr.node is not None
+        return self.results[expr.node][expr.index]
+
+    def copy(self, item: Node | Expr) -> None:
+        if isinstance(item, Expr):
+            if isinstance(item, Constant) and item not in self.arguments:
+                self.arguments[item] = self._constant(item)
+            return
+        self.builder.location = item.location
+        operands = [self.value(e) for e in item.operands]
+        self.results[item] = self.builder.create(item.definition, operands, item.attrs)
+
+    def _constant(self, leaf: Constant) -> Value:
+        self.builder.location = leaf.location or UNKNOWN
+        attrs: Attrs = ConstantAttrs(DenseAttr(leaf.tensor_type, leaf.value))
+        return self.builder.create(ConstantOp, (), attrs)[0]
+
+    def finish(self, outputs: Sequence[Expr]) -> Operation:
+        values = [self.value(e) for e in outputs]
+        self.builder.location = UNKNOWN
+        self.builder.create_op(Return, values)
+        set_signature(self.func, self.types, [v.type for v in values], self.attributes)
+        return self.func
+
+
+def _argument_attributes(expr: Expr, position: int, is_input: bool) -> dict[str, Attribute]:
+    kind = "input" if is_input else "cell" if isinstance(expr, Shared) else "constant"
+    entries: dict[str, Attribute] = {
+        "tensorc.kind": StringAttr(kind),
+        "tensorc.name": StringAttr(expr.name or f"arg{position}"),
+    }
+    if kind == "constant" and isinstance(expr, Constant):
+        entries["tensorc.value"] = DenseResourceAttr(f"c{position}", expr.tensor_type, expr.value)
+    return entries
+
+
+def inline(func: Operation, arguments: Sequence[Expr]) -> list[Expr]:
+    """The results of `func` applied to `arguments`, as expressions that carry the locations of the function's
+    ops.
+    """
+    block = func.regions[0].block
+    known: dict[Value, Expr] = dict(zip(block.args, arguments, strict=True))
+    for op in block:
+        if op.isa(Return):
+            return [known[v] for v in op.operands]
+        assert op.definition is not None
+        results = make(op.definition, tuple([known[v] for v in op.operands]), op.attrs, op.location)
+        known.update(zip(op.results, results, strict=True))
+    raise AssertionError("a function ends in func.return")
