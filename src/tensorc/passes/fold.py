@@ -143,7 +143,7 @@ def fold_uniform(op: Operation, rewriter: Rewriter) -> None:
     rewriter.replace_op(op, BroadcastTo, [number, *shaped.operands[1:]], shaped.attrs)
 
 
-@pattern(Constant, law="a uniform constant is a broadcast of one number", example="x * constant([2.0, 2.0])")
+@pattern(Constant, law="a uniform constant is a broadcast of one number", example="x * broadcast_to(constant([2.0, 2.0, 2.0]), n, 3)")
 def spread_constant(op: Operation, rewriter: Rewriter) -> None:
     array = dense(op.result)
     assert array is not None
@@ -151,21 +151,21 @@ def spread_constant(op: Operation, rewriter: Rewriter) -> None:
         rewriter.replace_with(op, [constant(rewriter, array, cast(TensorType, op.result.type))])
 
 
-@pattern(ScalarOp, law="arithmetic on constants", example="index: 3 * 4")
+@pattern(ScalarOp, law="arithmetic on constants", example="from_index(index(3) * index(4))")
 def fold_scalar(op: Operation, rewriter: Rewriter) -> None:
     attribute = fold(op)
     if attribute is not None:
         rewriter.replace_op(op, arith.Constant, [], arith.ConstantAttrs(attribute))
 
 
-@pattern(ScalarOp, law="x + 0 = x and its like, on integers; select of equal values", example="index: n + 0")
+@pattern(ScalarOp, law="x + 0 = x and its like, on integers; select of equal values", example="from_index(n + 0)")
 def scalar_identity(op: Operation, rewriter: Rewriter) -> None:
     same = identity(op)
     if same is not None:
         rewriter.replace_with(op, [same])
 
 
-@pattern(ScalarOp, law="constants stand on the right of commutative ops", example="index: 2 + n")
+@pattern(ScalarOp, law="constants stand on the right of commutative ops", example="from_index(2 + n)")
 def scalar_constant_right(op: Operation, rewriter: Rewriter) -> None:
     if not op.has_trait(Trait.COMMUTATIVE) or len(op.operands) < 2:
         return
@@ -174,7 +174,7 @@ def scalar_constant_right(op: Operation, rewriter: Rewriter) -> None:
         rewriter.set_operands(op, [second, first, *rest])
 
 
-@pattern(arith.AddI, law="(x + a) + b = x + (a + b), wrapping", example="index: (n + 1) + 2")
+@pattern(arith.AddI, law="(x + a) + b = x + (a + b), wrapping", example="from_index((n + 1) + 2)")
 def merge_added_constants(op: Operation, rewriter: Rewriter) -> None:
     inner = op.operands[0].defining(arith.AddI)
     if inner is None or constant_value(op.operands[1]) is None or constant_value(inner.operands[1]) is None:
@@ -183,7 +183,7 @@ def merge_added_constants(op: Operation, rewriter: Rewriter) -> None:
     rewriter.replace_op(op, arith.AddI, [inner.operands[0], total])
 
 
-@pattern(FromIndex, law="a known index as a tensor is a constant", example="from_index(3)")
+@pattern(FromIndex, law="a known index as a tensor is a constant", example="from_index(index(3))")
 def fold_from_index(op: Operation, rewriter: Rewriter) -> None:
     number = constant_value(op.operands[0])
     if number is not None:
@@ -193,7 +193,7 @@ def fold_from_index(op: Operation, rewriter: Rewriter) -> None:
 @pattern(
     ToIndex,
     law="to_index undoes from_index; of a constant it is a constant",
-    example="to_index(from_index(n))",
+    example="from_index(to_index(from_index(n)))",
 )
 def fold_to_index(op: Operation, rewriter: Rewriter) -> None:
     source = op.operands[0]

@@ -27,6 +27,7 @@ PASSES: Final = {
     "specialize": "tensorc.passes.specialize:Specialize",
     "check-shapes": "tensorc.passes.check_shapes:CheckShapes",
     "decompose": "tensorc.passes.decompose:Decompose",
+    "check-shapes": "tensorc.passes.check_shapes:CheckShapes",
     # L0 -> L1 -> L2
     "fuse": "tensorc.passes.fuse:Fuse",
     "bufferize": "tensorc.passes.bufferize:Bufferize",
@@ -55,6 +56,7 @@ _NUMBERS = (
 _PLAIN = (
     "check-shapes,"  # every fact about extents that must hold at run time, once, with a number
     "decompose,"  # softmax, logsumexp, mean: their definitions
+    "check-shapes,"  # what must hold of extents at run time, as numbered checks that come before everything else
     "bufferize,"  # tensors become buffers, results are written in place; every op is told where to write
     "lower-to-loops,"  # scf.for, memref.load, arith, math
     "expand-math"  # exp, log, tanh, ...: polynomials in arith; sin, erf, ...: calls of the C library
@@ -65,6 +67,7 @@ _FUSED = (
     "check-shapes,"
     "decompose,"
     "canonicalize,"
+    "check-shapes,"
     "fuse,"  # elementwise chains, reductions and what consumes them become kernels with stages
     "bufferize,"
     "lower-to-loops,"

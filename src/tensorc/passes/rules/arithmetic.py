@@ -54,7 +54,7 @@ def multiply_by_one(op: Operation, rewriter: Rewriter) -> None:
         replace(op, rewriter, op.operands[0])
 
 
-@pattern(Mul, law="x * 0 = 0 for integers", example="cast(x, i32) * cast(full_like(x, 0.0), i32)")
+@pattern(Mul, law="x * 0 = 0 for integers", example="cast(x, i32) * full_like(cast(x, i32), 0)")
 def multiply_integer_by_zero(op: Operation, rewriter: Rewriter) -> None:
     if isinstance(element(op.result), IntegerType) and is_zero(op.operands[1]):
         replace(op, rewriter, op.operands[1])

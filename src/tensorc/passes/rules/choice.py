@@ -17,7 +17,7 @@ def _truth(value: Value) -> bool | None:
 
 
 @pattern(
-    Where, law="where(true, x, y) = x, where(false, x, y) = y", example="where(full_like(x, 1.0) > 0.0, x, y)"
+    Where, law="where(true, x, y) = x, where(false, x, y) = y", example="where(full_like(x > y, true), x, y)"
 )
 def where_constant(op: Operation, rewriter: Rewriter) -> None:
     c, x, y = op.operands
@@ -93,7 +93,7 @@ def idempotent(op: Operation, rewriter: Rewriter) -> None:
     LogicalAnd,
     LogicalOr,
     law="c and true = c, c and false = false, and so for or",
-    example="where((x > y) & (full_like(x, 1.0) > 0.0), x, y)",
+    example="where((x > y) & full_like(x > y, true), x, y)",
 )
 def logic_with_constant(op: Operation, rewriter: Rewriter) -> None:
     c, other = op.operands

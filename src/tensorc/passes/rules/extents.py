@@ -60,7 +60,7 @@ def broadcast_of_known(op: Operation, rewriter: Rewriter) -> None:
         rewriter.replace_with(op, [b])
 
 
-@pattern(Require, Assume, law="a check of something true is nothing", example="index: require(n == n)")
+@pattern(Require, Assume, law="a check of something true is nothing", example="require(true, x)")
 def check_holds(op: Operation, rewriter: Rewriter) -> None:
     known = constant_value(op.operands[0])
     if known is not None and bool(known):

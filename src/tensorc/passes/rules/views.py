@@ -17,7 +17,7 @@ from tensorc.ops.attrs import AxesAttrs, PermAttrs
 from tensorc.ops.families import Reduction
 from tensorc.ops.reductions import Sum
 from tensorc.ops.views import BroadcastTo, ExpandDims, Reshape, Squeeze, SumTo, Transpose
-from tensorc.passes.rules.match import replace
+from tensorc.passes.rules.match import is_float, replace
 from tensorc.passes.shapes import Shapes, Symbol, shapes_of
 
 
@@ -40,7 +40,7 @@ def broadcast_fits(shapes: Shapes, op: Operation) -> bool:
 @pattern(
     BroadcastTo,
     law="a broadcast of a broadcast is one broadcast",
-    example="broadcast_to(broadcast_to(y, 3), n, 3)",
+    example="broadcast_to(broadcast_to(s, 3), n, 3)",
 )
 def broadcast_of_broadcast(op: Operation, rewriter: Rewriter) -> None:
     inner = op.operands[0].defining(BroadcastTo)
@@ -51,7 +51,7 @@ def broadcast_of_broadcast(op: Operation, rewriter: Rewriter) -> None:
 @pattern(
     BroadcastTo,
     law="broadcasting adds leading unit axes itself",
-    example="broadcast_to(expand_dims(y, 0), n, 3)",
+    example="broadcast_to(expand_dims(v, 0), n, 3)",
 )
 def broadcast_of_expanded(op: Operation, rewriter: Rewriter) -> None:
     inner = op.operands[0].defining(ExpandDims)
@@ -131,7 +131,7 @@ def _unit_axes(fewer: Sequence[Symbol], more: Sequence[Symbol]) -> tuple[int, ..
     return tuple(axes) if not rest else None
 
 
-@pattern(ExpandDims, Squeeze, law="no axes: nothing", example="index: expand_dims(x)")
+@pattern(ExpandDims, Squeeze, law="no axes: nothing", example="expand_dims(x)")
 def no_axes(op: Operation, rewriter: Rewriter) -> None:
     if not _axes(op):
         replace(op, rewriter, op.operands[0])
@@ -147,7 +147,7 @@ def squeeze_of_expanded(op: Operation, rewriter: Rewriter) -> None:
 @pattern(
     ExpandDims,
     law="expand_dims undoes squeeze",
-    example="expand_dims(squeeze(expand_dims(x, 1) * expand_dims(x, 1), 1), 1)",
+    example="expand_dims(squeeze(expand_dims(x, 1), 1), 1)",
 )
 def expand_of_squeezed(op: Operation, rewriter: Rewriter) -> None:
     inner = op.operands[0].defining(Squeeze)
@@ -173,13 +173,14 @@ def expand_of_expanded(op: Operation, rewriter: Rewriter) -> None:
     rewriter.replace_op(op, ExpandDims, [inner.operands[0]], AxesAttrs(axes))
 
 
-@pattern(Reduction, law="a reduction along no axis is nothing", example="index: sum(x)")
+@pattern(Reduction, law="a reduction along no axis is nothing", example="amax(x)")
 def reduce_nothing(op: Operation, rewriter: Rewriter) -> None:
-    if not _axes(op):
+    # A float sum of one element is 0 + x, which is not x for -0.0.
+    if not _axes(op) and not (op.isa(Sum) and is_float(op.result)):
         replace(op, rewriter, op.operands[0])
 
 
-@pattern(Sum, law="a sum of nothing is 0", example="sum(x[:0], 0)")
+@pattern(Sum, law="a sum of nothing is 0", example="sum(e, 0)")
 def sum_of_nothing(op: Operation, rewriter: Rewriter) -> None:
     x = cast(TensorType, op.operands[0].type)
     kept = [e for axis, e in enumerate(x.shape) if axis not in _axes(op)]
