@@ -136,7 +136,9 @@ def ir_namespace(b: Builder, element: FloatType, inputs: dict[str, Value]) -> di
 
         def build(x: Sym, *e: Any) -> Sym:
             shape, operands = extents.entries([i.value if isinstance(i, Sym) else i for i in e])
-            return Sym(b, b.create(REGISTRY[f"tensorc.{name}"], [x.value, *operands], emit.ShapeAttrs(shape))[0])
+            return Sym(
+                b, b.create(REGISTRY[f"tensorc.{name}"], [x.value, *operands], emit.ShapeAttrs(shape))[0]
+            )
 
         return build
 

@@ -8,8 +8,8 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
-from passes.rule_examples import build, names_in, real_value
 
+from passes.rule_examples import build, names_in, real_value
 from tensorc.interp import tensor
 from tensorc.ir import builtin
 from tensorc.ir.clone import clone_op
@@ -113,8 +113,24 @@ def magnitudes(example: str, dtype: np.dtype[Any]) -> tuple[list[float], int]:
     if "erf" in example:
         return [*near, 5.0, -5.0, 12.0, -12.0, 26.0, -26.0], 2500
     if any(word in example for word in ("exp", "softmax", "sigmoid", "softplus")):
-        return [*near, 40.0, -40.0, 87.0, -87.0, 100.0, -100.0, 710.0, -710.0, 745.0, -745.0, 1999.0, -1999.0], 6500
-    huge = [1e30, -1e30, 1e38, -1e-38, 1e-42] if dtype == np.float32 else [1e200, -1e200, 1e-200, 1e-320, 1e308]
+        return [
+            *near,
+            40.0,
+            -40.0,
+            87.0,
+            -87.0,
+            100.0,
+            -100.0,
+            710.0,
+            -710.0,
+            745.0,
+            -745.0,
+            1999.0,
+            -1999.0,
+        ], 6500
+    huge = (
+        [1e30, -1e30, 1e38, -1e-38, 1e-42] if dtype == np.float32 else [1e200, -1e200, 1e-200, 1e-320, 1e308]
+    )
     return [*near, *huge], 3000
 
 

@@ -275,6 +275,11 @@ def max(b: Builder, x: Value, axes: Sequence[int]) -> Value:
     return op(b, "max", x, attrs=AxesAttrs(tuple(axes)))
 
 
+def peak(b: Builder, x: Value, axes: Sequence[int]) -> Value:
+    """`max`, and -inf for no element."""
+    return op(b, "peak", x, attrs=AxesAttrs(tuple(axes)))
+
+
 def size(b: Builder, x: Value, axes: Sequence[int], element: ScalarType) -> Value:
     """The number of elements of `x` along `axes`, as a 0-d tensor of `element`."""
     extent = index.product(b, [index.dim(b, x, axis) for axis in axes])

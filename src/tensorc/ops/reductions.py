@@ -110,6 +110,22 @@ class Max(_Extremum):
 
 
 @register
+class Peak(Max):
+    """The greatest element along `axes` as `max`; -inf for none. For sums of exponentials."""
+
+    name = "tensorc.peak"
+    accepts = dtypes.FLOATS
+    nonempty = False
+
+    @classmethod
+    def reference(cls, attrs: Attrs, *operands: Any) -> Any:
+        x, axes = operands[0], axes_of(attrs)
+        if 0 not in [x.shape[axis] for axis in axes]:
+            return super().reference(attrs, x)
+        return np.full([e for axis, e in enumerate(x.shape) if axis not in axes], -np.inf, x.dtype)
+
+
+@register
 class Min(_Extremum):
     """The least element along `axes`; NaN if there is one; -0 is less than +0. Equal least elements share the
     gradient equally.

@@ -22,6 +22,7 @@ from tensorc.ops.loops import arith
 from tensorc.passes import sites
 from tensorc.passes.extents import ExtentBuilder, Extents
 
+
 @dataclass(frozen=True)
 class CheckShapes:
     """Explicit, deduplicated, numbered run-time checks."""
