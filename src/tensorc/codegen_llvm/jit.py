@@ -95,9 +95,9 @@ def _optimised(text: str, level: int, exports: Sequence[str] | None) -> Any:
         raise InternalError(f"LLVM rejects the generated code: {error}") from error
     options = llvm.create_pipeline_tuning_options(speed_level=level)
     options.loop_vectorization = level >= 2
-    options.loop_interleaving = level >= 2
     options.slp_vectorization = level >= 2
-    options.loop_unrolling = level >= 2
+    options.loop_interleaving = level >= 3
+    options.loop_unrolling = level >= 3
     builder = llvm.create_pass_builder(_target_machine(level), options)
     builder.getModulePassManager().run(module, builder)
     return module
