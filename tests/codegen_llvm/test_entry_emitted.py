@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from codegen_llvm.entry_bodies import F64, as_double, raise_recorded
 
+from codegen_llvm.entry_bodies import F64, as_double, raise_recorded
 from tensorc.codegen_llvm.abi import ArraySpec, Signature
 from tensorc.codegen_llvm.emitter import emit
 from tensorc.codegen_llvm.native import compile_native
@@ -29,7 +29,8 @@ def module(shapes: str, body: str, arguments: str, types: str) -> str:
 "builtin.module"() ({{
 "func.func"() ({{
 ^bb0({arguments}{err}{extents}):
-{head}{shapes}{tail}}}) {{sym_name = "f_shapes", function_type = ({types}{err_type}{extents_type}) -> i32}} : () -> ()
+{head}{shapes}{tail}}}) {{
+  sym_name = "f_shapes", function_type = ({types}{err_type}{extents_type}) -> i32}} : () -> ()
 "func.func"() ({{
 ^bb0({arguments}{out_arguments}{err}):
 {head}{body}{tail}}}) {{sym_name = "f", function_type = ({types}{out_types}{err_type}) -> i32}} : () -> ()

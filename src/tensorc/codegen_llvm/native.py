@@ -22,8 +22,8 @@ OnError = Callable[[int, int, int, int], Any]
 Generic = Callable[[], "NativeBody"]
 
 GIL_BYTES = 1 << 17
-"""A call on more bytes than this, inputs and outputs together, releases the GIL. Releasing costs about 45 ns, a
-body at least ten times that for so much data; a body that does more per byte deserves a lower limit.
+"""A call on more bytes than this, inputs and outputs together, releases the GIL. Releasing costs about 45 ns,
+a body at least ten times that for so much data; a body that does more per byte deserves a lower limit.
 """
 
 
