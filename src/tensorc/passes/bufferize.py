@@ -265,7 +265,12 @@ class _Writer:
         return extent if isinstance(extent, int) else self.map[extent]
 
     def _shape(self, value: Value) -> list[Index]:
-        return [self._extent(e) for e in self.extents.of(value)]
+        """Extents in the new function. A 0 that the type does not tell stays out of memref types: where a check
+        forbids it, inference would refuse the code behind the check.
+        """
+        assert isinstance(value.type, TensorType)
+        known = zip(value.type.shape, self.extents.of(value), strict=True)
+        return [self.b.index(0) if s is None and e == 0 else self._extent(e) for s, e in known]
 
     # tensors
 
@@ -306,7 +311,7 @@ class _Writer:
         slot = self.plan.slot[value]
         if slot not in self.buffers:
             assert isinstance(value.type, TensorType)
-            self.buffers[slot] = self.b.alloc(slot.element, [self._extent(e) for e in slot.shape])
+            self.buffers[slot] = self.b.alloc(slot.element, self._shape(value))
             self._frees().append(self.buffers[slot])
         return self.buffers[slot]
 

@@ -12,6 +12,16 @@ from tensorc.ops.loops.builder import LoopBuilder
 Index = int | Value
 PARALLEL = "tensorc.parallel"
 """Attribute of an `scf.for` whose iterations are independent."""
+ROLLED = "tensorc.rolled"
+"""Attribute of an `scf.for` that machine code should not unroll: what that gains is not worth the compile time."""
+
+
+@contextmanager
+def rolled(b: LoopBuilder, lower: Index, upper: Index, step: Index = 1) -> Iterator[Value]:
+    """A loop that stays one; gives its index."""
+    with b.for_(lower, upper, step) as loop:
+        loop.op.set_attribute(ROLLED, UNIT)
+        yield loop.iv
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from tensorc.ir.core import Value
 from tensorc.ir.types import ScalarType
 from tensorc.ops.loops.base import memory_type
+from tensorc.ops.loops.nests import rolled
 from tensorc.passes.lowering.nest import Access, Index, Lowerer, load, merge, mergeable, nest, store
 from tensorc.passes.lowering.sums import (
     BLOCK,
@@ -25,7 +26,7 @@ from tensorc.passes.lowering.sums import (
     Combiner,
     Counter,
     fill,
-    halve,
+    gather_lanes,
     start_count,
 )
 
@@ -325,6 +326,8 @@ class _Rows(_Emitter):
             if upper - lower <= SHORT:
                 return self.sequential(number, indices, combiners, [(lower, upper)], start)
             return self.lanes(number, indices, combiners, lower, upper)
+        if not self.space.outer:  # one long sum: short ones are not worth code of their own
+            return self.lanes(number, indices, combiners, lower, upper)
         short = b.cmpi("sle", b.index(b.sub(upper, lower)), b.index(SHORT))
         with b.if_(short, [v.type for v in start]) as branch:
             branch.yield_(*self.sequential(number, indices, combiners, [(lower, upper)], start))
@@ -338,12 +341,12 @@ class _Rows(_Emitter):
         b = self.b
         parts = [b.scratch(memory_type(c.element), [LANES]) for c in combiners]
         fill(b, combiners, parts, LANES)
-        with b.for_(lower, upper, LANES) as row:
-            width = b.minimum(b.sub(upper, row.iv), LANES)
-            with b.for_(0, width) as lane:
-                at = [*indices, b.addi(row.iv, lane.iv)]
-                self.accumulate(number, at, combiners, parts, lane.iv)
-        return halve(b, combiners, parts)
+        with rolled(b, lower, upper, LANES) as row:
+            width = b.minimum(b.sub(upper, row), LANES)
+            with rolled(b, 0, width) as lane:
+                at = [*indices, b.addi(row, lane)]
+                self.accumulate(number, at, combiners, parts, lane)
+        return gather_lanes(b, combiners, parts)
 
     def accumulate(
         self, number: int, indices: list[Index], combiners: list[Combiner], parts: list[Value], lane: Value

@@ -19,9 +19,11 @@ from tensorc.ir.definition import REGISTRY
 from tensorc.ir.types import FloatType, ScalarType, i1, index
 from tensorc.ops.families import Reduction
 from tensorc.ops.loops.base import memory_type, register_type
+from tensorc.ops.loops.nests import rolled
 from tensorc.passes.lowering.nest import Index, Lowerer
 
 LANES: Final = 64
+WAYS: Final = 8
 BLOCK: Final = 1024
 SHORT: Final = 16
 LEVELS: Final = 40
@@ -122,9 +124,9 @@ class Counter:
                 self._join(parts, level, lanes)
                 loop.yield_(b.shrui(rest, b.index(1)), b.addi(level, b.index(1)))
         level = loop.results[1]
-        with b.for_(0, lanes) as lane:
+        with rolled(b, 0, lanes) as lane:
             for stack, part in zip(self.stacks, parts, strict=True):
-                b.store(b.load(part, [lane.iv]), stack, [level, lane.iv])
+                b.store(b.load(part, [lane]), stack, [level, lane])
         return b.addi(count, b.index(1))
 
     def total_lanes(self, parts: Sequence[Value], count: Value, lanes: Index) -> None:
@@ -141,31 +143,38 @@ class Counter:
 
     def _join(self, parts: Sequence[Value], level: Value, lanes: Index) -> None:
         b = self.b
-        with b.for_(0, lanes) as lane:
+        with rolled(b, 0, lanes) as lane:
             for combiner, stack, part in zip(self.combiners, self.stacks, parts, strict=True):
-                earlier = combiner.read(b, stack, [level, lane.iv])
-                joined = combiner.combine(b, earlier, combiner.read(b, part, [lane.iv]))
-                combiner.write(b, joined, part, [lane.iv])
+                earlier = combiner.read(b, stack, [level, lane])
+                joined = combiner.combine(b, earlier, combiner.read(b, part, [lane]))
+                combiner.write(b, joined, part, [lane])
 
 
 def fill(b: Lowerer, combiners: Sequence[Combiner], parts: Sequence[Value], lanes: Index) -> None:
     """Identities into `lanes` accumulators."""
-    with b.for_(0, lanes) as lane:
+    with rolled(b, 0, lanes) as lane:
         for combiner, part in zip(combiners, parts, strict=True):
-            combiner.write(b, combiner.identity(b), part, [lane.iv])
+            combiner.write(b, combiner.identity(b), part, [lane])
 
 
-def halve(b: Lowerer, combiners: Sequence[Combiner], parts: Sequence[Value]) -> list[Value]:
-    """The `LANES` accumulators of each result combined by halving."""
-    half = LANES // 2
-    while half:
-        with b.for_(0, half) as lane:
-            for combiner, part in zip(combiners, parts, strict=True):
-                other = combiner.read(b, part, [b.addi(lane.iv, b.index(half))])
-                joined = combiner.combine(b, combiner.read(b, part, [lane.iv]), other)
-                combiner.write(b, joined, part, [lane.iv])
-        half //= 2
-    return [c.read(b, part, [0]) for c, part in zip(combiners, parts, strict=True)]
+def gather_lanes(b: Lowerer, combiners: Sequence[Combiner], parts: Sequence[Value]) -> list[Value]:
+    """The `LANES` accumulators of each result combined pairwise: a loop over `WAYS` neighbours, then them."""
+    with rolled(b, 0, WAYS) as lane:
+        for combiner, part in zip(combiners, parts, strict=True):
+            places = [b.add(lane, start) for start in range(0, LANES, WAYS)]
+            values = [combiner.read(b, part, [place]) for place in places]
+            combiner.write(b, _pairwise(b, combiner, values), part, [lane])
+    return [
+        _pairwise(b, c, [c.read(b, part, [lane]) for lane in range(WAYS)])
+        for c, part in zip(combiners, parts, strict=True)
+    ]
+
+
+def _pairwise(b: Lowerer, combiner: Combiner, values: list[Value]) -> Value:
+    while len(values) > 1:
+        half = len(values) // 2
+        values = [combiner.combine(b, values[k], values[k + half]) for k in range(half)]
+    return values[0]
 
 
 def start_count(b: Lowerer) -> Value:
