@@ -1,36 +1,53 @@
 """tensorc: NumPy-style mathematics, compiled to native code.
 
-    import tensorc as tc
+import tensorc as tc
 
-    x = tc.matrix("x")
-    f = tc.function([x], tc.nn.softmax(x))
+x = tc.matrix("x")
+f = tc.function([x], tc.nn.softmax(x))
 """
 
+from typing import TYPE_CHECKING, Any
+
 from tensorc.api import elementwise as _elementwise
-from tensorc.api import functions as _functions
-from tensorc.api import nn, special
-from tensorc.api import shapes as _shapes
+from tensorc.api import nn as nn
+from tensorc.api import special as special
 from tensorc.api import symbols as _symbols
-from tensorc.api.arguments import In, Out
-from tensorc.api.convert import asarray, constant
-from tensorc.api.function import Function, function
-from tensorc.api.grad import grad
-from tensorc.api.indexing import inc_subtensor, set_subtensor
-from tensorc.api.leaves import Shared, shared
-from tensorc.api.modes import Mode
-from tensorc.api.symbols import tensor
-from tensorc.ir.errors import (
-    InternalError,
-    TensorcError,
-    TensorcIndexError,
-    TensorcTypeError,
-    TensorcValueError,
-)
-from tensorc.version import __version__
+from tensorc.api.arguments import In as In
+from tensorc.api.arguments import Out as Out
+from tensorc.api.convert import asarray as asarray
+from tensorc.api.convert import constant as constant
+from tensorc.api.function import Function as Function
+from tensorc.api.function import function as function
 
-globals().update(_symbols.constructors())
+# elementwise ops, and constructors such as `dmatrix`: one name for every op class and kind of symbol
 globals().update(_elementwise.public_functions())
-globals().update({name: getattr(_shapes, name) for name in _shapes.PUBLIC})
-globals().update({name: getattr(_functions, name) for name in _functions.PUBLIC})
+globals().update(_symbols.constructors())
 
-__all__ = sorted([*(name for name in globals() if not name.startswith("_")), "__version__"])
+from tensorc.api.functions import *  # noqa: E402, F403  (after the ops: `where` takes any operands)
+from tensorc.api.grad import grad as grad  # noqa: E402
+from tensorc.api.indexing import inc_subtensor as inc_subtensor  # noqa: E402
+from tensorc.api.indexing import set_subtensor as set_subtensor  # noqa: E402
+from tensorc.api.leaves import Shared as Shared  # noqa: E402
+from tensorc.api.leaves import shared as shared  # noqa: E402
+from tensorc.api.modes import Mode as Mode  # noqa: E402
+from tensorc.api.shapes import *  # noqa: E402, F403
+from tensorc.api.symbols import tensor as tensor  # noqa: E402
+from tensorc.ir.errors import InternalError as InternalError  # noqa: E402
+from tensorc.ir.errors import TensorcError as TensorcError  # noqa: E402
+from tensorc.ir.errors import TensorcIndexError as TensorcIndexError  # noqa: E402
+from tensorc.ir.errors import TensorcTypeError as TensorcTypeError  # noqa: E402
+from tensorc.ir.errors import TensorcValueError as TensorcValueError  # noqa: E402
+from tensorc.version import __version__ as __version__  # noqa: E402
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """The names entered above by table, for type checkers."""
+
+
+_SUBMODULES = ("api", "codegen_llvm", "ir", "ops", "passes", "runtime", "version")
+__all__ = sorted(
+    name
+    for name in globals()
+    if not name.startswith("_") and name not in (*_SUBMODULES, "TYPE_CHECKING", "Any")
+)

@@ -72,3 +72,16 @@ def test_refusals_name_the_line(name):
     text = str(caught.value)
     assert "test_symbols.py" in text
     assert caught.value.code.startswith("TC")
+
+
+def test_integers_to_negative_powers_are_refused_as_numpy_does():
+    k = tc.lvector("k")
+    with pytest.raises(ValueError, match="negative integer powers"):
+        k**-1
+    np.testing.assert_array_equal(tc.function([k], k**-1.0)([2, -4]), [0.5, -0.25])
+
+
+def test_extrema_of_booleans():
+    b = tc.tensor("b", "bool", (None,))
+    f = tc.function([b], [b.max(), b.min()])
+    assert [bool(v) for v in f([True, False])] == [True, False]

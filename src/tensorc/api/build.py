@@ -101,12 +101,12 @@ class Build:
         text = self._llvm_text(generic=True)
         return compile_body(self.program.name, text, self._signature(), level=self.mode.level)
 
-    def _fail(self, number: int, a: int, b: int, position: int) -> NoReturn:
+    def _fail(self, number: int, a: int, b: int, axis: int) -> NoReturn:
         """Raises the error of a failed check."""
         site = self.sites.get(number)
         if site is None:
-            raise InternalError(f"{self.program.name}: unknown site {number} ({a}, {b}, {position})")
-        raise site.error(a, b)
+            raise InternalError(f"{self.program.name}: unknown site {number} ({a}, {b}, {axis})")
+        raise site.error(a, b, axis)
 
     def _signature(self) -> Signature:
         program = self.program

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from typing import cast as cast_hint
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tensorc.api import leaves
 from tensorc.api.expr import Expr, apply
@@ -109,8 +111,9 @@ def _contains_expr(value: Sequence[object]) -> bool:
 
 def checked_dtype(dtype: object) -> np.dtype[Any]:
     """The NumPy dtype meant by a name, class or dtype, if the compiler computes with it."""
+    wanted: np.dtype[Any] | None
     try:
-        wanted = np.dtype(dtype)  # type: ignore[call-overload]
+        wanted = np.dtype(cast_hint(DTypeLike, dtype))
     except TypeError:
         wanted = None
     if wanted is None or wanted not in NUMPY_DTYPES:
@@ -120,7 +123,7 @@ def checked_dtype(dtype: object) -> np.dtype[Any]:
             location=caller_location(),
             help=f"use one of {COMPUTED}",
         )
-    return np.dtype(wanted)
+    return wanted
 
 
 def cast(expr: Any, dtype: np.dtype[Any]) -> Any:

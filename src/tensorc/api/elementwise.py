@@ -12,8 +12,9 @@ import numpy as np
 from tensorc.api import convert
 from tensorc.api.broadcast import broadcast_together
 from tensorc.api.expr import apply
+from tensorc.api.leaves import Constant
 from tensorc.ir.definition import REGISTRY
-from tensorc.ir.errors import TensorcTypeError
+from tensorc.ir.errors import TensorcTypeError, TensorcValueError
 from tensorc.ir.location import caller_location
 from tensorc.ops.families import Pointwise
 
@@ -59,6 +60,8 @@ def call(name: str, *operands: object) -> Any:
     if not isinstance(ufunc, np.ufunc):
         dtypes = [convert.resolve(np.exp if len(exprs) == 1 else np.arctan2, exprs)[0]] * len(exprs)
         return _apply(name, definition, exprs, dtypes)
+    if canonical == "pow":
+        _refuse_negative_powers(exprs)
     special = _integer_special(canonical, exprs)
     if special is not None:
         return special
@@ -99,6 +102,19 @@ def _integer_special(name: str, exprs: Sequence[Any]) -> Any:
 
         return functions.full_like(exprs[0], _FALSE_ON_INTEGERS[name], dtype="bool")
     return None
+
+
+def _refuse_negative_powers(exprs: Sequence[Any]) -> None:
+    """Integers to known negative powers: NumPy refuses them. An unknown one gives 0, 1 or -1."""
+    base, power = exprs
+    known = isinstance(power, Constant) and power.dtype.kind == "i" and bool((power.value < 0).any())
+    if known and base.dtype.kind in "iu":
+        raise TensorcValueError(
+            f"power: integers ({base.type}) to negative integer powers",
+            code="TC0341",
+            location=caller_location(),
+            help="make one of them a float, for example x ** -1.0",
+        )
 
 
 def _mixed_comparison(name: str, exprs: Sequence[Any]) -> Any:

@@ -108,8 +108,8 @@ def function(
     call has that form. `updates` maps shared variables to their new values: all right-hand sides see the old
     values, all are written together after the call succeeded. `givens` replaces expressions by others.
     `allow_input_downcast` True converts arguments at the price of precision, False refuses even Python floats
-    for float32; the default allows those. `trust_input` leaves unusual arguments unconverted: they are an
-    error.
+    for float32; the default allows those. `trust_input` is there for Theano's programs: the checks are
+    part of the native entry and are always made.
 
     Raises a TensorcError kind at the caller's line for unused or missing inputs, updates of another type, and
     whatever else is wrong with the program; compile errors surface here, not at the first call.
@@ -136,13 +136,13 @@ def function(
         )
     except TensorcError as error:
         raise error.at(location) from None
-    return compile_program(program, as_mode(mode), trust_input)
+    return compile_program(program, as_mode(mode))
 
 
-def compile_program(program: Program, mode: Mode, trust_input: bool = False) -> Function:
+def compile_program(program: Program, mode: Mode) -> Function:
     """The callable of a program in a mode."""
     build = Build(program, mode)
-    compiled: Function = build.native(Function, _SlowCall(program, trust_input))
+    compiled: Function = build.native(Function, _SlowCall(program))
     compiled.name = program.name
     compiled.program = program
     compiled.mode = mode
@@ -153,9 +153,8 @@ def compile_program(program: Program, mode: Mode, trust_input: bool = False) -> 
 class _SlowCall:
     """Binds and converts the arguments of a call that the native fast path did not take."""
 
-    def __init__(self, program: Program, trust_input: bool) -> None:
+    def __init__(self, program: Program) -> None:
         self.program = program
-        self.trusted = trust_input
         self.names = [p.name for p in program.parameters]
 
     def __call__(self, direct: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

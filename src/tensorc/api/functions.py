@@ -35,7 +35,7 @@ from tensorc.ops.dtypes import from_dtype
 from tensorc.ops.indexing import Gather
 from tensorc.ops.linalg import Matmul
 
-PUBLIC = [
+__all__ = [
     "all",
     "amax",
     "amin",
@@ -72,7 +72,6 @@ PUBLIC = [
     "zeros",
     "zeros_like",
 ]
-"""What `tc` shows of this module."""
 
 UFUNC_REDUCTIONS = {
     "add": "sum",
@@ -91,6 +90,8 @@ def reduce_by_name(name: str, x: TensorLike, axis: object, keepdims: bool, dtype
     """A reduction over `axis` (None: all): `sum prod max min any all`, with NumPy's result dtype."""
     x = convert.asarray(x)
     axes = normalize_axes(axis, x.ndim, name)
+    if x.dtype == BOOL and name in ("max", "min"):
+        name = "any" if name == "max" else "all"
     if name in ("any", "all"):
         return _logical_reduction(name, convert.cast(x, BOOL), axes, keepdims)
     if name in ("sum", "prod"):

@@ -136,7 +136,7 @@ class Tensor(Expr):
     def __bool__(self) -> bool:
         _refuse(
             "the truth value of a symbolic expression is not known while the program is being built",
-            "use tc.where(condition, a, b) for elements, tc.cond(condition, a, b) for branches",
+            "use tc.where(condition, a, b), which chooses element by element",
             "TC0321",
         )
 
@@ -186,7 +186,7 @@ class Tensor(Expr):
         if not isinstance(self.extents[0], int):
             _refuse(
                 "iteration over an expression whose first extent is unknown",
-                "use tc.scan or tc.map, or state the extent: tc.tensor(shape=(3, None))",
+                "write it on whole arrays, or state the extent: tc.tensor('x', shape=(3, None))",
                 "TC0325",
             )
         return iter([self[i] for i in range(self.extents[0])])

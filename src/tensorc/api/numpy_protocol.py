@@ -59,7 +59,8 @@ def function(original: Callable[..., object], args: tuple[object, ...], kwargs: 
 
     ours = getattr(tensorc, original.__name__, None)
     if ours is None or getattr(np, original.__name__, None) is not original:
-        raise _refusal(f"np.{original.__name__} has no symbolic form", "see the functions of tc")
+        where = original.__module__.replace("numpy", "np", 1)
+        raise _refusal(f"{where}.{original.__name__} has no symbolic form", "see the functions of tc")
     return ours(*args, **kwargs)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from tensorc.api import convert, leaves
 from tensorc.api.arguments import MISSING, In, Out, Parameter
@@ -22,7 +22,7 @@ from tensorc.ops.dtypes import to_dtype
 class Outputs:
     """The form of a call's result: "none", "one", "tuple", "list", or "dict" with its keys."""
 
-    form: str
+    form: Literal["none", "one", "tuple", "list", "dict"]
     keys: tuple[str, ...] = ()
 
     def assemble(self, values: Sequence[Any]) -> Any:
@@ -113,7 +113,7 @@ def retrace(program: Program, replaced: Mapping[Expr, Expr], keep_updates: bool,
         updated=updated,
         traced=traced,
         exprs=(*flat, *news),
-        givens=givens,  # type: ignore[arg-type]
+        givens=givens,
     )
 
 

@@ -23,7 +23,7 @@ from tensorc.ops.attrs import AxesAttrs, AxisAttrs, PermAttrs, ShapeAttrs
 from tensorc.ops.indexing import Concatenate
 from tensorc.ops.views import ExpandDims, Reshape, Squeeze, Transpose
 
-PUBLIC = [
+__all__ = [
     "broadcast_arrays",
     "broadcast_to",
     "concat",
@@ -42,7 +42,6 @@ PUBLIC = [
     "swapaxes",
     "transpose",
 ]
-"""What `tc` shows of this module."""
 
 
 def fail(kind: type[TensorcError], message: str, code: str, help: str | None = None) -> TensorcError:

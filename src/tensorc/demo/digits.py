@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,7 @@ class Digits:
 
 @dataclass(frozen=True)
 class Model:
-    """A model ready to train: `train(x, y)` takes one step and returns the cost, `predict(x)` gives labels.
-    """
+    """A model ready to train: `train(x, y)` takes one step and returns the cost, `predict(x)` gives labels."""
 
     name: str
     train: Callable[[Array, Array], Array]
@@ -111,6 +111,10 @@ def fit(model: Model, data: Digits, epochs: int, tick: Callable[[float], None], 
     return Outcome(model.name, parameters, model.compile_ms, seconds, steps, cost, accuracy)
 
 
+def _advance(progress: Any, task: Any, cost: float) -> None:
+    progress.update(task, advance=1, cost=cost)
+
+
 def main(epochs: int = 30) -> int:
     """Train both models with a progress bar and print a summary table; returns the exit status."""
     from rich.console import Console
@@ -134,19 +138,10 @@ def main(epochs: int = 30) -> int:
         for build in (softmax_regression, two_layer_network):
             model = build()
             task = progress.add_task(model.name, total=epochs, cost=float("nan"))
-            outcomes.append(
-                fit(model, data, epochs, lambda cost, task=task: progress.update(task, advance=1, cost=cost))
-            )  # type: ignore[misc]
+            tick = partial(_advance, progress, task)
+            outcomes.append(fit(model, data, epochs, tick))
     table = Table(title="tensorc on handwritten digits")
-    for heading in (
-        "model",
-        "parameters",
-        "compile (ms)",
-        "training (s)",
-        "step (µs)",
-        "last cost",
-        "held-out accuracy",
-    ):
+    for heading in ("model", "weights", "compile ms", "train s", "step µs", "last cost", "held out"):
         table.add_column(heading, justify="left" if heading == "model" else "right")
     for o in outcomes:
         table.add_row(

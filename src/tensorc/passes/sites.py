@@ -18,7 +18,7 @@ from tensorc.ir.attributes import ArrayAttr, Attribute, IntegerAttr, StringAttr,
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.errors import TensorcError
 from tensorc.ir.location import Location
-from tensorc.ir.types import Type
+from tensorc.ir.types import TensorType, Type
 from tensorc.ops.faults import fault
 
 SITE = "tensorc.site"
@@ -43,7 +43,11 @@ class Site:
 
     def error(self, a: int, b: int, axis: int = -1) -> TensorcError:
         """The error of a failed check, from the values of the error cell."""
-        return fault(self.kind, self.op, a, b, axis if axis >= 0 else self.axis).at(self.location)
+        error = fault(self.kind, self.op, a, b, axis if axis >= 0 else self.axis).at(self.location)
+        tensors = [str(t) for t in self.types if isinstance(t, TensorType)]
+        if tensors:
+            error.notes = (f"operands: {', '.join(tensors)}",)
+        return error
 
 
 def collect(module: Operation) -> list[Site]:
