@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tensorc.api.expr import Expr, apply
+from tensorc.api.expr import Expr, apply, make
+from tensorc.ir.definition import NO_ATTRS
 from tensorc.ir.errors import TensorcValueError
-from tensorc.ir.location import caller_location
+from tensorc.ir.location import Location, NamedLocation, caller_location
 from tensorc.ops.attrs import ShapeAttrs
 from tensorc.ops.index import BroadcastExtents
 from tensorc.ops.views import BroadcastTo
@@ -57,9 +58,15 @@ def _merge(column: Sequence[Any], describe: Sequence[Any], what: str) -> Any:
     for extent in dynamic:
         parts = _parts(extent)
         if not parts <= known:
-            merged = apply(BroadcastExtents, merged, extent)
+            merged = make(BroadcastExtents, (merged, extent), NO_ATTRS, _named(what, describe))[0]
             known = known | parts
     return merged
+
+
+def _named(what: str, operands: Sequence[Any]) -> Location:
+    """The caller's line, and for messages what was being broadcast: `add(tensor<?xf64>, tensor<?xf64>)`."""
+    types = ", ".join(str(o.type) for o in operands)
+    return NamedLocation(f"{what}({types})", caller_location())
 
 
 def _parts(extent: Expr) -> frozenset[Expr]:

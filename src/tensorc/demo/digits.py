@@ -30,7 +30,7 @@ class Digits:
 
 @dataclass(frozen=True)
 class Model:
-    """A model ready to train: `train(x, y)` takes one step and returns the cost, `predict(x)` gives labels."""
+    """Ready to train: `train(x, y)` takes one step and returns the cost, `predict(x)` gives labels."""
 
     name: str
     train: Callable[[Array, Array], Array]

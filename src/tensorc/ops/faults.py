@@ -46,7 +46,11 @@ FAULTS: Final[dict[str, FaultKind]] = {
         "{op}: no value for an empty axis {axis}",
         help="check the extent first, or use sum/prod, which have one",
     ),
-    "contracted": FaultKind("TC0258", "{op}: contracted extents differ: {a} and {b}"),
+    "contracted": FaultKind(
+        "TC0258",
+        "{op}: contracted extents differ: {a} and {b}",
+        help="the last extent on the left must equal the next-to-last on the right; x.T exchanges axes",
+    ),
     "squeeze": FaultKind("TC0259", "{op}: axis {axis} has extent {a}, not 1"),
     "extent": FaultKind("TC0260", "{op}: an extent must not be negative, got {a}"),
     "declared": FaultKind("TC0261", "{op}: extents declared equal differ: {a} and {b}"),

@@ -6,7 +6,8 @@ location on the loop-level store that records the fault, so that `collect` works
 `@f` and `@f_shapes` share numbers.
 
 The error cell is `[site, a, b, axis]`: `a` and `b` as `ops/faults.py` words them for the kind. A site that
-depends on data records its first fault in row-major order of the indices; the first site in program order wins.
+depends on data records its first fault in row-major order of the indices; the first site in program order
+wins.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from dataclasses import dataclass
 from tensorc.ir.attributes import ArrayAttr, Attribute, IntegerAttr, StringAttr, TypeAttr
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.errors import TensorcError
-from tensorc.ir.location import Location
+from tensorc.ir.location import Location, NamedLocation
 from tensorc.ir.types import TensorType, Type
 from tensorc.ops.faults import fault
+from tensorc.ops.index import BroadcastExtents
 
 SITE = "tensorc.site"
 FIRST = "tensorc.first_site"
@@ -43,10 +45,12 @@ class Site:
 
     def error(self, a: int, b: int, axis: int = -1) -> TensorcError:
         """The error of a failed check, from the values of the error cell."""
-        error = fault(self.kind, self.op, a, b, axis if axis >= 0 else self.axis).at(self.location)
-        tensors = [str(t) for t in self.types if isinstance(t, TensorType)]
-        if tensors:
-            error.notes = (f"operands: {', '.join(tensors)}",)
+        name, operands = self.op, ", ".join(str(t) for t in self.types if isinstance(t, TensorType))
+        if self.op == BroadcastExtents.name and isinstance(self.location, NamedLocation):
+            name = self.location.name.partition("(")[0]  # who broadcast the extents: `add(tensor<?xf64>, …)`
+        error = fault(self.kind, name, a, b, axis if axis >= 0 else self.axis).at(self.location)
+        if operands:
+            error.notes = (f"operands: {operands}",)
         return error
 
 
