@@ -156,6 +156,10 @@ def test_first_derivatives(op: type[OpDef]) -> None:
         tangents = [random_like(sample.operands[k], 2 + k) for k in d.wrt]
         gradients = evaluate(d.vjp(), [*sample.operands, c])
         (jvp,) = evaluate(d.jvp(), [*sample.operands, c, *tangents])
+        (at_zero,) = evaluate(d.jvp(), [*sample.operands, 0 * c, *tangents])
+        np.testing.assert_allclose(
+            at_zero, jvp, rtol=1e-14, err_msg="the vjp must be linear in the cotangent, also at 0"
+        )
         (numeric,) = central(lambda xs, d=d: evaluate(d.forward, xs), sample.operands, d.wrt, tangents)  # type: ignore[misc]
         np.testing.assert_allclose(jvp, numeric, atol=1e-8 * scaled([numeric, y]))
         inner = sum(float(np.sum(g * t)) for g, t in zip(gradients, tangents, strict=True))

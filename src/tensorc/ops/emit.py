@@ -193,6 +193,11 @@ def chain_mul(b: Builder, g: Value, p: Value) -> Value:
     return op(b, "chain_mul", g, p)
 
 
+def chain_both(b: Builder, x: Value, y: Value) -> Value:
+    """The product of two cotangents, 0 where either is 0 (`gradients.ChainBoth`)."""
+    return op(b, "chain_both", x, y)
+
+
 def chain_div(b: Builder, g: Value, d: Value) -> Value:
     """Cotangent divided by `d`, 0 where the cotangent is 0 (`"chain_div"`); a plain quotient for a non-zero
     constant.

@@ -10,6 +10,7 @@ import numpy as np
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.types import FloatType, ScalarType
 from tensorc.ops import dtypes, emit
+from tensorc.ops.arithmetic import COMMUTATIVE
 from tensorc.ops.base import Sample, register
 from tensorc.ops.families import Pointwise
 
@@ -40,8 +41,36 @@ class ChainMul(Pointwise):
         return s.select(s.cmpf("oeq", g, none), none, s.mulf(g, p))
 
     @classmethod
-    def partials(cls, b: Builder, xs: Sequence[Value], y: Value) -> Sequence[Value | None]:
-        return xs[1], xs[0]
+    def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
+        (c,), (g, p) = cotangents, op.operands
+        return emit.chain_mul(b, c, p), emit.chain_both(b, c, g)
+
+
+@register
+class ChainBoth(Pointwise):
+    """The product of two cotangents in a second derivative: 0 where either is 0."""
+
+    name = "tensorc.chain_both"
+    arity = 2
+    accepts = dtypes.FLOATS
+    traits = COMMUTATIVE
+
+    @classmethod
+    def reference(cls, attrs: Any, *operands: Any) -> Any:
+        x, y = operands
+        return np.where((x == 0) | (y == 0), np.zeros((), np.asarray(x).dtype), x * y)
+
+    @staticmethod
+    def scalar(s: Any, elements: Sequence[ScalarType], *xs: Any) -> Any:
+        x, y = xs
+        none = s.constant(0.0, x.type)
+        either = s.ori(s.cmpf("oeq", x, none), s.cmpf("oeq", y, none))
+        return s.select(either, none, s.mulf(x, y))
+
+    @classmethod
+    def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
+        (c,), (x, y) = cotangents, op.operands
+        return emit.chain_both(b, c, y), emit.chain_both(b, c, x)
 
 
 @register
@@ -67,7 +96,7 @@ class ChainDiv(Pointwise):
     @classmethod
     def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
         dg = emit.chain_div(b, cotangents[0], op.operands[1])
-        return dg, emit.neg(b, emit.chain_mul(b, dg, op.result))
+        return dg, emit.neg(b, emit.chain_both(b, dg, op.result))
 
 
 class _Boundary(Pointwise):
