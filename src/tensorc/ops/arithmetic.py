@@ -479,7 +479,8 @@ class Cast(Pointwise):
 
 
 def _unsigned_from_float(x: Any, target: np.dtype[Any]) -> Any:
-    """What C gives on x86-64. NumPy's own loops disagree out of range (NaN to uint32 is 0 in an array of 3 and
+    """What C gives on x86-64. NumPy's own loops disagree out of range (NaN to uint32 is 0 in an array of 3
+    and
     2147483648 in one of 4, on a machine with AVX-512), so the reference cannot be `astype`.
     """
     if target.itemsize == 4:

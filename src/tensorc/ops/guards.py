@@ -121,7 +121,8 @@ def _holds(type: FloatType, width: int) -> bool:
 
 
 def truncate_unsigned(s: Any, x: Any, to: IntegerType) -> Any:
-    """Float to `ui64` as NumPy on x86-64: what reaches half the range goes through `truncate` shifted down by it.
+    """Float to `ui64` as NumPy on x86-64: what reaches half the range goes through `truncate` shifted down by
+    it.
 
     Negative numbers wrap, NaN gives 2**63, too large ones 0.
     """

@@ -668,7 +668,7 @@ class ScatterSet(_Scatter):
         assert isinstance(attrs, AxisAttrs)
         x, *indices, updates = operands
         where = wrapped(cls.name, x.shape, indices, attrs.axis)
-        result = np.array(x, copy=True)
+        result = np.array(x, order="C", copy=True)
         _assign_in_order(result, attrs.axis, where[attrs.axis :], updates)
         return result
 

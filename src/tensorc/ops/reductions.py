@@ -67,7 +67,7 @@ class _Extremum(Reduction):
     that attain it.
     """
 
-    accepts = dtypes.NUMBERS
+    accepts: ClassVar[tuple[ScalarType, ...]] = dtypes.NUMBERS
     nonempty = True
 
     @classmethod
