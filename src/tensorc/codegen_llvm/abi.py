@@ -22,6 +22,13 @@ ERROR_CELL = ("site", "index", "value", "extra")
 ResultForm = Literal["none", "one", "tuple", "list"]
 
 
+def canonical(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The one dtype object of native byte order for that kind and size: of two C types of the same size, as `long`
+    and `long long`, the one NumPy's own results have.
+    """
+    return np.dtype(f"{dtype.kind}{dtype.itemsize}")
+
+
 @dataclass(frozen=True, slots=True)
 class ArraySpec:
     """One array: its dtype, an extent (or None for any) for every axis, and a name for messages.
@@ -39,7 +46,7 @@ class ArraySpec:
             raise TypeError(f"{self.name or 'array'}: {dtype} has no native form")
         if any(n is not None and n < 0 for n in self.shape):
             raise ValueError(f"{self.name or 'array'}: negative extent in {self.shape}")
-        object.__setattr__(self, "dtype", np.dtype(dtype.type))
+        object.__setattr__(self, "dtype", canonical(dtype))
         object.__setattr__(self, "shape", tuple(self.shape))
 
     @property

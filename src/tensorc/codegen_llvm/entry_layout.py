@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorc.codegen_llvm.abi import ERROR_CELL, ArraySpec
+from tensorc.codegen_llvm.abi import ERROR_CELL, ArraySpec, canonical
 
 WORD = 8
 NPY_C_CONTIGUOUS, NPY_ALIGNED = 0x1, 0x100
@@ -214,6 +214,6 @@ def make_native(array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray
     `np.array(x, dtype)` is not enough: it keeps a dtype object that compares equal but is another one, for
     instance with metadata.
     """
-    copy = np.empty(array.shape, np.dtype(np.dtype(dtype).type))
+    copy = np.empty(array.shape, canonical(np.dtype(dtype)))
     np.copyto(copy, array, casting="unsafe")
     return copy
