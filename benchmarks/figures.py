@@ -61,7 +61,7 @@ def call() -> Figure:
 def chain_of(x: object, m: object) -> object:
     """Twelve elementwise operations."""
     y = m.exp(x * x * -0.5) + x * 0.25
-    return m.sqrt(abs(y * y - x)) / (1.5 + m.maximum(x, 0.125))
+    return m.sqrt(y * y + abs(x)) / (1.5 + m.maximum(x, 0.125))
 
 
 def chain() -> Figure:
