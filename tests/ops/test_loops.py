@@ -55,7 +55,7 @@ def b():
     ],
 )
 def test_wrong_operand_types_are_refused(definition, types, attrs):
-    with pytest.raises(TensorcTypeError, match="TC0301") as caught:
+    with pytest.raises(TensorcTypeError, match="TC0610") as caught:
         definition.infer(types, attrs)
     assert definition.name in str(caught.value)
 

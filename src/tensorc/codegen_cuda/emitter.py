@@ -2,10 +2,9 @@
 convention.
 
 Typed pointers (LLVM 7 syntax), because libNVVM takes opaque ones from sm_100 on only. Of every value a kernel
-uses from outside, constants are written
-again; scalars are parameters; a buffer is a pointer into global memory followed by those of its numbers that
-its type does not tell. Instructions LLVM 7
-lacks (`fneg`, integer and IEEE minimum and maximum) are spelled out.
+uses from outside, constants are written again; scalars are parameters; a buffer is a pointer into global
+memory followed by those of its numbers that its type does not tell. Instructions LLVM 7 lacks (`fneg`,
+integer and IEEE minimum and maximum) are spelled out.
 """
 
 from __future__ import annotations

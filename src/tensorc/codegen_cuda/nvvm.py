@@ -19,8 +19,8 @@ def ptx(module: Operation, arch: str = "sm_90") -> str:
     """The PTX of all parallel loops of an L2 module for one architecture (`sm_80`, `sm_90`, ...).
 
     A module without `gpu.launch` is mapped first (on a copy). Raises TensorcValueError when there is nothing
-    to map, when the
-    architecture is malformed or not supported by the installed libNVVM, and when numba-cuda is not installed.
+    to map, when the architecture is malformed or not supported by the installed libNVVM, and when numba-cuda
+    is not installed.
     """
     number = re.fullmatch(r"(?:sm|compute)_(\d{2,3}[af]?)", arch)
     if number is None:

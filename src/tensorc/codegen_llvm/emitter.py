@@ -1,15 +1,14 @@
 """L2 to LLVM IR text.
 
 One typed emitter: every SSA value becomes a `Scalar` or a `Buffer` (an exploded memref descriptor whose
-static numbers are literals). Functions follow
-MLIR's `_mlir_ciface_` convention: a memref argument is a pointer to `{ptr, ptr, i64, [r x i64], [r x i64]}`,
-everything else is passed directly.
-External functions take a buffer as the plain pointer to its first element; those of `BY_REFERENCE` (Fortran
-libraries) take scalars by address too.
+static numbers are literals). Functions follow MLIR's `_mlir_ciface_` convention: a memref argument is a
+pointer to `{ptr, ptr, i64, [r x i64], [r x i64]}`, everything else is passed directly. External functions
+take a buffer as the plain pointer to its first element; those of `BY_REFERENCE` (Fortran libraries) take
+scalars by address too.
 
 What makes loops vectorise: alias scopes. Every `memref.alloc`, every `memref.alloca` and every argument that
-is stored to lies in a scope of its own,
-all other arguments share one (inputs may overlap one another; by the ABI no output overlaps anything).
+is stored to lies in a scope of its own, all other arguments share one (inputs may overlap one another; by the
+ABI no output overlaps anything).
 """
 
 from __future__ import annotations

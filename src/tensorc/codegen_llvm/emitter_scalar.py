@@ -1,8 +1,8 @@
 """The scalar ops as LLVM instructions, intrinsics and C library calls.
 
 No instruction here carries a fast-math flag, `nsw`, `nuw` or `exact`. Integer division, shifts and
-float-to-integer conversion are emitted as they
-are: whoever builds them guards their operands, and the loop interpreter raises where a guard is missing.
+float-to-integer conversion are emitted as they are: whoever builds them guards their operands, and the loop
+interpreter raises where a guard is missing.
 """
 
 from __future__ import annotations

@@ -2,10 +2,9 @@
 would not.
 
 A function is flattened once into a list of instructions with jumps (no recursion on nesting), then run on a
-frame of values. Scalars are NumPy scalars of
-the exact width. Raised as `LoopError`, naming the op and its line: an index outside an extent, a view outside
-its allocation, a read of an element never
-written, a use after `memref.dealloc`, a leak, and any op whose result would be undefined or poison in LLVM
+frame of values. Scalars are NumPy scalars of the exact width. Raised as `LoopError`, naming the op and its
+line: an index outside an extent, a view outside its allocation, a read of an element never written, a use
+after `memref.dealloc`, a leak, and any op whose result would be undefined or poison in LLVM
 (`ScalarOp.defined`).
 """
 
@@ -46,8 +45,7 @@ def run(
     extra]`.
 
     Arrays are passed as they are, any strides; outputs are written in place. Raises LoopError on a defect of
-    the code,
-    ValueError on an argument that does not fit its declared type.
+    the code, ValueError on an argument that does not fit its declared type.
     """
     cell = np.zeros(4, np.int64)
     code = LoopInterpreter(module, externals=externals).call(name, [*inputs, *outputs, cell], len(inputs))
@@ -80,8 +78,7 @@ class LoopInterpreter:
         """Call a function with NumPy arrays and numbers.
 
         The first `read_only` array arguments (default: all) hold defined values and the others are outputs,
-        except
-        rank-1 `i64` and `index` cells, which always do. Returns the function's result, or None.
+        except rank-1 `i64` and `index` cells, which always do. Returns the function's result, or None.
         """
         program = self.program(name)
         values: list[Any] = []
@@ -308,8 +305,8 @@ class Program:
 
     def _launch(self, op: Operation) -> Any:
         """Every thread of the grid on a frame of its own. Without barriers any order will do, if no two
-        threads touch an
-        element that one of them writes: `Watch` sees to that, so that the order chosen here cannot matter.
+        threads touch an element that one of them writes: `Watch` sees to that, so that the order chosen here
+        cannot matter.
         """
         block = op.regions[0].block
         sizes, ids = self.slots(op.operands), self.slots(block.args)

@@ -91,8 +91,7 @@ def map_nest(loop: Operation, threads: int) -> None:
 
 def _perfect_nest(loop: Operation) -> list[Operation]:
     """The loop and the parallel loops it holds directly, as long as each stands alone but for pure ops that
-    do not
-    change with the loops around it; those move in front.
+    do not change with the loops around it; those move in front.
     """
     nest = [loop]
     while True:

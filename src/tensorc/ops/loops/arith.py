@@ -55,7 +55,7 @@ class Constant(ScalarOp):
         if isinstance(value, FloatAttr):
             return (value.type,)
         raise TensorcTypeError(
-            f"{cls.name}: `value` must be an integer, float or bool attribute", code="TC0302"
+            f"{cls.name}: `value` must be an integer, float or bool attribute", code="TC0611"
         )
 
     @classmethod
@@ -69,7 +69,7 @@ def _checked_integer(value: IntegerAttr) -> Type:
         raise wrong_types("arith.constant", "a signless integer type", [value.type])
     bits = width(value.type)
     if not -(1 << (bits - 1)) <= value.value < 1 << bits:
-        raise TensorcValueError(f"arith.constant: {value.value} does not fit {value.type}", code="TC0302")
+        raise TensorcValueError(f"arith.constant: {value.value} does not fit {value.type}", code="TC0611")
     return value.type
 
 
@@ -415,7 +415,7 @@ class _Comparison(ScalarOp):
     def predicate_name(cls, attrs: Attrs) -> str:
         assert isinstance(attrs, PredicateAttrs)
         if not 0 <= attrs.predicate < len(cls.predicates):
-            raise TensorcValueError(f"{cls.name}: no predicate {attrs.predicate}", code="TC0302")
+            raise TensorcValueError(f"{cls.name}: no predicate {attrs.predicate}", code="TC0611")
         return cls.predicates[attrs.predicate]
 
 

@@ -2,9 +2,8 @@
 "defined".
 
 A `ScalarOp` has two slots beside inference: `evaluate`, its value on NumPy scalars or arrays of the operand
-types, and `defined`, false where
-LLVM's instruction would be undefined or poison. Constant folding refuses, and the loop interpreter raises,
-where `defined` is false.
+types, and `defined`, false where LLVM's instruction would be undefined or poison. Constant folding refuses,
+and the loop interpreter raises, where `defined` is false.
 """
 
 from __future__ import annotations
@@ -91,7 +90,7 @@ def wrap(type: Type, x: Any) -> Any:
 
 def wrong_types(name: str, wanted: str, types: Sequence[Type]) -> TensorcTypeError:
     got = ", ".join(map(str, types)) or "no operands"
-    return TensorcTypeError(f"{name}: expects {wanted}, got {got}", code="TC0301")
+    return TensorcTypeError(f"{name}: expects {wanted}, got {got}", code="TC0610")
 
 
 def single_block(region: Region, arg_types: Sequence[Type], terminator: str, what: str) -> list[str]:

@@ -2,8 +2,8 @@
 control flow.
 
 It satisfies the `ScalarBuilder` protocol of scalar bodies. Wherever an `Index` (`int | Value`) is taken,
-integers stay integers as long as possible and
-become `arith.constant` ops only when an op needs them, so that static extents end up in types and attributes.
+integers stay integers as long as possible and become `arith.constant` ops only when an op needs them, so that
+static extents end up in types and attributes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """`math`: functions of one or a few floats or integers.
 
 `symbol` is the C library's double-precision name (float: with an `f` appended) of a function that is neither
-an LLVM intrinsic everywhere nor expanded
-by the pass `expand-math`.
+an LLVM intrinsic everywhere nor expanded by the pass `expand-math`.
 """
 
 from __future__ import annotations
