@@ -12,7 +12,7 @@ PY := $(BIN)/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type bless spec clean
+.PHONY: help demo test lint type bench bless spec clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -29,6 +29,9 @@ lint: $(VENV)/.dev ## ruff over the whole tree
 
 type: $(VENV)/.dev ## mypy --strict over src/tensorc
 	$(BIN)/mypy
+
+bench: $(VENV)/.test ## the figures we quote, beside NumPy's in the same run
+	$(PY) benchmarks/figures.py
 
 bless: $(VENV)/.test ## rewrite expected texts and generated pages from what the code gives now; read the diff
 	TENSORC_BLESS=1 $(PY) -m pytest -q tests/test_filetests.py tests/test_docs.py
