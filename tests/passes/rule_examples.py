@@ -87,6 +87,9 @@ class Sym:
     def __gt__(self, o: Any) -> Sym:
         return self._binary("gt", o)
 
+    def __lt__(self, o: Any) -> Sym:
+        return self._binary("lt", o)
+
     def __eq__(self, o: object) -> Sym:  # type: ignore[override]
         return self._binary("eq", o)
 
@@ -150,7 +153,7 @@ def ir_namespace(b: Builder, element: FloatType, inputs: dict[str, Value]) -> di
     for name, definition in REGISTRY.items():
         if issubclass(definition, Pointwise):
             names[name.removeprefix("tensorc.")] = pointwise(name.removeprefix("tensorc."))
-    names |= {n: over(n) for n in ("sum", "softmax", "log_softmax", "logsumexp", "squeeze")}
+    names |= {n: over(n) for n in ("sum", "prod", "mean", "softmax", "log_softmax", "logsumexp", "squeeze")}
     names |= {n: explicit(n) for n in ("broadcast_to", "reshape", "sum_to")}
     names |= {
         "amax": over("max"),
@@ -254,10 +257,16 @@ def real_namespace() -> dict[str, Any]:
         "erf": _reals(mpmath.erf),
         "erfc": _reals(mpmath.erfc),
         "abs": _reals(abs),
+        "sin": _reals(mpmath.sin),
+        "where": lambda c, x, y: np.where(c, x, y).astype(object).view(Real),
+        "prod": lambda x, *axes: np.prod(x, axis=axes).view(Real),
+        "amax": lambda x, *axes: np.max(x, axis=axes).view(Real),
         "sum": lambda x, *axes: np.sum(x, axis=axes).view(Real),
         "expand_dims": lambda x, *axes: np.expand_dims(x, axes),
         "broadcast_to": lambda x, *shape: np.broadcast_to(x, shape, subok=True),
         "transpose": lambda x, *perm: np.transpose(x, perm),
+        "reshape": lambda x, *shape: np.reshape(x, shape),
+        "full_like": lambda x, c: np.full(x.shape, mpmath.mpf(c), object).view(Real),
         "softmax": softmax,
         "log_softmax": lambda x, *axes: log(softmax(x, *axes)),
         "logsumexp": lambda x, *axes: log(np.sum(exp(x), axis=axes).view(Real)),

@@ -92,7 +92,7 @@ class Options:
     checks           callbacks that compare the module before and after a pass (debug mode's interpreter, for
                      one)
     write            where printing goes
-    reproducer       write the module a defect was found with to a file
+    reproducer       on a defect, write the module the pipeline began with to a file
     """
 
     verify_each: bool = False
@@ -134,37 +134,37 @@ def run(module: Operation, pipeline: str | Sequence[Pass], options: Options = DE
     """
     passes = parse_pipeline(pipeline) if isinstance(pipeline, str) else pipeline
     report, budget = Report(), Budget(options.bisect_limit)
-    for number, one in enumerate(passes):
-        _run_one(module, one, passes[number:], budget, report, options)
+    start = clone_op(module) if options.reproducer else None
+    for one in passes:
+        before = clone_op(module) if options.checks else module
+        text = print_op(module) if options.print_after_all else ""
+        try:
+            _run_one(module, one, budget, report)
+            if options.verify_each and (found := verify(module)):
+                listing = "\n".join(map(str, found))
+                raise InternalError(f"pass {one.name} left an invalid module:\n{listing}")
+        except InternalError as error:
+            raise _with_reproducer(error, start, passes) from error
+        if options.print_after_all:
+            _show(text, print_op(module), one, options)
+        for check in options.checks:
+            check(one, before, module)
     report.rules = budget.counts
     return report
 
 
-def _run_one(
-    module: Operation, one: Pass, rest: Sequence[Pass], budget: Budget, report: Report, options: Options
-) -> None:
-    text = print_op(module) if options.print_after_all else ""
-    before = clone_op(module) if options.reproducer or options.checks else module
+def _run_one(module: Operation, one: Pass, budget: Budget, report: Report) -> None:
     start = time.perf_counter()
     try:
         if isinstance(one, RewritePass):
             one.rewrite(module, budget)
         else:
             one.run(module)
-    except TensorcError:
+    except (TensorcError, InternalError):
         raise
     except Exception as error:
-        raise _defect(
-            f"pass {one.name} failed: {type(error).__name__}: {error}", before, rest, options
-        ) from error
+        raise InternalError(f"pass {one.name} failed: {type(error).__name__}: {error}") from error
     report.seconds.append((one.name, time.perf_counter() - start))
-    if options.verify_each and (found := verify(module)):
-        listing = "\n".join(map(str, found))
-        raise _defect(f"pass {one.name} left an invalid module:\n{listing}", before, rest, options)
-    if options.print_after_all:
-        _show(text, print_op(module), one, options)
-    for check in options.checks:
-        check(one, before, module)
 
 
 def _show(before: str, after: str, one: Pass, options: Options) -> None:
@@ -172,13 +172,15 @@ def _show(before: str, after: str, one: Pass, options: Options) -> None:
     options.write(f"// ----- after {format_pass(one)}{changed}\n{after if not changed else ''}")
 
 
-def _defect(message: str, before: Operation, rest: Sequence[Pass], options: Options) -> InternalError:
-    if not options.reproducer:
-        return InternalError(message)
+def _with_reproducer(error: InternalError, start: Operation | None, passes: Sequence[Pass]) -> InternalError:
+    """The error with the name of a file that holds the module the pipeline began with, and the command."""
+    if start is None or error.reproducer is not None:
+        return error
+    message = str(error)
     with tempfile.NamedTemporaryFile(
         "w", prefix="tensorc-", suffix=".mlir", delete=False, encoding="utf-8"
     ) as file:
-        file.write(f"// tensorc opt {file.name} -p '{format_pipeline(rest)}'\n")
+        file.write(f"// tensorc opt {file.name} -p '{format_pipeline(passes)}'\n")
         file.write("".join(f"// {line}\n" for line in message.splitlines()))
-        file.write(print_op(before))
+        file.write(print_op(start))
     return InternalError(message, file.name)

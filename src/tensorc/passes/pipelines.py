@@ -56,7 +56,6 @@ _NUMBERS = (
 _PLAIN = (
     "check-shapes,"  # every fact about extents that must hold at run time, once, with a number
     "decompose,"  # softmax, logsumexp, mean: their definitions
-    "check-shapes,"  # what must hold of extents at run time, as numbered checks that come before everything else
     "bufferize,"  # tensors become buffers, results are written in place; every op is told where to write
     "lower-to-loops,"  # scf.for, memref.load, arith, math
     "expand-math"  # exp, log, tanh, ...: polynomials in arith; sin, erf, ...: calls of the C library
@@ -67,7 +66,6 @@ _FUSED = (
     "check-shapes,"
     "decompose,"
     "canonicalize,"
-    "check-shapes,"
     "fuse,"  # elementwise chains, reductions and what consumes them become kernels with stages
     "bufferize,"
     "lower-to-loops,"
