@@ -1,7 +1,7 @@
 """The examples of rewrite rules, `log(1.0 + exp(x))`, read twice: as IR, and as real arithmetic with mpmath.
 
-Inputs: `x`, `y` of shape (n, 3), `v` of shape (3,), `s` of shape (), `e` of shape (0, 3); `n` is the unknown extent. Numbers take the type of
-what they meet.
+Inputs: `x`, `y` of shape (n, 3), `v` of shape (3,), `s` of shape (), `e` of shape (0, 3); `n` is the unknown
+extent. Numbers take the type of what they meet.
 """
 
 from __future__ import annotations
@@ -263,7 +263,7 @@ def real_namespace() -> dict[str, Any]:
         "amax": lambda x, *axes: np.max(x, axis=axes).view(Real),
         "sum": lambda x, *axes: np.sum(x, axis=axes).view(Real),
         "expand_dims": lambda x, *axes: np.expand_dims(x, axes),
-        "broadcast_to": lambda x, *shape: np.broadcast_to(x, shape, subok=True),
+        "broadcast_to": lambda x, *shape: np.broadcast_to(np.asarray(x, object), shape).view(Real),
         "transpose": lambda x, *perm: np.transpose(x, perm),
         "reshape": lambda x, *shape: np.reshape(x, shape),
         "full_like": lambda x, c: np.full(x.shape, mpmath.mpf(c), object).view(Real),
@@ -276,7 +276,7 @@ def real_namespace() -> dict[str, Any]:
 def real_value(example: str, inputs: dict[str, Any], precision: int) -> Any:
     """The example in real arithmetic, as an array of mpmath numbers."""
     with mpmath.workprec(precision):
-        names = {n: np.frompyfunc(mpmath.mpf, 1, 1)(a.astype(object)).view(Real) for n, a in inputs.items()}
+        names = {n: _reals(mpmath.mpf)(a.astype(object)) for n, a in inputs.items()}
         names |= real_namespace()
         names["n"] = inputs["x"].shape[0] if "x" in inputs else 0
         return eval(example, {"__builtins__": {}}, names)

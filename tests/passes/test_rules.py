@@ -1,4 +1,6 @@
-"""Every rewrite rule: its example makes it fire, and keeps what its class promises on ordinary and special inputs."""
+"""Every rewrite rule: its example makes it fire, and keeps what its class promises on ordinary and special
+inputs.
+"""
 
 from __future__ import annotations
 
@@ -166,8 +168,8 @@ def assert_positions(x: Any, found: Any) -> None:
 def spread(example: str, inputs: dict[str, Any], position: tuple[int, ...]) -> float:
     """Greatest input of a row that is reduced, or of a sum of powers.
 
-    Subtracting it rounds: the result is the true one of inputs an ulp away, which in logarithms is an absolute error and in
-    powers a relative one, of this many ulps of 1.
+    Subtracting it rounds: the result is the true one of inputs an ulp away, which in logarithms is an
+    absolute error and in powers a relative one, of this many ulps of 1.
     """
     if "softmax" in example or "sum" in example:
         row = position[0] if "transpose" not in example else position[-1]
@@ -178,7 +180,9 @@ def spread(example: str, inputs: dict[str, Any], position: tuple[int, ...]) -> f
 
 
 def compare(truth: Any, old: Any, new: Any, slack: float) -> str | None:
-    """What is wrong with `new`, given the true value, what the program gave as written, and an error that is allowed."""
+    """What is wrong with `new`, given the true value, what the program gave as written, and an error that
+    is allowed.
+    """
     if mpmath.isnan(truth):
         same = np.isnan(new) or new == old
         return None if same else f"true value undefined, was {old}, is {new}"

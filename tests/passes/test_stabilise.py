@@ -7,9 +7,9 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
+
 from passes.rule_examples import build, names_in, real_value
 from passes.test_rules import SPECIAL, run, same_bits, special_inputs
-
 from tensorc.ir import builtin
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Operation
@@ -173,7 +173,12 @@ def test_gradient_at_the_probe(row: str, expression: str, x: list[float]) -> Non
         truth = np.where(inputs["x"] == 0, ONE_SIDED[expression], truth)
     # A row's gradient cancels between elements, and shares are rounded relative to the greatest input.
     coupled = (row, expression, x) in ROWS
-    assert near(found, truth, 4096 if coupled else 64, 1 if coupled else 0), (row, expression, found, truth.astype(float))
+    assert near(found, truth, 4096 if coupled else 64, 1 if coupled else 0), (
+        row,
+        expression,
+        found,
+        truth.astype(float),
+    )
 
 
 def _module(function: Operation) -> Operation:

@@ -18,7 +18,7 @@ from tensorc.ops.reductions import Sum
 from tensorc.ops.transcendental import Exp, Log, Sigmoid
 from tensorc.ops.views import BroadcastTo, ExpandDims, Reshape, Squeeze, Transpose
 from tensorc.passes.fold import uniform
-from tensorc.passes.rules.match import exponent, operand_of, replace, same
+from tensorc.passes.rules.match import exponent, plus_one, replace, same
 
 MOST_TERMS = 16
 MOST_VIEWS = 8
@@ -31,6 +31,9 @@ MOST_VIEWS = 8
     kind="stable",
 )
 def log_of_powers(op: Operation, rewriter: Rewriter) -> None:
+    rest = plus_one(op.operands[0])
+    if rest is not None and exponent(rest) is not None:
+        return  # softplus
     terms = _summands(op.operands[0])
     if len(terms) < 2 or sum(uniform(t) is None for t in terms) < len(terms) - 1:
         return
@@ -218,5 +221,3 @@ PATTERNS = (
     quotient_is_softmax,
     difference_is_log_softmax,
 )
-
-__all__ = ["PATTERNS", "operand_of", "spread_reduction"]
