@@ -21,7 +21,7 @@ from tensorc.interp.loop_memory import Allocation, LoopError, View, Watch, argum
 from tensorc.ir.builtin import Call, CallAttrs, Return, body, functions, lookup, symbol_name
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import OpDefinition
-from tensorc.ir.types import MemRefType, Type, i1, index
+from tensorc.ir.types import MemRefType, Type, i1, i64, index
 from tensorc.ops.loops import arith, gpu, math, memref, scf
 from tensorc.ops.loops.base import FloatOp, ScalarOp, SignedOp, UnsignedOp, numpy_dtype
 from tensorc.ops.loops.memref import view_parts
@@ -31,6 +31,8 @@ Instruction = Callable[[Frame], int | None]
 """Changes the frame; gives the number of the next instruction, or None for the following one."""
 
 DONE = -1
+
+ERROR_CELL = MemRefType((4,), i64)
 
 
 def run(
@@ -77,13 +79,13 @@ class LoopInterpreter:
     def call(self, name: str, args: Sequence[Any], read_only: int | None = None) -> Any:
         """Call a function with NumPy arrays and numbers.
 
-        The first `read_only` array arguments (default: all) hold defined values and the others are outputs,
-        except rank-1 `i64` and `index` cells, which always do. Returns the function's result, or None.
+        The first `read_only` arguments (default: all) hold defined values; of the others only the error cell,
+        `memref<4xi64>`, does. Returns the function's result, or None.
         """
         program = self.program(name)
         values: list[Any] = []
         for number, (arg, parameter) in enumerate(zip(args, program.parameters, strict=True)):
-            defined = read_only is None or number < read_only or number >= len(args) - 1
+            defined = read_only is None or number < read_only or parameter == ERROR_CELL
             values.append(_argument(name, number, arg, parameter, defined))
         with np.errstate(all="ignore"):
             return self.invoke(program, values)
