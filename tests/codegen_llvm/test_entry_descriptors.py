@@ -1,6 +1,4 @@
-"""What a body is told about its arguments: a body that returns the descriptor itself, for all dtypes, ranks and
-strides.
-"""
+"""What a body is told about its arguments: it returns the descriptor itself, for all dtypes and ranks."""
 
 from __future__ import annotations
 
@@ -17,7 +15,9 @@ from tensorc.codegen_llvm import entry_layout
 from tensorc.codegen_llvm.abi import ArraySpec, Signature
 from tensorc.codegen_llvm.native import NativeBody, compile_body, compile_native, link_native
 
-DTYPES = [np.dtype(c) for c in "? i1 u1 i2 u2 i4 u4 i8 u8 f2 f4 f8 c8 c16".split()]
+DTYPES = [
+    np.dtype(c) for c in ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "c8", "c16"]
+]
 
 
 def words_of(rank: int) -> int:

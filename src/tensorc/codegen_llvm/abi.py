@@ -23,8 +23,8 @@ ResultForm = Literal["none", "one", "tuple", "list"]
 
 
 def canonical(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The one dtype object of native byte order for that kind and size: of two C types of the same size, as `long`
-    and `long long`, the one NumPy's own results have.
+    """The one dtype object of native byte order for that kind and size: of two C types of the same size, as
+    `long` and `long long`, the one NumPy's own results have.
     """
     return np.dtype(f"{dtype.kind}{dtype.itemsize}")
 
