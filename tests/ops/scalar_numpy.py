@@ -54,8 +54,8 @@ class NumpyScalars:
         prefix, name, suffix = symbol.split("_")
         assert prefix == "tensorc"
         assert suffix == str(result)
-        assert isinstance(result, FloatType)
-        value = scalar.FUNCTIONS[name].reference(*[a.data for a in args])
+        table = scalar.FUNCTIONS if isinstance(result, FloatType) else scalar.INTEGER_FUNCTIONS
+        value = table[name].reference(*[a.data for a in args])
         return Lane(result, np.asarray(value, numpy_dtype(result)))
 
     def select(self, condition: Lane, a: Lane, b: Lane) -> Lane:

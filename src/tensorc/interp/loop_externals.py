@@ -10,9 +10,9 @@ import numpy as np
 
 from tensorc.interp.loop_memory import LoopError, View
 from tensorc.ir.definition import REGISTRY
-from tensorc.ir.types import f32, f64
+from tensorc.ir.types import f32, f64, i8, i16, i32, i64
 from tensorc.ops.loops.math import MathOp
-from tensorc.ops.scalar import FUNCTIONS
+from tensorc.ops.scalar import FUNCTIONS, INTEGER_FUNCTIONS
 
 _BLAS = "tensorc_blas_"
 
@@ -35,6 +35,8 @@ def _functions() -> dict[str, Callable[..., Any]]:
         if row.libm is not None:
             names += [row.libm, f"{row.libm}f"]
         table.update(dict.fromkeys(names, row.reference))
+    for row in INTEGER_FUNCTIONS.values():
+        table.update(dict.fromkeys([row.symbol(t) for t in (i8, i16, i32, i64)], row.reference))
     for definition in REGISTRY.values():
         if issubclass(definition, MathOp) and definition.symbol is not None:
             names = [definition.symbol, f"{definition.symbol}f"]

@@ -1,4 +1,4 @@
-"""Scalar code that is defined on every input: division, shifts, powers and float-to-integer conversion with
+"""Scalar code that is defined on every input: division, shifts and float-to-integer conversion with
 NumPy's values on x86-64.
 
 Every function takes the `ScalarBuilder` `s` and register values. The guard selects a harmless operand
@@ -76,30 +76,6 @@ def shift(s: Any, kind: str, x: Any, amount: Any) -> Any:
     if kind == "shrsi":
         return s.select(inside, shifted, s.shrsi(x, s.constant(width - 1, x.type)))
     return s.select(inside, shifted, zero(s, x))
-
-
-def integer_power(s: Any, x: Any, y: Any, signed: bool) -> Any:
-    """x**y modulo 2**width, by squaring, without branches.
-
-    A negative exponent, which NumPy refuses, gives 1/x**-y rounded towards zero: ±1 for x = ±1, otherwise 0
-    (also for x = 0).
-    """
-    width = x.type.width
-    none, one = zero(s, x), s.constant(1, x.type)
-    result, square, rest = one, x, y
-    bits = width - 1 if signed else width
-    for bit in range(bits):
-        odd = s.cmpi("ne", s.andi(rest, one), none)
-        result = s.select(odd, s.muli(result, square), result)
-        if bit + 1 < bits:
-            square = s.muli(square, square)
-            rest = s.shrui(rest, one)
-    if not signed:
-        return result
-    minus = s.constant(-1, x.type)
-    alternating = s.select(s.cmpi("ne", s.andi(y, one), none), minus, one)
-    unit = s.select(s.cmpi("eq", x, one), one, s.select(s.cmpi("eq", x, minus), alternating, none))
-    return s.select(s.cmpi("slt", y, none), unit, result)
 
 
 def truncate(s: Any, x: Any, to: IntegerType) -> Any:

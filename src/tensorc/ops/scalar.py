@@ -160,9 +160,34 @@ FUNCTIONS: Final[dict[str, ScalarFunction]] = {
 }
 
 
+def ipow(x: Any, y: Any) -> Any:
+    """x**y of signed integers, wrapping; for negative y, 1 / x**-y rounded towards zero (0 for x = 0)."""
+    x, y = np.asarray(x), np.asarray(y)
+    positive = np.power(x, np.where(y < 0, 0, y).astype(x.dtype))
+    unit = np.where(x == 1, 1, np.where(x == -1, np.where(y & 1 != 0, -1, 1), 0))
+    return np.where(y < 0, unit, positive).astype(x.dtype)[()]
+
+
+def upow(x: Any, y: Any) -> Any:
+    """x**y of integers held in signed arrays but read as unsigned, wrapping."""
+    x, y = np.asarray(x), np.asarray(y)
+    unsigned = np.dtype(f"u{x.dtype.itemsize}")
+    return np.power(x.view(unsigned), y.view(unsigned)).view(x.dtype)[()]
+
+
+INTEGER_FUNCTIONS: Final[dict[str, ScalarFunction]] = {
+    row.name: row
+    for row in (
+        ScalarFunction("ipow", ipow, None, None, 0, arity=2),
+        ScalarFunction("upow", upow, None, None, 0, arity=2),
+    )
+}
+"""Functions of signless integers, called as `@tensorc_<name>_<iN>`; `expand-math` makes loops of them."""
+
+
 def apply(s: Any, name: str, *xs: S) -> S:
     """The value of a table function in a scalar body."""
-    row = FUNCTIONS[name]
+    row = FUNCTIONS.get(name) or INTEGER_FUNCTIONS[name]
     if row.mlir is not None:
         result: S = getattr(s, row.mlir)(*xs)
         return result

@@ -14,7 +14,7 @@ import numpy as np
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Attrs
 from tensorc.ir.types import ScalarType
-from tensorc.ops import dtypes, emit, guards, scalar
+from tensorc.ops import dtypes, emit, scalar
 from tensorc.ops.base import Array, Sample, register
 from tensorc.ops.dtypes import is_floating, is_signed_integer
 from tensorc.ops.families import Pointwise, sample_array
@@ -308,17 +308,13 @@ class Pow(Pointwise):
     @classmethod
     def reference(cls, attrs: Attrs, *operands: Any) -> Any:
         x, y = map(np.asarray, operands)
-        if x.dtype.kind != "i":
-            return np.power(x, y)
-        positive = np.power(x, np.where(y < 0, 0, y).astype(x.dtype))
-        unit = np.where(x == 1, 1, np.where(x == -1, np.where(y & 1 != 0, -1, 1), 0))
-        return np.where(y < 0, unit, positive).astype(x.dtype)
+        return scalar.ipow(x, y) if x.dtype.kind == "i" else np.power(x, y)
 
     @staticmethod
     def scalar(s: Any, elements: Sequence[ScalarType], *xs: Any) -> Any:
         if is_floating(elements[0]):
             return scalar.apply(s, "pow", *xs)
-        return guards.integer_power(s, xs[0], xs[1], is_signed_integer(elements[0]))
+        return scalar.apply(s, "ipow" if is_signed_integer(elements[0]) else "upow", *xs)
 
     @classmethod
     def partials(cls, b: Builder, xs: Sequence[Value], y: Value) -> Sequence[Value | None]:

@@ -5,6 +5,7 @@ It rewrites `math.<fn>` and `func.call @tensorc_<fn>_<f32|f64>` (functions the `
 the module defines them) in one walk:
 
 - functions of `passes.math.EXPANSIONS`, and `math.rsqrt`, become `arith` and `math` scalar ops at the call;
+- integer powers become a loop at the call;
 - those that the C library has (see `ops/scalar.py` or the op's class) become `func.call @sin` (f32: `@sinf`),
   declared in the module;
 - `math` ops that are instructions (sqrt, absf, floor, fma, ...) stay.
@@ -28,8 +29,9 @@ from tensorc.ops.loops.builder import LoopBuilder
 from tensorc.ops.loops.math import MathOp, Rsqrt
 from tensorc.ops.scalar import FUNCTIONS
 from tensorc.passes.math import EXPANSIONS
+from tensorc.passes.math.integer_power import INTEGER_EXPANSIONS
 
-SYMBOL = re.compile(r"tensorc_([a-z0-9]+)_(f32|f64)")
+SYMBOL = re.compile(r"tensorc_([a-z0-9]+)_(f32|f64|i8|i16|i32|i64)")
 """How a function without a `math` op is called before this pass."""
 
 
@@ -43,15 +45,15 @@ class Function:
 
 def function_of(op: Operation) -> Function | None:
     """The math function an op stands for; None for any other op, such as the instruction `math.sqrt`."""
-    if len(op.results) != 1 or op.result.type not in (f32, f64):
+    if len(op.results) != 1:
         return None
     if op.definition is Call:
         match = SYMBOL.fullmatch(cast(CallAttrs, op.attrs).callee.name)
-        if match is None:
+        if match is None or str(op.result.type) != match[2]:
             return None
         row = FUNCTIONS.get(match[1])
         return Function(match[1], None if row is None else row.libm)
-    if op.definition is None or not issubclass(op.definition, MathOp):
+    if op.result.type not in (f32, f64) or op.definition is None or not issubclass(op.definition, MathOp):
         return None
     name, symbol = op.name.removeprefix("math."), op.definition.symbol
     return Function(name, symbol) if symbol is not None or name == "rsqrt" or name in EXPANSIONS else None
@@ -126,6 +128,11 @@ class ExpandMath:
     ) -> Value | None:
         if op.definition is Rsqrt:
             return builder.divf(builder.constant(1.0, op.result.type), builder.sqrt(op.operands[0]))
+        integer = INTEGER_EXPANSIONS.get(function.name)
+        if integer is not None:
+            if len(op.operands) != 2 or any(v.type != op.result.type for v in op.operands):
+                raise _wrong_use(op, f"{function.name} takes 2 x {op.result.type}")
+            return integer(builder, *op.operands)
         expansion = EXPANSIONS.get(function.name)
         if expansion is not None:
             if len(op.operands) != expansion.operands or any(v.type != op.result.type for v in op.operands):
@@ -134,7 +141,7 @@ class ExpandMath:
         if function.symbol is not None:
             return self._library_call(module, builder, op, function.symbol) if self.calls else None
         if op.definition is Call:
-            known = ", ".join(sorted(EXPANSIONS.keys() | FUNCTIONS.keys()))
+            known = ", ".join(sorted(EXPANSIONS.keys() | FUNCTIONS.keys() | INTEGER_EXPANSIONS.keys()))
             raise _wrong_use(op, f"no function {function.name} is known; there are {known}")
         return None
 
