@@ -169,7 +169,7 @@ class CudaEmitter(Emitter):
 
     # functions
 
-    def loop_note(self, length: int) -> str:
+    def loop_note(self, length: int, unroll: bool = True) -> str:
         return ""
 
     def declaration_flags(self, pure: bool) -> str:

@@ -57,7 +57,8 @@ def plus(b: LoopBuilder, kind: ScalarType, x: Value, y: Value) -> Value:
 
 
 def position(b: LoopBuilder, stored: Value, kind: ScalarType, extent: Index) -> Value:
-    """The place an index element means: a negative one counts from the end; `ui64` beyond `index` is outside."""
+    """The place an index element means: a negative one counts from the end; `ui64` beyond `index` is outside.
+    """
     assert isinstance(kind, IntegerType)
     value = b.index_castui(stored, index) if kind.unsigned else b.index_cast(stored, index)
     if kind.unsigned:
@@ -67,7 +68,12 @@ def position(b: LoopBuilder, stored: Value, kind: ScalarType, extent: Index) -> 
 
 
 def check_indices(
-    b: LoopBuilder, op: Operation, indices: Sequence[Value], kinds: Sequence[ScalarType], extents: Sequence[Index], axis: int
+    b: LoopBuilder,
+    op: Operation,
+    indices: Sequence[Value],
+    kinds: Sequence[ScalarType],
+    extents: Sequence[Index],
+    axis: int,
 ) -> Value:
     """Record the first index outside its axis; returns whether no fault is recorded."""
     with nest(b, b.dims(indices[0])) as at:

@@ -1,7 +1,8 @@
 """The matrix product in loops: BLAS for float matrices that are worth a call, plain loops for the rest.
 
-BLAS is column-major (Dongarra et al., A Set of Level 3 Basic Linear Algebra Subprograms, ACM TOMS 16(1), 1990): the row-major
-C = A B is asked for as C' = B' A'. A matrix goes in as it lies if one of its strides is 1 and the other a leading dimension; else as a copy.
+BLAS is column-major (Dongarra et al., A Set of Level 3 Basic Linear Algebra Subprograms, ACM TOMS 16(1),
+1990): the row-major C = A B is asked for as C' = B' A'. A matrix goes in as it lies if one of its strides is
+1 and the other a leading dimension; else as a copy.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ def _floats(
     b: LoopBuilder, x: Value, y: Value, out: Value, extents: tuple[Index, Index, Index], kind: ScalarType
 ) -> None:
     m, n, k = extents
-    if all(isinstance(e, int) for e in extents):
-        small = k <= SHORT and m * n * k <= SMALL  # type: ignore[operator]
-        if small or max(extents) > LARGEST:  # type: ignore[type-var]
+    if isinstance(m, int) and isinstance(n, int) and isinstance(k, int):
+        small = k <= SHORT and m * n * k <= SMALL
+        if small or max(m, n, k) > LARGEST:
             _loops(b, x, y, out, extents, kind)
         else:
             _blas(b, x, y, out, extents, kind)
@@ -93,7 +94,9 @@ def _step(b: LoopBuilder, kind: ScalarType, total: Value, x: Value, y: Value) ->
 
 @dataclass(frozen=True)
 class _Operand:
-    """How a row-major matrix goes to BLAS: transpose flag, leading dimension, and whether it can (True: known to)."""
+    """How a row-major matrix goes to BLAS: transpose flag, leading dimension, and whether it can (True: known
+    to).
+    """
 
     buffer: Value
     flag: Value
@@ -137,8 +140,12 @@ def _operand(b: LoopBuilder, matrix: Value, rows: Index, columns: Index) -> _Ope
     return _Operand(matrix, flag, b.select(by_rows, row_leading, column_leading), b.ori(by_rows, by_columns))
 
 
-def _lies(b: LoopBuilder, inner: Index, inner_step: Index, outer: Index, outer_step: Index) -> tuple[Value, Value]:
-    """Whether the inner axis is contiguous and the outer one steps over whole inner ones; the leading dimension."""
+def _lies(
+    b: LoopBuilder, inner: Index, inner_step: Index, outer: Index, outer_step: Index
+) -> tuple[Value, Value]:
+    """Whether the inner axis is contiguous and the outer one steps over whole inner ones; the leading
+    dimension.
+    """
     one = b.index(1)
     inner_one = b.cmpi("sle", b.index(inner), one)
     outer_one = b.cmpi("sle", b.index(outer), one)
@@ -150,7 +157,12 @@ def _lies(b: LoopBuilder, inner: Index, inner_step: Index, outer: Index, outer_s
 
 
 def _call(
-    b: LoopBuilder, left: _Operand, right: _Operand, out: Value, extents: tuple[Index, Index, Index], kind: ScalarType
+    b: LoopBuilder,
+    left: _Operand,
+    right: _Operand,
+    out: Value,
+    extents: tuple[Index, Index, Index],
+    kind: ScalarType,
 ) -> None:
     m, n, k = (b.index_cast(b.index(e), i32) for e in extents)
     leading = b.index_cast(b.index(b.maximum(extents[1], 1)), i32)

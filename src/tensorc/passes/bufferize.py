@@ -265,8 +265,8 @@ class _Writer:
         return extent if isinstance(extent, int) else self.map[extent]
 
     def _shape(self, value: Value) -> list[Index]:
-        """Extents in the new function. A 0 that the type does not tell stays out of memref types: where a check
-        forbids it, inference would refuse the code behind the check.
+        """Extents in the new function. A 0 that the type does not tell stays out of memref types: where a
+        check forbids it, inference would refuse the code behind the check.
         """
         assert isinstance(value.type, TensorType)
         known = zip(value.type.shape, self.extents.of(value), strict=True)

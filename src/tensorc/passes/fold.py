@@ -143,7 +143,11 @@ def fold_uniform(op: Operation, rewriter: Rewriter) -> None:
     rewriter.replace_op(op, BroadcastTo, [number, *shaped.operands[1:]], shaped.attrs)
 
 
-@pattern(Constant, law="a uniform constant is a broadcast of one number", example="x * broadcast_to(constant([2.0, 2.0, 2.0]), n, 3)")
+@pattern(
+    Constant,
+    law="a uniform constant is a broadcast of one number",
+    example="x * broadcast_to(constant([2.0, 2.0, 2.0]), n, 3)",
+)
 def spread_constant(op: Operation, rewriter: Rewriter) -> None:
     array = dense(op.result)
     assert array is not None
@@ -158,7 +162,9 @@ def fold_scalar(op: Operation, rewriter: Rewriter) -> None:
         rewriter.replace_op(op, arith.Constant, [], arith.ConstantAttrs(attribute))
 
 
-@pattern(ScalarOp, law="x + 0 = x and its like, on integers; select of equal values", example="from_index(n + 0)")
+@pattern(
+    ScalarOp, law="x + 0 = x and its like, on integers; select of equal values", example="from_index(n + 0)"
+)
 def scalar_identity(op: Operation, rewriter: Rewriter) -> None:
     same = identity(op)
     if same is not None:

@@ -13,7 +13,9 @@ Index = int | Value
 PARALLEL = "tensorc.parallel"
 """Attribute of an `scf.for` whose iterations are independent."""
 ROLLED = "tensorc.rolled"
-"""Attribute of an `scf.for` that machine code should not unroll: what that gains is not worth the compile time."""
+"""Attribute of an `scf.for` that machine code should not unroll: what that gains is not worth the compile
+time.
+"""
 
 
 @contextmanager

@@ -45,7 +45,8 @@ class Combiner:
         return b.constant(self.definition.initial(self.element), register_type(self.element))
 
     def combine(self, b: Lowerer, a: Value, x: Value) -> Value:
-        return self.definition.combine(b, self.element, a, x)
+        joined: Value = self.definition.combine(b, self.element, a, x)
+        return joined
 
     def read(self, b: Lowerer, buffer: Value, indices: Sequence[Index]) -> Value:
         """An accumulator in memory as a register value."""
@@ -88,8 +89,8 @@ class Counter:
                     for c, s, v in zip(self.combiners, self.stacks, values, strict=True)
                 ]
                 loop.yield_(b.shrui(rest, b.index(1)), b.addi(level, b.index(1)), *joined)
-        _, level, *values = loop.results
-        for c, stack, value in zip(self.combiners, self.stacks, values, strict=True):
+        _, level, *kept = loop.results
+        for c, stack, value in zip(self.combiners, self.stacks, kept, strict=True):
             c.write(b, value, stack, [level])
         return b.addi(count, b.index(1))
 
