@@ -254,7 +254,7 @@ def raw(x: Any) -> Any:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _blas() -> None:
+def blas() -> None:
     """Machine code finds BLAS by these names."""
     from ctypes import c_char_p, c_void_p, py_object, pythonapi
 
