@@ -29,29 +29,31 @@ class Cse(RewritePass):
     name: ClassVar[str] = "cse"
 
     def rewrite(self, module: Operation, budget: Budget) -> None:
-        # A table a nesting level; the entries of a block vanish with it.
-        stack: list[tuple[Iterator[Operation], list[Table]]] = [(iter((module,)), [{}])]
+        # One table for all that is visible; what a block entered is taken out when the block is left.
+        stack: list[tuple[Iterator[Operation], Table, list[Hashable]]] = [(iter((module,)), {}, [])]
         while stack:
-            ops, tables = stack[-1]
+            ops, table, entered = stack[-1]
             op = next(ops, None)
             if op is None:
                 stack.pop()
+                for key in entered:
+                    del table[key]
                 continue
             if op.regions:
-                outer = [] if op.has_trait(Trait.ISOLATED) else tables
+                visible = {} if op.has_trait(Trait.ISOLATED) else table
                 blocks = [block for region in op.regions for block in region.blocks]
-                stack.extend((iter(block), [*outer, {}]) for block in reversed(blocks))
+                stack.extend((iter(block), visible, []) for block in reversed(blocks))
                 continue
-            _visit(op, tables, budget)
+            _visit(op, table, entered, budget)
 
 
-def _visit(op: Operation, tables: list[Table], budget: Budget) -> None:
+def _visit(op: Operation, table: Table, entered: list[Hashable], budget: Budget) -> None:
     if not (op.has_trait(Trait.PURE) or op.definition in CHECKS) or op.has_trait(Trait.TERMINATOR):
         return
     key = _key(op)
-    earlier = next((found for table in tables if (found := table.get(key)) is not None), None)
-    if earlier is None:
-        tables[-1][key] = op
+    earlier = table.setdefault(key, op)
+    if earlier is op:
+        entered.append(key)
         return
     if not budget.take("cse"):
         return
