@@ -31,7 +31,6 @@ from tensorc.ops.dtypes import to_dtype
 from tensorc.passes import manager, pipelines, sites
 from tensorc.passes.text import parse_pipeline
 
-STAGES: Final = ("tensor", "fused", "loops", "llvm", "asm", "ptx")
 _STAGE_ENDS: Final = {"tensor": ("specialize", "decompose"), "fused": ("bufferize",), "loops": ()}
 _OPTIONS: Final = manager.Options(reproducer=False)
 _GENERIC_SITES: Final = 1 << 20

@@ -8,12 +8,11 @@ machine code. What the fast path does not take (keywords, lists, other dtypes, w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from tensorc.api.arguments import MISSING
-from tensorc.api.build import STAGES, Build
 from tensorc.api.expr import Expr
 from tensorc.api.leaves import Shared, Symbol
 from tensorc.api.modes import Mode, as_mode
@@ -26,7 +25,11 @@ from tensorc.ir.location import caller_location
 from tensorc.ir.types import TensorType
 from tensorc.ops.dtypes import to_dtype
 
+if TYPE_CHECKING:
+    from tensorc.api.build import Build
+
 Array = np.ndarray[Any, np.dtype[Any]]
+STAGES: Final = ("tensor", "fused", "loops", "llvm", "asm", "ptx")
 
 
 class Function(FunctionBase):
@@ -141,6 +144,8 @@ def function(
 
 def compile_program(program: Program, mode: Mode) -> Function:
     """The callable of a program in a mode."""
+    from tensorc.api.build import Build  # the passes and the emitter are imported by the first compile
+
     build = Build(program, mode)
     compiled: Function = build.native(Function, _SlowCall(program))
     compiled.name = program.name

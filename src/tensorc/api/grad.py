@@ -13,7 +13,6 @@ from tensorc.api.expr import Expr
 from tensorc.api.trace import Traced, inline, trace
 from tensorc.ir.errors import TensorcTypeError, TensorcValueError
 from tensorc.ir.location import caller_location
-from tensorc.passes.autodiff import gradient_function
 
 DISCONNECTED = ("raise", "warn", "ignore")
 
@@ -113,6 +112,8 @@ def _term(output: Any, seed: Any, targets: Sequence[Any], boundaries: Sequence[A
     if output in cut:
         one = functions.ones_like(output) if seed is None else seed
         return [one if t is output else None for t in targets]
+    from tensorc.passes.autodiff import gradient_function  # imported by the first gradient
+
     traced = trace([output], cut, name="gradient", free_symbols=True)
     wanted = list(dict.fromkeys(cut.index(t) for t in targets))
     derived = gradient_function(traced.func, wanted, seeded=seed is not None)
