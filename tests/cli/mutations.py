@@ -7,6 +7,7 @@ from random import Random
 
 _TOKEN = re.compile(rb'"[^"\n]*"|[%^@#!]?[A-Za-z0-9_$.]+|->|[^\sA-Za-z0-9]')
 _NUMBER = re.compile(rb"(?<![A-Za-z_%])-?\d+")
+_USE = re.compile(rb"(?<=[(,] )%[A-Za-z0-9_]+|(?<=\()%[A-Za-z0-9_]+")
 _HOSTILE = (
     b"0",
     b"-1",
@@ -26,8 +27,9 @@ def mutate(text: str, random: Random) -> bytes:
     """A damaged copy: one to three mutations, never of a size that could be allocated and fill the memory."""
     while True:
         data = text.encode()
+        kinds = random.choice((_MUTATIONS, _STRUCTURAL))
         for _ in range(random.choice((1, 1, 1, 2, 3))):
-            data = random.choice(_MUTATIONS)(data, random)
+            data = random.choice(kinds)(data, random)
         if not any(_SMALL < abs(int(n)) < _HUGE for n in _NUMBER.findall(data) if len(n) < 25):
             return data
 
@@ -98,17 +100,15 @@ def _type(data: bytes, random: Random) -> bytes:
     return data.replace(old, new, random.choice((-1, 1, 3)))
 
 
-_MUTATIONS = (
-    _flip,
-    _delete,
-    _duplicate,
-    _truncate,
-    _line,
-    _line,
-    _borrow,
-    _borrow,
-    _borrow,
-    _number,
-    _number,
-    _type,
-)
+def _same_type(data: bytes, random: Random) -> bytes:
+    """One operand becomes another used nearby: often still valid."""
+    uses = list(_USE.finditer(data))
+    if not uses:
+        return data
+    at = random.choice(uses)
+    near = [u for u in uses if u.start() <= at.start()][-12:]
+    return data[: at.start()] + random.choice(near).group() + data[at.end() :]
+
+
+_MUTATIONS = (_flip, _delete, _duplicate, _truncate, _line, _borrow, _number, _type)
+_STRUCTURAL = (_borrow, _borrow, _number, _same_type)

@@ -20,7 +20,7 @@ from tests.cli.support import PROGRAMS, Outcome, arguments, call
 
 LEVELS = {
     "tensor": "",
-    "fused": "canonicalize,decompose,canonicalize,fuse",
+    "fused": "inline,canonicalize,decompose,fuse",
     "loops": "O0",
     "fast-loops": "O2",
 }

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 
 from tensorc.ir.attributes import ArrayAttr, BoolAttr, IntegerAttr, StringAttr
 from tensorc.ir.builder import Builder
-from tensorc.ir.builtin import arg_attributes, body
+from tensorc.ir.builtin import Call, arg_attributes, body
 from tensorc.ir.core import BlockArgument, Operation, OpResult, Value
 from tensorc.ir.definition import NO_ATTRS, Attrs, OpDefinition, Trait
+from tensorc.ir.errors import TensorcTypeError
 from tensorc.ir.location import Location
 from tensorc.ir.types import TensorType, i1, index
 from tensorc.ops.attrs import AxisAttrs
@@ -177,7 +178,13 @@ class Extents:
             self._number(op)
             return
         definition = op.definition
-        assert definition is not None and issubclass(definition, OpDef)
+        if definition is None or not issubclass(definition, OpDef):
+            raise TensorcTypeError(
+                f"{op.name}: the extents of its results are unknown here",
+                code="TC0503",
+                location=op.location,
+                help="run the pass inline first" if op.isa(Call) else None,
+            )
         b = ExtentBuilder(self, op)
         shapes = definition.extents(b, op.operands, op.attrs)
         for result, shape in zip(op.results, shapes, strict=True):
