@@ -27,7 +27,7 @@ LEVELS = {
 PIPELINES = ("canonicalize,cse,dce", "stabilise,canonicalize", "O0", "O2", "")
 MODES = {
     "tensor": ("interp", "O0", "fast"),
-    "fused": ("interp", "O1"),
+    "fused": ("interp",),
     "loops": ("interp",),
     "fast-loops": ("interp",),
 }

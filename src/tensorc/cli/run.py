@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
         help="run a function of a file on arrays",
         description=(
             "Run a function on .npy arrays and print its results. Tensor functions are compiled; "
-            "loop-level ones run in the interpreter, which checks every access."
+            "kernels and loops run in the interpreter, which checks every access."
         ),
         allow_abbrev=False,
     )
@@ -35,7 +35,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--entry", metavar="NAME", help="the function (default: @main, or the only one)")
     parser.add_argument("--args", nargs="*", default=[], metavar="FILE.npy", help="the arguments, in order")
     parser.add_argument(
-        "--mode", choices=MODES, help="how to run (default: fast; interp for loop-level functions)"
+        "--mode", choices=MODES, help="how to run (default: fast; interp for kernels and loops)"
     )
     parser.add_argument(
         "-o",
@@ -83,11 +83,11 @@ def _runner(module: Operation, function: Operation, options: argparse.Namespace)
 
     levels.check_calls(module, function)
     level = levels.level_of(function)
-    mode = options.mode or (INTERPRETER if level in ("buffers", "loops") else "fast")
-    if level in ("buffers", "loops") and mode != INTERPRETER:
+    mode = options.mode or ("fast" if level == "tensor" else INTERPRETER)
+    if level != "tensor" and mode != INTERPRETER:
         raise CommandLineError(
-            f"{shown(options.file)} is at the {level} level, which only --mode {INTERPRETER} runs: "
-            "the interpreter checks every access"
+            f"{shown(options.file)} is at the {level} level, where extents are taken on trust: only --mode {INTERPRETER} "
+            "runs it, which checks every access"
         )
     name = levels.name_of(function)
     if mode != INTERPRETER:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tensorc.ir.attributes import ArrayAttr, StringAttr
 from tensorc.ir.core import Block, Operation, Value
-from tensorc.ir.definition import Attrs, OpDefinition, Trait, register
+from tensorc.ir.definition import REGISTRY, Attrs, OpDefinition, Trait, register
 from tensorc.ir.errors import TensorcTypeError
 from tensorc.ir.types import MemRefType, ScalarType, ShapedType, TensorType, Type, index
 from tensorc.ops.loops.base import register_type
@@ -67,7 +67,7 @@ class Generic(OpDefinition):
     - C1: the first `rank` operands are `index` extents, the others tensors with one map each.
     - C2: a map names iteration axes below `rank`, or -1 for an axis of extent 1; result maps are without
       repetition.
-    - C3: a result without combiner has every iteration axis.
+    - C3: a result without combiner has every iteration axis. C4: a combiner is one of a reduction op.
     """
 
     name = "tensorc.generic"
@@ -96,6 +96,8 @@ class Generic(OpDefinition):
         messages = []
         for result, axes, combiner in zip(op.results, attrs.maps[len(inputs) :], combiners, strict=True):
             _check_map(result.type, axes, attrs.rank)
+            if combiner and not known_combiner(combiner):
+                messages.append(f"no reduction combines by {combiner!r}")
             used = [a for a in axes if a != UNIT_AXIS]
             if len(set(used)) != len(used):
                 messages.append(f"result map {axes} names an iteration axis twice")
@@ -113,6 +115,7 @@ class Kernel(OpDefinition):
 
     - C1: extents come first; the region's arguments have the operands' types (tensors for buffers).
     - C2: every op of the region is a stage, then `tensorc.yield`.
+    - C3: stages iterate over the `outer` first extents of the widest stage, or over all of its extents.
     """
 
     name = "tensorc.kernel"
@@ -135,6 +138,7 @@ class Kernel(OpDefinition):
             for inner in block
             if not inner.isa(Generic) and inner is not block.last
         ]
+        messages = messages or _check_extents(op)
         wanted = [_as_tensor(v.type) for v in [*op.operands, *op.results]]
         found = [a.type for a in block.args] + [v.type for v in block.last.operands]
         if len(wanted) != len(found) or any(not _agree(w, f) for w, f in zip(wanted, found, strict=True)):
@@ -193,6 +197,24 @@ def _check_body(op: Operation, args: Sequence[Type], results: Sequence[Type]) ->
         if found == list(results)
         else [f"the body yields ({_listed(found)}), must yield ({_listed(results)})"]
     )
+
+
+def _check_extents(op: Operation) -> list[str]:
+    """C3 of a kernel."""
+    assert isinstance(op.attrs, KernelAttrs)
+    outer, found = op.attrs.outer, stages(op)
+    spaces = [tuple(stage.operands[: stage.attrs.rank]) for stage in found]  # type: ignore[attr-defined]
+    widest = max(spaces, key=len, default=())
+    if not 0 <= outer <= len(widest):
+        return [f"{outer} outer axes for stages of at most {len(widest)}"]
+    if any(space not in (widest, widest[:outer]) for space in spaces):
+        return [f"a stage iterates neither over the {outer} outer extents nor over those of the widest stage"]
+    return []
+
+
+def known_combiner(name: str) -> bool:
+    """Whether a reduction op combines by this name."""
+    return any(getattr(definition, "combiner", None) == name for definition in REGISTRY.values())
 
 
 def _scalar(value: Value) -> ScalarType:
