@@ -30,7 +30,8 @@ def mutate(text: str, random: Random) -> bytes:
         kinds = random.choice((_MUTATIONS, _STRUCTURAL))
         for _ in range(random.choice((1, 1, 1, 2, 3))):
             data = random.choice(kinds)(data, random)
-        if not any(_SMALL < abs(int(n)) < _HUGE for n in _NUMBER.findall(data) if len(n) < 25):
+        new = set(_NUMBER.findall(data)).difference(_NUMBER.findall(text.encode()))
+        if not any(_SMALL < abs(int(n)) < _HUGE for n in new if len(n) < 25):
             return data
 
 
