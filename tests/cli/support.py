@@ -46,10 +46,10 @@ def wrong(*argv: str, says: Sequence[str] = (), status: int = 1, stdin: bytes = 
     found = call(*argv, stdin=stdin)
     assert found.status == status, found.err
     assert len(found.diagnostics()) == 1, found.err
-    assert "Traceback" not in found.err
-    assert "TC0900" not in found.err, "a defect of ours"
+    assert "Traceback" not in found.err, found.err
+    assert "TC0900" not in found.err, found.err
     for words in says:
-        assert words in found.err
+        assert words in found.err, f"{words!r} is missing in:\n{found.err}"
     return found
 
 

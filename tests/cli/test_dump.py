@@ -130,7 +130,7 @@ def test_a_syntax_error_of_the_users(tmp_path: Path) -> None:
 
 
 def test_an_error_of_the_compiler_names_the_users_line(tmp_path: Path) -> None:
-    text = "import tensorc as tc\nx = tc.matrix('x')\ny = tc.vector('y')\nf = tc.function([x], x + y)\n"
+    text = "import tensorc as tc\nx = tc.matrix('x')\n\nf = tc.function([x], tc.reshape(x, (2, 'a')))\n"
     wrong("dump", user_file(tmp_path, text), says=["wrong_of_user.py:4"])
 
 
@@ -164,7 +164,7 @@ def test_text_is_compiled_from_its_entry(stage: str, tmp_path: Path) -> None:
 def test_loops_go_on_from_where_they_are() -> None:
     loops = call("opt", "-", "-p", "O0", stdin=ELEMENTWISE.encode()).out.encode()
     assert "define " in call("dump", "-", "--stage", "llvm", stdin=loops).out
-    assert call("dump", "-:main", "--stage", "loops", stdin=loops).out == loops.decode()
+    assert call("dump", "-", "--stage", "loops", stdin=loops).out == loops.decode()
     wrong("dump", "-", "--stage", "fused", stdin=loops, says=["past the stage fused"])
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from tensorc.api.expr import Expr
 from tensorc.ir.errors import TensorcError, TensorcTypeError, TensorcValueError
 from tensorc.ir.types import TensorType
-from tensorc.ops.dtypes import to_dtype
+from tensorc.ops.dtypes import to_dtype, with_own_dtype
 
 Array = np.ndarray[Any, np.dtype[Any]]
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
@@ -77,7 +77,9 @@ class Parameter:
                     f"{axis} instead of {extent}",
                     code="TC0421",
                 )
-        if not (array.flags.aligned and array.dtype.isnative) or any(
+        if array.dtype == wanted:
+            array = with_own_dtype(array)
+        if not (array.flags.aligned and array.dtype is wanted) or any(
             s % array.itemsize for s in array.strides
         ):
             array = np.array(array, dtype=wanted, order="C", copy=True)

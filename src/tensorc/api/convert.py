@@ -17,7 +17,7 @@ from tensorc.ir.errors import TensorcTypeError, TensorcValueError
 from tensorc.ir.location import caller_location
 from tensorc.ops.arithmetic import Cast
 from tensorc.ops.attrs import CastAttrs
-from tensorc.ops.dtypes import ALL, from_dtype, to_dtype
+from tensorc.ops.dtypes import ALL, from_dtype, to_dtype, with_own_dtype
 
 NUMPY_DTYPES = tuple(to_dtype(e) for e in ALL)
 COMPUTED = ", ".join(d.name for d in NUMPY_DTYPES)
@@ -51,7 +51,7 @@ def checked_array(value: object, what: str) -> np.ndarray[Any, Any]:
             location=caller_location(),
             help=f"convert it to one of {COMPUTED}",
         )
-    return array
+    return with_own_dtype(array)
 
 
 def _describe(value: object) -> str:

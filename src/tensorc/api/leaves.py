@@ -13,7 +13,7 @@ from tensorc.ir.errors import TensorcTypeError
 from tensorc.ir.location import Location, caller_location
 from tensorc.ir.types import TensorType
 from tensorc.ops.attrs import AxisAttrs
-from tensorc.ops.dtypes import from_dtype, to_dtype
+from tensorc.ops.dtypes import from_dtype, to_dtype, with_own_dtype
 from tensorc.ops.index import Dim
 from tensorc.runtime.cell import Cell
 
@@ -122,7 +122,9 @@ class Shared(Leaf):
                     code="TC0411",
                     location=caller_location(),
                 )
-        usable = borrow and type(array) is np.ndarray and array.dtype == wanted and array.flags.c_contiguous
+        if array.dtype == wanted:
+            array = with_own_dtype(array)
+        usable = borrow and type(array) is np.ndarray and array.dtype is wanted and array.flags.c_contiguous
         return (
             array if usable and array.flags.aligned else np.array(array, dtype=wanted, order="C", copy=True)
         )

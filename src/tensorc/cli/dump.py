@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "target", metavar="FILE[:NAME]", help="FILE.py:NAME, FILE.mlir[:NAME], or -[:NAME] for text on stdin"
+        "target", metavar="FILE[:NAME]", help="FILE.py:NAME, FILE.mlir[:NAME], or - for text on stdin"
     )
     parser.add_argument("--stage", choices=STAGES, default="tensor", help="default: %(default)s")
     parser.add_argument("--arch", metavar="sm_90", help="the GPU ptx is for")
@@ -58,7 +58,7 @@ def split_target(target: str) -> tuple[str, str | None]:
     file, colon, name = target.rpartition(":")
     if not colon or os.path.exists(target) or not all(part.isidentifier() for part in name.split(".")):
         return target, None
-    if len(file) == 1 and file != STDIN and not os.path.exists(file):  # C:name
+    if len(file) == 1 and not os.path.exists(file):  # C:name
         return target, None
     return file, name
 

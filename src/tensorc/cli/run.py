@@ -86,8 +86,8 @@ def _runner(module: Operation, function: Operation, options: argparse.Namespace)
     mode = options.mode or ("fast" if level == "tensor" else INTERPRETER)
     if level != "tensor" and mode != INTERPRETER:
         raise CommandLineError(
-            f"{shown(options.file)} is at the {level} level, where extents are taken on trust: only --mode {INTERPRETER} "
-            "runs it, which checks every access"
+            f"{shown(options.file)} is at the {level} level, where extents are taken on trust: "
+            f"only --mode {INTERPRETER} runs it, which checks every access"
         )
     name = levels.name_of(function)
     if mode != INTERPRETER:

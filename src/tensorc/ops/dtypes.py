@@ -66,6 +66,16 @@ def from_dtype(dtype: npt.DTypeLike) -> ScalarType:
     return element
 
 
+def with_own_dtype(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The array, or a view of it, whose dtype is the very object `to_dtype` gives.
+
+    NumPy has others that compare equal (of unpickled arrays, `longlong`, with metadata), and the native entry
+    compares by identity. Raises TypeError for a dtype without element type.
+    """
+    own = to_dtype(from_dtype(array.dtype))
+    return array if array.dtype is own or not array.dtype.isnative else array.view(own)
+
+
 def integer_range(element: IntegerType) -> tuple[int, int]:
     """Least and greatest value of an integer element; bool is 0 and 1."""
     if element.width == 1:
