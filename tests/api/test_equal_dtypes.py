@@ -1,5 +1,5 @@
-"""NumPy has dtype objects that compare equal and are not the same: unpickled, with metadata, `longlong`. Users
-see no difference.
+"""NumPy has dtype objects that compare equal and are not the same: unpickled, with metadata, `longlong`.
+Users see no difference.
 """
 
 from __future__ import annotations

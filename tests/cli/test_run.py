@@ -17,7 +17,8 @@ OUTSIDE = """\
 ^bb0(%x: memref<?xf64>, %err: memref<4xi64>, %extents: memref<?xindex>):
   %ok = "arith.constant"() {value = 0 : i32} : () -> i32
   "func.return"(%ok) : (i32) -> ()
-}) {sym_name = "main_shapes", function_type = (memref<?xf64>, memref<4xi64>, memref<?xindex>) -> i32} : () -> ()
+}) {sym_name = "main_shapes", function_type =
+  (memref<?xf64>, memref<4xi64>, memref<?xindex>) -> i32} : () -> ()
 "func.func"() ({
 ^bb0(%x: memref<?xf64>, %y: memref<f64>, %err: memref<4xi64>):
   %far = "arith.constant"() {value = 7 : index} : () -> index
@@ -25,7 +26,8 @@ OUTSIDE = """\
   "memref.store"(%v, %y) : (f64, memref<f64>) -> ()
   %ok = "arith.constant"() {value = 0 : i32} : () -> i32
   "func.return"(%ok) : (i32) -> ()
-}) {sym_name = "main", function_type = (memref<?xf64>, memref<f64>, memref<4xi64>) -> i32} : () -> ()
+}) {sym_name = "main", function_type =
+  (memref<?xf64>, memref<f64>, memref<4xi64>) -> i32} : () -> ()
 """
 
 
@@ -112,7 +114,7 @@ def test_loops_that_never_end_are_stopped(tmp_path: Path) -> None:
 
 def test_an_access_outside_its_buffer_is_one_diagnostic(tmp_path: Path) -> None:
     line = write(tmp_path, OUTSIDE, [np.ones(3)])
-    wrong("run", *line, says=["TC0904", "index 7 on axis 0 is outside extent 3", "program.mlir:9:8"])
+    wrong("run", *line, says=["TC0904", "index 7 on axis 0 is outside extent 3", "program.mlir:9:3"])
 
 
 def test_recursion_is_refused(tmp_path: Path) -> None:
