@@ -114,7 +114,7 @@ def test_loops_that_never_end_are_stopped(tmp_path: Path) -> None:
 
 def test_an_access_outside_its_buffer_is_one_diagnostic(tmp_path: Path) -> None:
     line = write(tmp_path, OUTSIDE, [np.ones(3)])
-    wrong("run", *line, says=["TC0904", "index 7 on axis 0 is outside extent 3", "program.mlir:9:3"])
+    wrong("run", *line, says=["TC0904", "index 7 on axis 0 is outside extent 3", "program.mlir:10:3"])
 
 
 def test_recursion_is_refused(tmp_path: Path) -> None:
