@@ -82,7 +82,9 @@ def pointwise_calls(op: type[Pointwise], elements: Sequence[Any], rank: int) -> 
 
 
 def cases(op: type[OpDef], principal: bool = False) -> list[Case]:
-    """The samples by type, all extents unknown; a Pointwise op gets its special values in ranks 0 to 2."""
+    """The samples by type, all extents unknown; a Pointwise op gets its special values, principal types in
+    ranks 0 to 2.
+    """
     found: dict[Any, Case] = {}
 
     def case(types: list[Type], attrs: Attrs) -> Case:
@@ -98,7 +100,7 @@ def cases(op: type[OpDef], principal: bool = False) -> list[Case]:
         case([type_of(x, True) for x in sample.operands], sample.attrs).calls.extend(relaid(sample.operands))
         if issubclass(op, Pointwise):
             elements = [type_of(x).element for x in sample.operands]  # type: ignore[attr-defined]
-            for rank in range(3):
+            for rank in range(3) if set(elements) <= PRINCIPAL else (2,):
                 made = case([TensorType((None,) * rank, e) for e in elements], sample.attrs)
                 made.calls.extend(pointwise_calls(op, elements, rank))
     return list(found.values())
