@@ -37,9 +37,8 @@ def test_attributes_and_zeros_count() -> None:
 
 
 def test_checks_merge_but_the_first_stays() -> None:
-    module = after(
-        "broadcast_to(s, broadcast_extents(n, n), 3) + broadcast_to(s, broadcast_extents(n, n), 3)"
-    )
+    one = "broadcast_to(s, broadcast_extents(n, n), 3)"
+    module = after(f"{one} + {one}")
     assert count(module, "tensorc.broadcast_extents") == 1
 
 

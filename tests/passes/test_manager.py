@@ -146,9 +146,8 @@ def test_bisection_stops_after_so_many_rewrites() -> None:
     texts = []
     for limit in range(total + 1):
         one = module()
-        report = manager.run(
-            one, "canonicalize,stabilise", manager.Options(bisect_limit=limit, verify_each=True)
-        )
+        options = manager.Options(bisect_limit=limit, verify_each=True)
+        report = manager.run(one, "canonicalize,stabilise", options)
         assert sum(report.rules.values()) == limit
         manager.run(one, "dce")
         texts.append(print_op(one))

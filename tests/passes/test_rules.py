@@ -28,7 +28,7 @@ SPECIAL = [0.0, -0.0, 1.0, -1.0, 2.0, np.inf, -np.inf, np.nan, 0.5, -3.25, 1e-30
 
 
 def special_inputs(dtype: np.dtype[Any], values: list[float], most: int = 1000) -> dict[str, Any]:
-    """`x` and `y` run through all pairs of values (at most so many, equal ones first) and some random ones."""
+    """`x` and `y` run through pairs of values (equal ones, then at most so many) and some random ones."""
     rng = np.random.default_rng(7)
     pairs = np.array(list(itertools.product(values, values)))
     equal = np.array([(v, v) for v in values])

@@ -27,7 +27,6 @@ PASSES: Final = {
     "specialize": "tensorc.passes.specialize:Specialize",
     "check-shapes": "tensorc.passes.check_shapes:CheckShapes",
     "decompose": "tensorc.passes.decompose:Decompose",
-    "check-shapes": "tensorc.passes.check_shapes:CheckShapes",
     # L0 -> L1 -> L2
     "fuse": "tensorc.passes.fuse:Fuse",
     "bufferize": "tensorc.passes.bufferize:Bufferize",

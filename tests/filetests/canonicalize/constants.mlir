@@ -12,6 +12,17 @@
   %r = "tensorc.add"(%c, %x) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
   "func.return"(%r) : (tensor<?xf64>) -> ()
 }) {sym_name = "f", function_type = (tensor<?xf64>) -> tensor<?xf64>} : () -> ()
+// ---- expect
+"builtin.module"() ({
+  "func.func"() ({
+  ^bb0(%arg0: tensor<?xf64>):
+    %0 = "tensorc.dim"(%arg0) {axis = 0 : i64} : (tensor<?xf64>) -> index
+    %1 = "tensorc.constant"() {value = dense<6.0> : tensor<f64>} : () -> tensor<f64>
+    %2 = "tensorc.broadcast_to"(%1, %0) {shape = array<i64: -1>} : (tensor<f64>, index) -> tensor<?xf64>
+    %3 = "tensorc.add"(%arg0, %2) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
+    "func.return"(%3) : (tensor<?xf64>) -> ()
+  }) {function_type = (tensor<?xf64>) -> tensor<?xf64>, sym_name = "f"} : () -> ()
+}) : () -> ()
 // -----
 "func.func"() ({
 ^bb0:

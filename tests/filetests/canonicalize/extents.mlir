@@ -18,6 +18,22 @@
   %u = "tensorc.add"(%ones, %t) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
   "func.return"(%u) : (tensor<?xf64>) -> ()
 }) {sym_name = "f", function_type = (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>} : () -> ()
+// ---- expect
+"builtin.module"() ({
+  "func.func"() ({
+  ^bb0(%arg0: tensor<?xf64>, %arg1: tensor<?xf64>):
+    %0 = "tensorc.constant"() {value = dense<1.0> : tensor<f64>} : () -> tensor<f64>
+    %1 = "tensorc.dim"(%arg0) {axis = 0 : i64} : (tensor<?xf64>) -> index
+    %2 = "tensorc.dim"(%arg1) {axis = 0 : i64} : (tensor<?xf64>) -> index
+    %3 = "tensorc.broadcast_extents"(%1, %2) : (index, index) -> index
+    %4 = "tensorc.broadcast_to"(%arg0, %3) {shape = array<i64: -1>} : (tensor<?xf64>, index) -> tensor<?xf64>
+    %5 = "tensorc.broadcast_to"(%arg1, %3) {shape = array<i64: -1>} : (tensor<?xf64>, index) -> tensor<?xf64>
+    %6 = "tensorc.add"(%4, %5) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
+    %7 = "tensorc.broadcast_to"(%0, %3) {shape = array<i64: -1>} : (tensor<f64>, index) -> tensor<?xf64>
+    %8 = "tensorc.add"(%6, %7) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
+    "func.return"(%8) : (tensor<?xf64>) -> ()
+  }) {function_type = (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>, sym_name = "f"} : () -> ()
+}) : () -> ()
 // -----
 // A view that may fail at run time stays: reshaping to (3, m) and back is an error unless m fits.
 "func.func"() ({

@@ -7,3 +7,12 @@
   %c = "tensorc.mul"(%a, %b) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
   "func.return"(%c) : (tensor<?xf64>) -> ()
 }) {sym_name = "f", function_type = (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>} : () -> ()
+// ---- expect
+"builtin.module"() ({
+  "func.func"() ({
+  ^bb0(%arg0: tensor<?xf64>, %arg1: tensor<?xf64>):
+    %0 = "tensorc.add"(%arg0, %arg1) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
+    %1 = "tensorc.mul"(%0, %0) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
+    "func.return"(%1) : (tensor<?xf64>) -> ()
+  }) {function_type = (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>, sym_name = "f"} : () -> ()
+}) : () -> ()

@@ -17,3 +17,17 @@
   %r = "tensorc.neg"(%l) : (tensor<?xf64>) -> tensor<?xf64>
   "func.return"(%r) : (tensor<?xf64>) -> ()
 }) {sym_name = "f", function_type = (tensor<?x3xf64>, tensor<?xi64>) -> tensor<?xf64>} : () -> ()
+// ---- expect
+"builtin.module"() ({
+  "func.func"() ({
+  ^bb0(%arg0: tensor<?x3xf64>, %arg1: tensor<?xi64>):
+    %0 = "tensorc.dim"(%arg0) {axis = 0 : i64} : (tensor<?x3xf64>) -> index
+    %1 = "arith.constant"() {value = 3 : index} : () -> index
+    %2 = "arith.muli"(%0, %1) : (index, index) -> index
+    %3 = "tensorc.log_softmax"(%arg0) {axes = array<i64: 1>} : (tensor<?x3xf64>) -> tensor<?x3xf64>
+    %4 = "tensorc.reshape"(%3, %2) {shape = array<i64: -1>} : (tensor<?x3xf64>, index) -> tensor<?xf64>
+    %5 = "tensorc.gather"(%4, %arg1) {axis = 0 : i64} : (tensor<?xf64>, tensor<?xi64>) -> tensor<?xf64>
+    %6 = "tensorc.neg"(%5) : (tensor<?xf64>) -> tensor<?xf64>
+    "func.return"(%6) : (tensor<?xf64>) -> ()
+  }) {function_type = (tensor<?x3xf64>, tensor<?xi64>) -> tensor<?xf64>, sym_name = "f"} : () -> ()
+}) : () -> ()
