@@ -45,6 +45,6 @@ def apply(module: Operation, rules: Iterable[Pattern], budget: Budget) -> int:
     for rule, count in statistics.rewrites.items():
         budget.add(rule, count)
     if statistics.exhausted:
-        most = max(statistics.rewrites.items(), key=lambda entry: entry[1])
-        raise InternalError(f"rewriting does not end; most often applied: {most[0]}, {most[1]} times")
+        often = sorted(statistics.rewrites.items(), key=lambda entry: -entry[1])[:3]
+        raise InternalError(f"rewriting does not end; most often applied: {often}")
     return statistics.total

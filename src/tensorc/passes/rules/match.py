@@ -17,6 +17,7 @@ from tensorc.ops.arithmetic import Add, Div, Mul, Neg, Square, Sub
 from tensorc.ops.comparison import Ge
 from tensorc.ops.gradients import ChainMul
 from tensorc.ops.transcendental import Exp, Pow
+from tensorc.passes.dce import is_dead
 from tensorc.passes.fold import uniform
 
 
@@ -45,9 +46,21 @@ def is_zero(value: Value) -> bool:
 
 
 def replace(op: Operation, rewriter: Rewriter, value: Value) -> None:
-    """Let `value` stand for `op`'s result, unless inference knows less of its shape."""
+    """Let `value` stand for `op`'s result, unless it knows its shape less or better: then forget it."""
     if value.type == op.result.type:
         rewriter.replace_with(op, [value])
+        return
+    # Nothing was rewritten: what was built for it goes uncounted, or the driver would come back for ever.
+    before = rewriter.changes
+    unused = [value]
+    while unused:
+        made = unused.pop().owner
+        if made is None or made.block is None or not is_dead(made):
+            continue
+        operands = list(made.operands)
+        rewriter.erase(made)
+        unused.extend(operands)
+    rewriter.changes = before
 
 
 def operand_of(value: Value, definition: type[OpDefinition]) -> Value | None:

@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from typing import cast
 
 from tensorc.ir.core import Operation, Value
+from tensorc.ir.definition import Trait
 from tensorc.ir.rewriter import Rewriter, pattern
 from tensorc.ir.types import TensorType
-from tensorc.ops import emit
+from tensorc.ops import emit, index
 from tensorc.ops.attrs import AxesAttrs, PermAttrs
-from tensorc.ops.families import Reduction
+from tensorc.ops.families import Pointwise, Reduction
 from tensorc.ops.reductions import Sum
 from tensorc.ops.views import BroadcastTo, ExpandDims, Reshape, Squeeze, SumTo, Transpose
+from tensorc.passes.fold import uniform
 from tensorc.passes.rules.match import is_float, replace
 from tensorc.passes.shapes import Shapes, Symbol, shapes_of
 
@@ -60,6 +62,38 @@ def broadcast_of_expanded(op: Operation, rewriter: Rewriter) -> None:
     axes = _axes(inner)
     if axes and axes == tuple(range(len(axes))):
         rewriter.set_operands(op, [inner.operands[0], *op.operands[1:]])
+
+
+@pattern(
+    Pointwise,
+    law="f of broadcasts = broadcast of f",
+    example="broadcast_to(v, n, 3) * broadcast_to(exp(v), n, 3) + x",
+)
+def pointwise_of_broadcasts(op: Operation, rewriter: Rewriter) -> None:
+    """Less is computed, and patterns meet the value itself."""
+    views = [v.defining(BroadcastTo) for v in op.operands if uniform(v) is None]
+    first = next((view for view in views if view is not None), None)
+    if first is None or op.definition is None or not op.has_trait(Trait.PURE):
+        return
+    source = first.operands[0]
+    sources = [_before_broadcast(v, first, rewriter) for v in op.operands]
+    operands = [v for v in sources if v is not None]
+    if source.type == first.result.type or len(operands) < len(sources):
+        return
+    like = [v if index.shaped(v).rank else emit.broadcast_like(rewriter, v, source) for v in operands]
+    inner = rewriter.create(op.definition, like, op.attrs)[0]
+    replace(op, rewriter, rewriter.create(BroadcastTo, [inner, *first.operands[1:]], first.attrs)[0])
+
+
+def _before_broadcast(value: Value, like: Operation, rewriter: Rewriter) -> Value | None:
+    """What `value` repeats just as `like` does; a 0-d value if it is uniform; else None."""
+    view = value.defining(BroadcastTo)
+    if view is None or list(view.operands[1:]) != list(like.operands[1:]) or view.attrs != like.attrs:
+        return None
+    source = view.operands[0]
+    if uniform(value) is not None and index.shaped(source).rank == 0:
+        return source
+    return source if shapes_of(rewriter).same(source, like.operands[0]) else None
 
 
 @pattern(Transpose, law="the identical permutation is nothing", example="transpose(x, 0, 1)")
@@ -200,6 +234,7 @@ PATTERNS = (
     view_to_same_shape,
     broadcast_of_broadcast,
     broadcast_of_expanded,
+    pointwise_of_broadcasts,
     transpose_identity,
     transpose_of_transpose,
     reshape_of_reshape,
