@@ -146,6 +146,15 @@ class OpDef(OpDefinition):
         return cls.reference(attrs, *operands)
 
     @classmethod
+    def missing(cls) -> list[str]:
+        """The slots a registered class must have and this one has not; families add theirs."""
+        slots = ("infer", "extents", "reference", "samples")
+        found = [f"slot `{slot}`" for slot in slots if not defines(cls, slot, OpDef)]
+        if not defines(cls, "vjp", OpDef) and cls.not_differentiable is None:
+            found.append("a `vjp`, or the reason why there is none in `not_differentiable`")
+        return found
+
+    @classmethod
     def samples(cls) -> Iterable[Sample]:
         raise NotImplementedError(cls.name)
 
@@ -158,20 +167,19 @@ OD = TypeVar("OD", bound=type[OpDef])
 
 
 def register(definition: OD) -> OD:
-    """Enter a tensor op; refuses a class that leaves a required slot undefined."""
-    for slot in ("infer", "extents", "reference", "samples"):
-        if not _defines(definition, slot):
-            raise TypeError(f"{definition.name}: slot `{slot}` is missing")
-    if not _defines(definition, "vjp") and definition.not_differentiable is None:
-        raise TypeError(f"{definition.name}: give a vjp or say why there is none in `not_differentiable`")
+    """Enter a tensor op. Raises TypeError for a class that leaves a slot open without a reason."""
+    missing = definition.missing()
+    if missing:
+        raise TypeError(f"{definition.name}: missing {', '.join(missing)}")
     if not definition.__doc__:
         raise TypeError(f"{definition.name}: the docstring is the specification and is missing")
     return _register(definition)
 
 
-def _defines(definition: type[OpDef], slot: str) -> bool:
+def defines(definition: type[OpDef], slot: str, base: type[OpDef]) -> bool:
+    """Whether a class, or one between it and the family `base`, defines a slot that the family leaves open."""
     owner = next(c for c in definition.__mro__ if slot in vars(c))
-    return owner not in (OpDef, OpDefinition)
+    return not issubclass(base, owner)
 
 
 def ulp_tolerance(dtype: np.dtype[Any], ulps: float = 8) -> float:

@@ -13,7 +13,7 @@ from tensorc.ir.definition import NO_ATTRS, Attrs
 from tensorc.ir.types import FloatType, IntegerType, ScalarType, TensorType, Type, f32, f64, i64
 from tensorc.ops import checks, dtypes, emit, index
 from tensorc.ops.attrs import AxesAttrs
-from tensorc.ops.base import Array, Creator, ErrorSample, Fact, OpDef, Sample, V
+from tensorc.ops.base import Array, Creator, ErrorSample, Fact, OpDef, Sample, V, defines
 
 if TYPE_CHECKING:
     from tensorc.ir.builder import Builder
@@ -36,6 +36,16 @@ class Pointwise(OpDef):
     """True when the partial derivatives are finite wherever the operands are finite: then the gradient needs
     no masking.
     """
+
+    @classmethod
+    def missing(cls) -> list[str]:
+        found = super().missing() + open_slots(cls, Pointwise, "scalar")
+        if cls.ufunc is None and not defines(cls, "reference", Pointwise):
+            found.append("`ufunc` or slot `reference`")
+        differentiable = defines(cls, "partials", Pointwise) or defines(cls, "vjp", Pointwise)
+        if not differentiable and cls.not_differentiable is None:
+            found.append("`partials`, a `vjp`, or the reason why there is none in `not_differentiable`")
+        return found
 
     @classmethod
     def result_element(cls, elements: Sequence[ScalarType]) -> ScalarType:
@@ -123,6 +133,11 @@ class Pointwise(OpDef):
             yield ErrorSample(tuple(TensorType((2,), e) for e in wrong), code=checks.ELEMENT, match="C3")
 
 
+def open_slots(cls: type[OpDef], family: type[OpDef], *slots: str) -> list[str]:
+    """Those of the family's slots that a class leaves open."""
+    return [f"slot `{slot}`" for slot in slots if not defines(cls, slot, family)]
+
+
 def sample_array(
     seed: str, element: ScalarType, shape: tuple[int, ...], domain: tuple[float, float] = (-2.0, 2.0)
 ) -> Array:
@@ -145,6 +160,10 @@ class View(OpDef):
     """The result reads the buffer of its first operand through other extents and strides; it is linear."""
 
     accepts = dtypes.ALL
+
+    @classmethod
+    def missing(cls) -> list[str]:
+        return super().missing() + open_slots(cls, View, "view")
 
     @classmethod
     def view(
@@ -175,6 +194,10 @@ class Reduction(OpDef):
     nonempty: ClassVar[bool] = False
     combiner: ClassVar[str]
     """Name of the combination in `tensorc.generic`: add mul maximum minimum or and."""
+
+    @classmethod
+    def missing(cls) -> list[str]:
+        return super().missing() + open_slots(cls, Reduction, "initial", "combine")
 
     @classmethod
     def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
@@ -275,6 +298,10 @@ class Composite(OpDef):
     """
 
     @classmethod
+    def missing(cls) -> list[str]:
+        return super().missing() + open_slots(cls, Composite, "decompose")
+
+    @classmethod
     def decompose(cls, b: Builder, op: Operation) -> Sequence[Value]:
         """Replacement values for the op's results, built with `b`."""
         raise NotImplementedError(cls.name)
@@ -282,6 +309,10 @@ class Composite(OpDef):
 
 class Opaque(OpDef):
     """Everything explicit."""
+
+    @classmethod
+    def missing(cls) -> list[str]:
+        return super().missing() + open_slots(cls, Opaque, "lower")
 
     @classmethod
     def lower(cls, b: LoopBuilder, op: Operation, types: Sequence[Type]) -> None:
