@@ -1,7 +1,16 @@
-"""What `import tensorc as tc` shows: symbols, functions, shared variables, gradients.
+"""What `import tensorc as tc` shows: symbols, functions of arrays, compiled functions, shared variables.
 
-May import every layer but `interop`, `cli`, `embed`, `demo`. `leaves` is imported first: it completes
-`Tensor`, on which the rest builds.
+- `expr`, `leaves`, `methods`: the immutable expression node, its leaves (symbols, literals, shared variables),
+  and `Tensor` with NumPy's operators. `leaves` is imported first: it completes `Tensor`.
+- `convert`, `broadcast`, `extents`: literals and NumPy's promotion; broadcasting as explicit ops; arithmetic
+  on extents.
+- `elementwise`, `functions`, `shapes`, `indexing`, `nn`, `special`, `numpy_protocol`: the functions of `tc`.
+- `trace`: expressions to a `func.func` and back. `grad`: derivatives, by way of it.
+- `program`, `arguments`, `build`, `function`, `modes`: `tc.function`, from its checks to the native callable.
+
+May import every layer but `interop`, `cli`, `embed`, `demo`. A new elementwise function needs nothing here:
+every `Pointwise` op with a public name is one by itself (docs/add_an_op.md). Any other goes to `functions` or
+`shapes`, and into its `__all__`.
 """
 
 from tensorc.api import leaves as _leaves  # noqa: F401  (first: see above)
