@@ -1,6 +1,7 @@
 """What `import tensorc as tc` shows: symbols, functions of arrays, compiled functions, shared variables.
 
-- `expr`, `leaves`, `methods`: the immutable expression node, its leaves (symbols, literals, shared variables),
+- `expr`, `leaves`, `methods`: the immutable expression node, its leaves (symbols, literals, shared
+  variables),
   and `Tensor` with NumPy's operators. `leaves` is imported first: it completes `Tensor`.
 - `convert`, `broadcast`, `extents`: literals and NumPy's promotion; broadcasting as explicit ops; arithmetic
   on extents.

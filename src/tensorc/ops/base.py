@@ -177,7 +177,8 @@ def register(definition: OD) -> OD:
 
 
 def defines(definition: type[OpDef], slot: str, base: type[OpDef]) -> bool:
-    """Whether a class, or one between it and the family `base`, defines a slot that the family leaves open."""
+    """Whether a class, or one between it and the family `base`, defines a slot that the family leaves open.
+    """
     owner = next(c for c in definition.__mro__ if slot in vars(c))
     return not issubclass(base, owner)
 
