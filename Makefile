@@ -3,6 +3,7 @@
 
 VENV ?= .venv
 JOBS ?= 2
+PROGRAMS ?= 20000
 # The first interpreter found that is recent enough and can make virtual environments; override with PYTHON=...
 PYTHON ?= $(shell for p in python3 python python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -12,7 +13,7 @@ PY := $(BIN)/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type bench bless spec clean
+.PHONY: help demo test lint type bench bless fuzz spec clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -37,6 +38,9 @@ bless: $(VENV)/.test ## rewrite expected texts and generated pages from what the
 	TENSORC_BLESS=1 $(PY) -m pytest -q tests/test_filetests.py tests/test_docs.py
 	$(PY) tools/gen_spec.py
 	git --no-pager diff --stat
+
+fuzz: $(VENV)/.test ## judge PROGRAMS=20000 random programs: interpreter against machine code
+	$(PY) benchmarks/fuzz.py $(PROGRAMS) --jobs $(JOBS)
 
 spec: $(VENV)/.test ## regenerate docs/spec from the op classes
 	$(PY) tools/gen_spec.py

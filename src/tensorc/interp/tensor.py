@@ -6,7 +6,7 @@ same words as at compile time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,8 @@ from tensorc.ops.loops.base import ScalarOp
 
 Argument = npt.ArrayLike | int
 Result = Any
+After = Callable[[Operation, Sequence[Any], Sequence[Any]], Sequence[Any]]
+"""Sees an op with the contents of its operands and results; gives the contents the results shall have."""
 
 
 @dataclass
@@ -52,9 +54,9 @@ class _Frame:
         return contents
 
 
-def run(function: Operation, args: Sequence[Argument]) -> list[Result]:
+def run(function: Operation, args: Sequence[Argument], after: After | None = None) -> list[Result]:
     """The results of `function` (a `func.func` with a body) on arrays; `index` arguments and results are
-    `int`.
+    `int`. `after` may watch the values of every op, or change them, as the fuzzer's error analysis does.
 
     Raises TensorcTypeError for arguments of the wrong number, dtype or rank, and the op's own error, with its
     location, when a run-time check fails.
@@ -76,7 +78,9 @@ def run(function: Operation, args: Sequence[Argument]) -> list[Result]:
                 stack.append(frame)
                 frame = _enter(_callee(op), frame.take(op.operands), op)
             else:
-                _define_all(frame, op, _evaluate(op, frame.take(op.operands)))
+                operands = frame.take(op.operands)
+                contents = _evaluate(op, operands)
+                _define_all(frame, op, contents if after is None else after(op, operands, contents))
 
 
 def _define_all(frame: _Frame, op: Operation, contents: Sequence[Any]) -> None:
