@@ -20,7 +20,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
-import numpy as np
 import numpy.typing as npt
 
 from tensorc.ir.core import Operation, Value
@@ -54,17 +53,13 @@ class Creator(Protocol[V]):
 
 @dataclass(frozen=True)
 class Sample:
-    """One valid use: operand arrays (an `int` operand is an `index`), attributes, and what the contract test
-    may relax.
+    """One valid use: operand arrays (an `int` operand is an `index`, a `bool` an `i1`) and attributes.
 
-    `rtol`/`atol` None means exact (integers, comparisons) or a few ulp of the dtype (floats).
     `differentiable` False leaves the gradient check out at this point (a kink, an integer).
     """
 
     operands: tuple[Array | int, ...]
     attrs: Attrs = NO_ATTRS
-    rtol: float | None = None
-    atol: float | None = None
     differentiable: bool = True
     label: str = ""
 
@@ -177,12 +172,6 @@ def register(definition: OD) -> OD:
 
 
 def defines(definition: type[OpDef], slot: str, base: type[OpDef]) -> bool:
-    """Whether a class, or one between it and the family `base`, defines a slot that the family leaves open.
-    """
+    """Whether a class, or one below the family `base`, defines a slot that the family leaves open."""
     owner = next(c for c in definition.__mro__ if slot in vars(c))
     return not issubclass(base, owner)
-
-
-def ulp_tolerance(dtype: np.dtype[Any], ulps: float = 8) -> float:
-    """`ulps` units in the last place as a relative tolerance."""
-    return ulps * float(np.finfo(dtype).eps)

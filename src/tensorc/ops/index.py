@@ -19,7 +19,7 @@ from tensorc.ir.definition import NO_ATTRS, Attrs
 from tensorc.ir.types import IndexType, TensorType, Type, f64, i1, i64, index
 from tensorc.ops import checks, dtypes
 from tensorc.ops.attrs import AxisAttrs
-from tensorc.ops.base import Array, Creator, ErrorSample, Fact, OpDef, Sample, V, register
+from tensorc.ops.base import Creator, ErrorSample, Fact, OpDef, Sample, V, register
 from tensorc.ops.faults import fault
 from tensorc.ops.loops import arith
 
@@ -476,10 +476,6 @@ def reference_shape(shape: Sequence[int], operands: Sequence[Any]) -> tuple[int,
         if e < 0:
             raise fault("extent", "shape", e, 0)
     return merged
-
-
-def zeros_like_array(x: Array) -> Array:
-    return np.zeros(x.shape, x.dtype)
 
 
 def not_negative(b: Creator[V], extents: Iterable[int | V]) -> list[Fact[V]]:
