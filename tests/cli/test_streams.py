@@ -56,6 +56,15 @@ def test_standard_input_and_an_ascii_terminal(root: Path) -> None:
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a shell is needed")
+def test_the_demo_ends_when_its_reader_does(root: Path) -> None:
+    pytest.importorskip("sklearn", reason="needs the demo extra")
+    pytest.importorskip("rich", reason="needs the demo extra")
+    done = command(root, "set -o pipefail; tensorc demo | head -1")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"digits: 1437 training images")
+
+
 def test_as_a_module(root: Path) -> None:
     done = command(root, "tensorc --version")
     assert done.returncode == 0

@@ -30,4 +30,7 @@ def demonstrate(options: argparse.Namespace) -> int:
         raise TensorcValueError(f"the demo needs {' and '.join(missing)}", code="TC0903", help=INSTALL)
     from tensorc.demo import digits
 
-    return digits.main()
+    try:
+        return digits.main()
+    except SystemExit:  # rich ends the program when the reader of its output has gone
+        raise BrokenPipeError from None
