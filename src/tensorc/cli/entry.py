@@ -15,6 +15,7 @@ from typing import Final
 
 from tensorc.cli import demo, doctor, dump, opt, run
 from tensorc.cli.errors import CommandLineError, Reported
+from tensorc.cli.text import forget_texts
 from tensorc.ir.errors import InternalError, TensorcError
 from tensorc.version import __version__
 
@@ -74,6 +75,8 @@ def _guarded(handler: Callable[[argparse.Namespace], int], options: argparse.Nam
         _complain(f"error[TC0901]: {error}")
     except Exception as error:
         _complain_of_defect(error)
+    finally:
+        forget_texts()
     return WRONG_INPUT
 
 

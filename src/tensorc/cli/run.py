@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from tensorc.cli.errors import CommandLineError
 from tensorc.cli.text import entry_function, read_module, shown
-from tensorc.ir.errors import TensorcTypeError, TensorcValueError
+from tensorc.ir.errors import TensorcError, TensorcTypeError, TensorcValueError
 
 if TYPE_CHECKING:
     from tensorc.cli.arrays import Array
     from tensorc.ir.core import Operation
     from tensorc.ir.types import Type
 
+    Runner = Callable[[Sequence[Array]], list[Array]]
+
 INTERPRETER: Final = "interp"
 MODES: Final = (INTERPRETER, "fast", "compile-fast", "O0", "O1", "O2", "O3")
 _MOST_STEPS: Final = 200_000_000
+_NUMPYS_LIMITS: Final = ("array is too big", "maximum supported dimension")
 
 
 def add(commands: Any) -> None:
@@ -68,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     module = read_module(options.file)
     function = entry_function(module, options.entry, options.file)
     given = [load_array(name) for name in options.args]
-    results = _runner(module, function, options)(given)
+    results = _executed(_runner(module, function, options), given)
     check_targets(options.output, len(results))
     if options.output:
         save_arrays(options.output, results)
@@ -77,7 +80,17 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _runner(module: Operation, function: Operation, options: argparse.Namespace) -> Any:
+def _executed(runner: Runner, given: list[Array]) -> list[Array]:
+    """The results; what NumPy has to say about arrays it cannot make is an error of the program."""
+    try:
+        return runner(given)
+    except ValueError as error:
+        if isinstance(error, TensorcError) or not any(words in str(error) for words in _NUMPYS_LIMITS):
+            raise
+        raise TensorcValueError(str(error), code="TC0902") from None
+
+
+def _runner(module: Operation, function: Operation, options: argparse.Namespace) -> Runner:
     """From given arrays to results, by the level of the function and the mode."""
     from tensorc.cli import levels, loop_runner
 

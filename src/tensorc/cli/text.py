@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 STDIN: Final = "-"
 _MOST_NOTES: Final = 8
+_quoted: set[str] = set()
 
 
 def read_text(name: str) -> str:
@@ -28,7 +29,7 @@ def read_text(name: str) -> str:
     if b"\0" in data[:4096]:
         raise wrong_file(f"{shown(name)} is a binary file, not IR text")
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise wrong_file(
@@ -55,12 +56,19 @@ def read_module(name: str) -> Operation:
 
     text, label = read_text(name), "<stdin>" if name == STDIN else name
     # Later errors (of passes, at run time) quote lines of this text, standard input's too.
+    _quoted.add(label)
     linecache.cache[label] = (len(text), None, text.splitlines(keepends=True), label)
     module = parse_module(text, label)
     found = verify(module)
     if found:
         raise _invalid(found)
     return module
+
+
+def forget_texts() -> None:
+    """No later error quotes the texts read so far."""
+    while _quoted:
+        linecache.cache.pop(_quoted.pop(), None)
 
 
 def _invalid(found: list[Diagnostic]) -> TensorcValueError:

@@ -28,6 +28,8 @@ from tensorc.ir.types import (
 )
 
 WIDEST_INTEGER: Final = 1 << 24
+MOST_AXES: Final = 64
+"""NumPy's limit."""
 _SHAPED = re.compile(r"(tensor|memref|vector|complex)\s*<((?:[^<>{}\"\n]|<[^<>{}\"\n]*>)*)>")
 _PLAIN = re.compile(r"(?:u|s)?i\d+\b|b?f\d+\b|index\b|none\b")
 _INTEGER = re.compile(r"(u|s)?i(\d+)")
@@ -130,6 +132,8 @@ class TypeParser(Scanner):
         dims = _DIMENSIONS.match(body)
         assert dims is not None
         shape = tuple(self._extent(text, pos) for text in dims.group(1).split("x")[:-1])
+        if len(shape) > MOST_AXES:
+            self._bad(f"{len(shape)} axes; there are arrays of at most {MOST_AXES}", pos, dims.end())
         rest = body[dims.end() :]
         element_text, _, tail = _split_top(rest)
         element = self._scalar(element_text.strip(), pos + dims.end())

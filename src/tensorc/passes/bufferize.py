@@ -17,6 +17,7 @@ from tensorc.ir.attributes import Attribute, DictAttr, StringAttr, UnitAttr
 from tensorc.ir.builtin import arg_attributes, body, function_type, functions, new_function, symbol_name
 from tensorc.ir.clone import clone_region
 from tensorc.ir.core import Operation, Value
+from tensorc.ir.errors import TensorcTypeError
 from tensorc.ir.types import MemRefType, StridedLayout, TensorType, Type, i1, i32, i64, index
 from tensorc.ops.buffer_views import contiguous
 from tensorc.ops.families import View
@@ -54,6 +55,14 @@ def _bufferize(module: Operation, function: Operation) -> None:
     extents.visit_all()
     ops = list(body(function))
     returned = list(ops.pop().operands)
+    strange = [v.type for v in returned if not isinstance(v.type, TensorType)]
+    if strange:
+        raise TensorcTypeError(
+            f"bufferize: @{symbol_name(function)} returns {strange[0]}; a compiled function returns tensors",
+            code="TC0504",
+            location=function.location,
+            help="tensorc.from_index makes a tensor of an index",
+        )
     sizes = [e for v in returned for e in _values(extents, v)]
     _Writer(module, function, extents, _live(ops, sizes, extents, False), shapes_only=True).write(returned)
     live = _live(ops, [*returned, *sizes], extents, True)
