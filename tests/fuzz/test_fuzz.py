@@ -17,6 +17,7 @@ from tests.fuzz.search import Tally, search
 
 BATCH, BATCHES = 30, 4
 TOGETHER, GROUPS = 6, 8
+REGRESSIONS = sorted((Path(__file__).parent / "regressions").glob("*.mlir"))
 GROUPED = [CELLS[k : k + TOGETHER] for k in range(0, len(CELLS), TOGETHER)]
 
 
@@ -52,6 +53,13 @@ def test_every_op_agrees_on_every_element_type(judging: Judge, part: int) -> Non
     wanted = {(short(op), str(element)) for group in groups for op, element in group}
     assert wanted <= set(tally.cells), f"never compared:\n{sorted(wanted - set(tally.cells))}"
     assert table(tally.cells).count("\n") > 50
+
+
+@pytest.mark.parametrize("path", REGRESSIONS, ids=lambda p: p.stem)
+def test_what_was_found_once_agrees(judging: Judge, path: Path) -> None:
+    verdict = judging(load(path))
+    assert verdict.kind == "", verdict.detail
+    assert verdict.compared > 0
 
 
 IDENTITY = """

@@ -8,7 +8,7 @@ results with inner axes are per-tile scratch unless the kernel yields them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tensorc.ir.attributes import ArrayAttr, StringAttr
@@ -162,11 +162,16 @@ def kernel_extents(op: Operation) -> list[list[int | Value]]:
         axes = attrs.maps[inputs + stage.results.index(value)]
         out.append(
             [
-                extent if extent is not None else of_argument[stage.operands[axis]]  # type: ignore[index]
+                _extent_on(stage, axis, of_argument) if extent is None else extent
                 for extent, axis in zip(value.type.shape, axes, strict=True)
             ]
         )
     return out
+
+
+def _extent_on(stage: Operation, axis: int, of_argument: Mapping[Value, Value]) -> int | Value:
+    """A result's extent by its map; the type may have `?` on a unit axis, too."""
+    return 1 if axis == UNIT_AXIS else of_argument[stage.operands[axis]]
 
 
 def stages(op: Operation) -> list[Operation]:
