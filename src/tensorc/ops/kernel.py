@@ -151,7 +151,7 @@ class Kernel(OpDefinition):
 def kernel_extents(op: Operation) -> list[list[int | Value]]:
     """The extents of each result of a kernel, as integers or operands of the kernel."""
     block = op.regions[0].block
-    of_argument = dict(zip(block.args, op.operands, strict=False))
+    of_argument: dict[Value, Value] = dict(zip(block.args, op.operands, strict=False))
     out: list[list[int | Value]] = []
     for value in block.terminator.operands:
         stage = value.owner
