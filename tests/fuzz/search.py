@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,8 +18,10 @@ from tests.fuzz.draw import cases
 from tests.fuzz.judge import Verdict
 from tests.fuzz.pool import Judge
 
-PER_KIND = 3
+PER_KIND = 2
 """So many findings of a kind are shrunk and saved; more are only counted."""
+SHRINKING = 60.0
+"""Seconds given to shrinking a finding."""
 
 
 @dataclass
@@ -70,6 +73,10 @@ def _exception(kind: str) -> type[AssertionError]:
     return type(f"Found({kind})", (AssertionError,), {})
 
 
+def _key(case: Case) -> object:
+    return case.text, case.modes, tuple((a.values.tobytes(), a.layout) for call in case.calls for a in call)
+
+
 def search(
     judge: Judge,
     programs: int,
@@ -83,17 +90,23 @@ def search(
     saved, if any.
     """
     last: list[tuple[Verdict, Case]] = []
-    found_after = 0
+    raised: dict[object, Verdict] = {}
+    found_after, until = 0, float("inf")
 
     def body(case: Case) -> None:
-        nonlocal found_after
-        verdict = judge(case)
+        nonlocal found_after, until
+        known = raised.get(_key(case))
+        if known is None and time.monotonic() > until:
+            return  # no time left to shrink: what is not known to fail counts as good
+        verdict = known or judge(case)
         if not last:
             tally.count(case, verdict)
         if not verdict.kind or (tally.kinds[verdict.kind] > PER_KIND and not last):
             return
-        found_after = found_after or tally.programs
+        if not last:
+            found_after, until = tally.programs, time.monotonic() + SHRINKING
         last.append((verdict, case))
+        raised[_key(case)] = verdict
         raise _exception(verdict.kind)(verdict.detail)
 
     phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]

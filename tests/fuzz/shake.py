@@ -9,6 +9,9 @@ between the runs is what rounding can do to this program on these values (Parker
 - as its operands moved by the rounding errors of a sum of that length, for sums and products of many;
 - not at all, for everything IEEE 754 or integer arithmetic determines.
 
+The sign of a zero from `sum_to` is random: where no axis is stretched the sum is of one term, which
+specialised code takes as it is, while -0 summed from +0 is +0.
+
 An element whose partial results may overflow or underflow in one order of summation and not in another is
 replaced by NaN, an infinity or the result, at random: what depends on it is then seen to be undetermined.
 """
@@ -103,7 +106,9 @@ def _sum(rng: Rng, op: Operation, operands: Sequence[Any], result: Array) -> Arr
     if op.definition is reductions.Mean:
         total = total * length
         again = moved(rng, again, 1)
-    return _undetermined(rng, again, np.isinf(total) & (length > 1))
+    if op.definition is views.SumTo:
+        again = np.where(again == 0, np.copysign(again, rng.choice([-1.0, 1.0], again.shape)), again)
+    return _undetermined(rng, again.astype(x.dtype), np.isinf(total) & (length > 1))
 
 
 def _prod(rng: Rng, op: Operation, operands: Sequence[Any], result: Array) -> Array:

@@ -15,7 +15,7 @@ from tests.fuzz.pool import Judge
 from tests.fuzz.recipes import CELLS, short
 from tests.fuzz.search import Tally, search
 
-BATCH, BATCHES = 30, 4
+BATCH, BATCHES = 25, 4
 TOGETHER, GROUPS = 6, 8
 REGRESSIONS = sorted((Path(__file__).parent / "regressions").glob("*.mlir"))
 GROUPED = [CELLS[k : k + TOGETHER] for k in range(0, len(CELLS), TOGETHER)]
