@@ -220,3 +220,17 @@ def test_stable_rules_agree_at_infinity_where_the_program_has_a_value(rule: Patt
     if new.dtype.kind == "f":
         valued = ~np.isnan(old)
         assert np.allclose(old[valued], new[valued], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("element", [f32, f64], ids=str)
+@pytest.mark.parametrize("rule", STABLE_RULES, ids=lambda r: r.name)
+def test_stable_rules_keep_the_signs_of_zeros(rule: Pattern, element: FloatType) -> None:
+    """A later division can tell: 1 / log(1 + x) is inf for either zero."""
+    before, after = before_and_after(rule, element)
+    dtype = np.dtype("f4" if element == f32 else "f8")
+    inputs = {**special_inputs(dtype, [1.0]), "x": np.array([[0.0, -0.0, 1.0]], dtype)}
+    inputs["y"] = np.array([[0.0, -0.0, -1.0]], dtype)
+    args = arguments(rule, inputs)
+    old, new = run(before, args), run(after, args)
+    zero = (old == 0) & (new == 0)
+    assert np.array_equal(np.signbit(old)[zero], np.signbit(new)[zero])

@@ -38,6 +38,9 @@ class Trait(enum.Enum):
     CONSTANT = "constant-like"
     SYMBOL_TABLE = "symbol-table"  # the region holds symbols, in any order, and has no terminator
 
+    # Members are singletons; enum's own hash is a Python function, and traits are asked for all the time.
+    __hash__ = object.__hash__
+
 
 @dataclass(frozen=True)
 class Attrs:

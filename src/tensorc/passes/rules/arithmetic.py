@@ -20,7 +20,7 @@ from tensorc.ops.arithmetic import Abs, Add, Cast, Div, Mul, Neg, Square, Sub
 from tensorc.ops.attrs import CastAttrs
 from tensorc.ops.families import Pointwise
 from tensorc.ops.gradients import ChainDiv, ChainMul
-from tensorc.ops.transcendental import Pow
+from tensorc.ops.transcendental import Erfc, Exp, Exp2, Pow, Sigmoid, Softplus
 from tensorc.passes.fold import uniform
 from tensorc.passes.rules.match import element, is_float, is_number, is_zero, operand_of, replace
 
@@ -46,6 +46,21 @@ def add_nothing(op: Operation, rewriter: Rewriter) -> None:
     x, c = op.operands
     if is_number(c, -0.0 if is_float(c) else 0):
         replace(op, rewriter, x)
+
+
+@pattern(
+    Add, law="f(x) + 0.0 = f(x) where f never gives -0.0, as e**x, |x| or y + 0.0", example="exp(x) + 0.0"
+)
+def add_zero_to_unsigned(op: Operation, rewriter: Rewriter) -> None:
+    x, c = op.operands
+    if not is_float(x) or not is_number(c, 0.0) or x.owner is None:
+        return
+    unsigned = x.owner.definition in _UNSIGNED
+    if unsigned or (x.owner.definition is Add and is_number(x.owner.operands[1], 0.0)):
+        replace(op, rewriter, x)
+
+
+_UNSIGNED = (Abs, Square, Exp, Exp2, Sigmoid, Softplus, Erfc)
 
 
 @pattern(Mul, law="x * 1 = x", example="x * 1.0")
@@ -282,6 +297,7 @@ PATTERNS = (
     constant_right,
     subtract_constant,
     add_nothing,
+    add_zero_to_unsigned,
     multiply_by_one,
     multiply_integer_by_zero,
     multiply_by_minus_one,

@@ -10,19 +10,20 @@ from tensorc.ops import emit
 from tensorc.ops.arithmetic import Add, Neg, Sub
 from tensorc.ops.transcendental import Erf, Erfc
 from tensorc.passes.rules.match import (
+    inside,
     is_number,
     minus_one,
     negate,
     negated,
     one_minus,
-    operand_of,
     plus_one,
     replace,
+    unsigned_zero,
 )
 
 
 def _of(value: Value | None, definition: type[Erf] | type[Erfc]) -> Value | None:
-    return None if value is None else operand_of(value, definition)
+    return None if value is None else inside(value, definition)
 
 
 @pattern(
@@ -30,20 +31,25 @@ def _of(value: Value | None, definition: type[Erf] | type[Erfc]) -> Value | None
 )
 def one_minus_error(op: Operation, rewriter: Rewriter) -> None:
     inner = one_minus(op.result)
-    for definition, result in ((Erf, "erfc"), (Erfc, "erf")):
-        x = _of(inner, definition)
-        if x is not None:
-            replace(op, rewriter, emit.op(rewriter, result, x))
-            return
+    x = _of(inner, Erf)
+    if x is not None:
+        replace(op, rewriter, emit.op(rewriter, "erfc", x))
+        return
+    x = _of(inner, Erfc)
+    if x is not None:
+        replace(op, rewriter, unsigned_zero(rewriter, emit.op(rewriter, "erf", x)))
 
 
-@pattern(Sub, Add, law="erf(x) - 1 = -erfc(x), erfc(x) - 1 = -erf(x)", example="erf(x) - 1.0", kind="stable")
+@pattern(
+    Sub, Add, law="erf(x) - 1 = 0 - erfc(x), erfc(x) - 1 = 0 - erf(x)", example="erf(x) - 1.0", kind="stable"
+)
 def error_minus_one(op: Operation, rewriter: Rewriter) -> None:
     inner = minus_one(op.result)
     for definition, result in ((Erf, "erfc"), (Erfc, "erf")):
         x = _of(inner, definition)
         if x is not None:
-            replace(op, rewriter, emit.neg(rewriter, emit.op(rewriter, result, x)))
+            value = emit.op(rewriter, result, x)
+            replace(op, rewriter, emit.sub(rewriter, emit.zeros_like(rewriter, value), value))
             return
 
 

@@ -13,16 +13,18 @@ from tensorc.ops.arithmetic import Add, Neg, Sqrt, Sub
 from tensorc.ops.transcendental import Exp, Exp2, Expm1, Log, Log1p, Log2
 from tensorc.passes.rules.match import (
     at_least,
+    but_for_sign_of_zero,
     exponent,
+    inside,
     minus_one,
     nan_unless,
     negated,
     number_like,
     one_minus,
-    operand_of,
     plus_one,
     quotient,
     replace,
+    unsigned_zero,
 )
 
 
@@ -30,11 +32,12 @@ from tensorc.passes.rules.match import (
 def log_of_one_plus(op: Operation, rewriter: Rewriter) -> None:
     x = plus_one(op.operands[0])
     if x is not None and x.type == op.result.type:
-        rewriter.replace_op(op, Log1p, [x])
+        replace(op, rewriter, unsigned_zero(rewriter, emit.op(rewriter, "log1p", x)))
         return
     x = one_minus(op.operands[0])
     if x is not None and x.type == op.result.type:
-        rewriter.replace_op(op, Log1p, [emit.neg(rewriter, x)])
+        logarithm = emit.op(rewriter, "log1p", emit.neg(rewriter, x))
+        replace(op, rewriter, unsigned_zero(rewriter, logarithm))
 
 
 @pattern(Sub, Add, law="e**x - 1 = expm1(x)", example="exp(x) - 1.0", kind="stable")
@@ -42,7 +45,7 @@ def power_minus_one(op: Operation, rewriter: Rewriter) -> None:
     value = minus_one(op.result)
     x = None if value is None else exponent(value)
     if x is not None:
-        replace(op, rewriter, emit.op(rewriter, "expm1", x))
+        replace(op, rewriter, unsigned_zero(rewriter, emit.op(rewriter, "expm1", x)))
 
 
 @pattern(Sub, Add, Neg, law="1 - e**x = 0 - expm1(x)", example="1.0 - exp(x)", kind="stable")
@@ -67,7 +70,7 @@ def log1p_of_negated_power(op: Operation, rewriter: Rewriter) -> None:
 @pattern(Log, law="log(-expm1(x)) = log1mexp(x)", example="log(-expm1(x))", kind="stable")
 def log_of_negated_expm1(op: Operation, rewriter: Rewriter) -> None:
     value = negated(op.operands[0])
-    x = None if value is None else operand_of(value, Expm1)
+    x = None if value is None else inside(value, Expm1)
     if x is not None:
         replace(op, rewriter, emit.op(rewriter, "log1mexp", x))
 
@@ -86,9 +89,10 @@ _UNDONE: dict[type[OpDefinition], type[OpDefinition]] = {Log: Exp, Log1p: Expm1,
 )
 def log_of_power(op: Operation, rewriter: Rewriter) -> None:
     assert op.definition is not None
-    x = operand_of(op.operands[0], _UNDONE[op.definition])
+    x = inside(op.operands[0], _UNDONE[op.definition])
     if x is not None:
-        replace(op, rewriter, x)
+        # log1p and expm1 both keep -0.0, e**-0.0 is 1.
+        replace(op, rewriter, x if op.definition is Log1p else unsigned_zero(rewriter, x))
 
 
 # (outer, inner): from where on outer(inner(x)) has a value, and what it is x plus.
@@ -110,7 +114,7 @@ _POWER_OF_LOG: dict[tuple[type[OpDefinition], type[OpDefinition]], tuple[int, in
     kind="stable",
 )
 def power_of_log(op: Operation, rewriter: Rewriter) -> None:
-    inner = op.operands[0].owner
+    inner = but_for_sign_of_zero(op.operands[0]).owner
     if inner is None or inner.definition is None or op.definition is None:
         return
     found = _POWER_OF_LOG.get((op.definition, inner.definition))
@@ -118,22 +122,24 @@ def power_of_log(op: Operation, rewriter: Rewriter) -> None:
         return
     least, shift = found
     x = inner.operands[0]
-    value = emit.plus(rewriter, x, shift) if shift else x
+    keeps_sign = op.definition is Expm1 and not shift
+    value = x if keeps_sign else emit.plus(rewriter, x, shift)
     replace(op, rewriter, nan_unless(rewriter, at_least(rewriter, x, least), value))
 
 
 @pattern(Log, law="log(sqrt(x)) = log(x) / 2", example="log(sqrt(x))", kind="stable")
 def log_of_root(op: Operation, rewriter: Rewriter) -> None:
-    x = operand_of(op.operands[0], Sqrt)
+    x = inside(op.operands[0], Sqrt)
     if x is not None:
         replace(op, rewriter, emit.scale(rewriter, emit.log(rewriter, x), 0.5))
 
 
-@pattern(Log, law="log(1/x) = -log(x)", example="log(1.0 / x)", kind="stable")
+@pattern(Log, law="log(1/x) = 0 - log(x)", example="log(1.0 / x)", kind="stable")
 def log_of_reciprocal(op: Operation, rewriter: Rewriter) -> None:
     found = quotient(op.operands[0])
     if found is not None and found[0] is None:
-        replace(op, rewriter, emit.neg(rewriter, emit.log(rewriter, found[1])))
+        logarithm = emit.log(rewriter, found[1])
+        replace(op, rewriter, emit.sub(rewriter, emit.zeros_like(rewriter, logarithm), logarithm))
 
 
 PATTERNS = (

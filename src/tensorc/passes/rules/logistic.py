@@ -13,11 +13,11 @@ from tensorc.ops.gradients import ChainDiv, ChainMul
 from tensorc.ops.transcendental import Exp, Log, Log1p, Sigmoid, Softplus
 from tensorc.passes.rules.match import (
     exponent,
+    inside,
     minus_one,
     negate,
     negated,
     one_minus,
-    operand_of,
     opposite,
     pairs,
     plus_one,
@@ -54,7 +54,7 @@ def quotient_is_sigmoid(op: Operation, rewriter: Rewriter) -> None:
 @pattern(Mul, law="e**x s(-x) = s(x)", example="exp(x) * sigmoid(-x)", kind="stable")
 def power_times_sigmoid(op: Operation, rewriter: Rewriter) -> None:
     for first, second in pairs(op):
-        x, y = exponent(first), operand_of(second, Sigmoid)
+        x, y = exponent(first), inside(second, Sigmoid)
         if x is not None and y is not None and opposite(x, y):
             replace(op, rewriter, emit.sigmoid(rewriter, x))
             return
@@ -63,7 +63,7 @@ def power_times_sigmoid(op: Operation, rewriter: Rewriter) -> None:
 @pattern(Sub, Add, Neg, law="1 - s(x) = s(-x)", example="1.0 - sigmoid(x)", kind="stable")
 def one_minus_sigmoid(op: Operation, rewriter: Rewriter) -> None:
     value = one_minus(op.result)
-    x = None if value is None else operand_of(value, Sigmoid)
+    x = None if value is None else inside(value, Sigmoid)
     if x is not None:
         replace(op, rewriter, emit.sigmoid(rewriter, negate(rewriter, x)))
 
@@ -71,14 +71,14 @@ def one_minus_sigmoid(op: Operation, rewriter: Rewriter) -> None:
 @pattern(Sub, Add, law="s(x) - 1 = -s(-x)", example="sigmoid(x) - 1.0", kind="stable")
 def sigmoid_minus_one(op: Operation, rewriter: Rewriter) -> None:
     value = minus_one(op.result)
-    x = None if value is None else operand_of(value, Sigmoid)
+    x = None if value is None else inside(value, Sigmoid)
     if x is not None:
         replace(op, rewriter, emit.neg(rewriter, emit.sigmoid(rewriter, negate(rewriter, x))))
 
 
 @pattern(Log, law="log s(x) = -softplus(-x)", example="log(sigmoid(x))", kind="stable")
 def log_of_sigmoid(op: Operation, rewriter: Rewriter) -> None:
-    x = operand_of(op.operands[0], Sigmoid)
+    x = inside(op.operands[0], Sigmoid)
     if x is not None:
         replace(op, rewriter, emit.neg(rewriter, _softplus(rewriter, negate(rewriter, x))))
 
@@ -86,7 +86,7 @@ def log_of_sigmoid(op: Operation, rewriter: Rewriter) -> None:
 @pattern(Log, law="log(1 - s(x)) = -softplus(x)", example="log(1.0 - sigmoid(x))", kind="stable")
 def log_of_one_minus_sigmoid(op: Operation, rewriter: Rewriter) -> None:
     value = one_minus(op.operands[0])
-    x = None if value is None else operand_of(value, Sigmoid)
+    x = None if value is None else inside(value, Sigmoid)
     if x is not None:
         replace(op, rewriter, emit.neg(rewriter, _softplus(rewriter, x)))
 
@@ -94,7 +94,7 @@ def log_of_one_minus_sigmoid(op: Operation, rewriter: Rewriter) -> None:
 @pattern(Log1p, law="log1p(-s(x)) = -softplus(x)", example="log1p(-sigmoid(x))", kind="stable")
 def log1p_of_negated_sigmoid(op: Operation, rewriter: Rewriter) -> None:
     value = negated(op.operands[0])
-    x = None if value is None else operand_of(value, Sigmoid)
+    x = None if value is None else inside(value, Sigmoid)
     if x is not None:
         replace(op, rewriter, emit.neg(rewriter, _softplus(rewriter, x)))
 
@@ -110,12 +110,12 @@ def log1p_of_power(op: Operation, rewriter: Rewriter) -> None:
     Exp, law="e**softplus(x) = 1 + e**x, e**-softplus(x) = s(-x)", example="exp(-softplus(x))", kind="stable"
 )
 def power_of_softplus(op: Operation, rewriter: Rewriter) -> None:
-    x = operand_of(op.operands[0], Softplus)
+    x = inside(op.operands[0], Softplus)
     if x is not None:
         replace(op, rewriter, emit.plus(rewriter, emit.exp(rewriter, x), 1))
         return
     value = negated(op.operands[0])
-    x = None if value is None else operand_of(value, Softplus)
+    x = None if value is None else inside(value, Softplus)
     if x is not None:
         replace(op, rewriter, emit.sigmoid(rewriter, negate(rewriter, x)))
 

@@ -69,6 +69,25 @@ def operand_of(value: Value, definition: type[OpDefinition]) -> Value | None:
     return None if op is None else op.operands[0]
 
 
+def inside(value: Value, definition: type[OpDefinition]) -> Value | None:
+    """x if `value` is definition(x) up to the sign of a zero, else None."""
+    return operand_of(but_for_sign_of_zero(value), definition)
+
+
+def but_for_sign_of_zero(value: Value) -> Value:
+    """x if `value` is x + 0.0, which differs from x for -0.0 only; else `value`."""
+    op = value.defining(Add)
+    return op.operands[0] if op is not None and is_number(op.operands[1], 0.0) else value
+
+
+def unsigned_zero(rewriter: Rewriter, x: Value) -> Value:
+    """x with 0.0 in place of -0.0.
+
+    For functions that keep the sign of a zero where what was written loses it: 1 + x is 1 for both.
+    """
+    return emit.plus(rewriter, x, 0.0)
+
+
 def pairs(op: Operation) -> tuple[tuple[Value, Value], tuple[Value, Value]]:
     """The operands of a binary op, both ways round."""
     x, y = op.operands
@@ -148,7 +167,7 @@ def squared(value: Value) -> Value | None:
 
 def exponent(value: Value) -> Value | None:
     """x if `value` is exp(x)."""
-    return operand_of(value, Exp)
+    return inside(value, Exp)
 
 
 def opposite(x: Value, y: Value) -> bool:

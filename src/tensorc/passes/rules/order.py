@@ -16,7 +16,7 @@ from tensorc.ops.composite import LogSoftmax, Softmax
 from tensorc.ops.reductions import ArgMax, ArgMin, Max, Min
 from tensorc.ops.transcendental import Exp, Exp2, Expm1, Log, Log1p, Log2, Log10, Sigmoid, Softplus, Tanh
 from tensorc.ops.views import BroadcastTo, ExpandDims, Reshape, Squeeze, Transpose
-from tensorc.passes.rules.match import at_least, nan_unless, operand_of, replace
+from tensorc.passes.rules.match import at_least, but_for_sign_of_zero, nan_unless, operand_of, replace
 
 _OPPOSITE: dict[type[OpDefinition], type[OpDefinition]] = {
     Max: Min,
@@ -70,7 +70,7 @@ def negated_extreme(op: Operation, rewriter: Rewriter) -> None:
 )
 def position_under_function(op: Operation, rewriter: Rewriter) -> None:
     views, core = _peel(op.operands[0])
-    function = core.owner
+    function = but_for_sign_of_zero(core).owner
     if function is None or function.definition is None or op.definition is None:
         return
     x = function.operands[0] if function.operands else None

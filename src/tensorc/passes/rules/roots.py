@@ -9,7 +9,16 @@ from tensorc.ir.rewriter import Rewriter, pattern
 from tensorc.ops import emit
 from tensorc.ops.arithmetic import Abs, Div, Mul, Sqrt, Square
 from tensorc.ops.transcendental import Pow
-from tensorc.passes.rules.match import at_least, nan_unless, number_like, operand_of, replace, same, squared
+from tensorc.passes.rules.match import (
+    at_least,
+    inside,
+    nan_unless,
+    number_like,
+    replace,
+    same,
+    squared,
+    unsigned_zero,
+)
 
 
 @pattern(Sqrt, law="sqrt(x**2) = |x|", example="sqrt(x * x)", kind="stable")
@@ -24,19 +33,19 @@ def root_of_square(op: Operation, rewriter: Rewriter) -> None:
 )
 def square_of_root(op: Operation, rewriter: Rewriter) -> None:
     root = squared(op.result)
-    x = None if root is None else operand_of(root, Sqrt)
+    x = None if root is None else inside(root, Sqrt)
     if x is None:
         return
-    replace(op, rewriter, nan_unless(rewriter, at_least(rewriter, x, 0), x))
+    replace(op, rewriter, nan_unless(rewriter, at_least(rewriter, x, 0), unsigned_zero(rewriter, x)))
 
 
 @pattern(Div, law="x / |x| = |x| / x = sign(x), NaN at 0", example="x / abs(x)", kind="stable")
 def quotient_is_sign(op: Operation, rewriter: Rewriter) -> None:
     """0/0 stays NaN; the derivative, which is 0, no longer is a difference of quotients."""
     a, b = op.operands
-    if same(operand_of(b, Abs), a):
+    if same(inside(b, Abs), a):
         x: Value = a
-    elif same(operand_of(a, Abs), b):
+    elif same(inside(a, Abs), b):
         x = b
     else:
         return
