@@ -57,22 +57,19 @@
     %18 = "tensorc.cast"(%17) {to = f64} : (tensor<i64>) -> tensor<f64>
     %19 = "tensorc.div"(%0, %18) : (tensor<f64>, tensor<f64>) -> tensor<f64>
     %20 = "tensorc.broadcast_to"(%19, %16) {shape = array<i64: -1>} : (tensor<f64>, index) -> tensor<?xf64>
-    %21 = "tensorc.neg"(%19) : (tensor<f64>) -> tensor<f64>
-    %22 = "tensorc.broadcast_to"(%21, %16) {shape = array<i64: -1>} : (tensor<f64>, index) -> tensor<?xf64>
-    %23 = "tensorc.chain_mul"(%22, %9) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
-    %24 = "tensorc.sigmoid"(%7) : (tensor<?xf64>) -> tensor<?xf64>
-    %25 = "tensorc.mul"(%23, %24) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
-    %26 = "tensorc.neg"(%25) : (tensor<?xf64>) -> tensor<?xf64>
-    %27 = "tensorc.chain_mul"(%20, %arg1) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
-    %28 = "tensorc.sigmoid"(%8) : (tensor<?xf64>) -> tensor<?xf64>
-    %29 = "tensorc.mul"(%27, %28) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
-    %30 = "tensorc.sub"(%26, %29) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
-    %31 = "tensorc.sum_to"(%30) {shape = array<i64>} : (tensor<?xf64>) -> tensor<f64>
-    %32 = "tensorc.expand_dims"(%30) {axes = array<i64: 1>} : (tensor<?xf64>) -> tensor<?x1xf64>
-    %33 = "tensorc.transpose"(%arg0) {perm = array<i64: 1, 0>} : (tensor<?x784xf64>) -> tensor<784x?xf64>
-    %34 = "tensorc.matmul"(%33, %32) : (tensor<784x?xf64>, tensor<?x1xf64>) -> tensor<784x1xf64>
-    %35 = "tensorc.squeeze"(%34) {axes = array<i64: 1>} : (tensor<784x1xf64>) -> tensor<784xf64>
-    %36 = "tensorc.add"(%15, %35) : (tensor<784xf64>, tensor<784xf64>) -> tensor<784xf64>
-    "func.return"(%36, %31) : (tensor<784xf64>, tensor<f64>) -> ()
+    %21 = "tensorc.chain_mul"(%20, %9) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
+    %22 = "tensorc.sigmoid"(%7) : (tensor<?xf64>) -> tensor<?xf64>
+    %23 = "tensorc.mul"(%21, %22) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
+    %24 = "tensorc.chain_mul"(%20, %arg1) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
+    %25 = "tensorc.sigmoid"(%8) : (tensor<?xf64>) -> tensor<?xf64>
+    %26 = "tensorc.mul"(%24, %25) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
+    %27 = "tensorc.sub"(%23, %26) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
+    %28 = "tensorc.sum_to"(%27) {shape = array<i64>} : (tensor<?xf64>) -> tensor<f64>
+    %29 = "tensorc.expand_dims"(%27) {axes = array<i64: 1>} : (tensor<?xf64>) -> tensor<?x1xf64>
+    %30 = "tensorc.transpose"(%arg0) {perm = array<i64: 1, 0>} : (tensor<?x784xf64>) -> tensor<784x?xf64>
+    %31 = "tensorc.matmul"(%30, %29) : (tensor<784x?xf64>, tensor<?x1xf64>) -> tensor<784x1xf64>
+    %32 = "tensorc.squeeze"(%31) {axes = array<i64: 1>} : (tensor<784x1xf64>) -> tensor<784xf64>
+    %33 = "tensorc.add"(%15, %32) : (tensor<784xf64>, tensor<784xf64>) -> tensor<784xf64>
+    "func.return"(%33, %28) : (tensor<784xf64>, tensor<f64>) -> ()
   }) {function_type = (tensor<?x784xf64>, tensor<?xf64>, tensor<784xf64>, tensor<f64>) -> (tensor<784xf64>, tensor<f64>), sym_name = "f"} : () -> ()
 }) : () -> ()

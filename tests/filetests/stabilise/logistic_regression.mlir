@@ -51,17 +51,14 @@
     %11 = "tensorc.softplus"(%10) : (tensor<?xf64>) -> tensor<?xf64>
     %12 = "tensorc.mul"(%arg1, %11) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
     %13 = "tensorc.softplus"(%8) : (tensor<?xf64>) -> tensor<?xf64>
-    %14 = "tensorc.constant"() {value = dense<0.0> : tensor<f64>} : () -> tensor<f64>
-    %15 = "tensorc.broadcast_to"(%14, %2) {shape = array<i64: -1>} : (tensor<f64>, index) -> tensor<?xf64>
-    %16 = "tensorc.sub"(%15, %13) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
-    %17 = "tensorc.sub"(%7, %arg1) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
-    %18 = "tensorc.mul"(%17, %16) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
-    %19 = "tensorc.sub"(%12, %18) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
-    %20 = "tensorc.mean"(%19) {axes = array<i64: 0>} : (tensor<?xf64>) -> tensor<f64>
-    %21 = "tensorc.square"(%arg2) : (tensor<784xf64>) -> tensor<784xf64>
-    %22 = "tensorc.sum"(%21) {axes = array<i64: 0>} : (tensor<784xf64>) -> tensor<f64>
-    %23 = "tensorc.mul"(%22, %1) : (tensor<f64>, tensor<f64>) -> tensor<f64>
-    %24 = "tensorc.add"(%20, %23) : (tensor<f64>, tensor<f64>) -> tensor<f64>
-    "func.return"(%24, %9) : (tensor<f64>, tensor<?xf64>) -> ()
+    %14 = "tensorc.sub"(%7, %arg1) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
+    %15 = "tensorc.mul"(%14, %13) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
+    %16 = "tensorc.add"(%12, %15) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>
+    %17 = "tensorc.mean"(%16) {axes = array<i64: 0>} : (tensor<?xf64>) -> tensor<f64>
+    %18 = "tensorc.square"(%arg2) : (tensor<784xf64>) -> tensor<784xf64>
+    %19 = "tensorc.sum"(%18) {axes = array<i64: 0>} : (tensor<784xf64>) -> tensor<f64>
+    %20 = "tensorc.mul"(%19, %1) : (tensor<f64>, tensor<f64>) -> tensor<f64>
+    %21 = "tensorc.add"(%17, %20) : (tensor<f64>, tensor<f64>) -> tensor<f64>
+    "func.return"(%21, %9) : (tensor<f64>, tensor<?xf64>) -> ()
   }) {function_type = (tensor<?x784xf64>, tensor<?xf64>, tensor<784xf64>, tensor<f64>) -> (tensor<f64>, tensor<?xf64>), sym_name = "f"} : () -> ()
 }) : () -> ()

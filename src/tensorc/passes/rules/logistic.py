@@ -14,6 +14,7 @@ from tensorc.ops.transcendental import Exp, Log, Log1p, Sigmoid, Softplus
 from tensorc.passes.rules.match import (
     exponent,
     inside,
+    is_number,
     minus_one,
     negate,
     negated,
@@ -41,13 +42,15 @@ def quotient_is_sigmoid(op: Operation, rewriter: Rewriter) -> None:
     numerator, denominator = op.operands
     power = plus_one(denominator)
     x = None if power is None else exponent(power)
-    if x is None:
+    if x is None or x.type != denominator.type:
         return
     if same(numerator, power):
         replace(op, rewriter, emit.sigmoid(rewriter, x))
         return
     share = emit.sigmoid(rewriter, negate(rewriter, x))
-    if share.type == denominator.type:
+    if is_number(numerator, 1):
+        replace(op, rewriter, share)  # at once, so that users met next see the sigmoid
+    else:
         rewriter.replace_op(op, Mul if op.definition is Div else ChainMul, [numerator, share])
 
 
