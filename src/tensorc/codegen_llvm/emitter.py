@@ -37,7 +37,7 @@ from tensorc.ir.errors import InternalError
 from tensorc.ir.types import FunctionType, MemRefType, ScalarType
 from tensorc.ops.loops import arith, memref, scf
 from tensorc.ops.loops.memref import view_parts
-from tensorc.ops.loops.nests import ROLLED
+from tensorc.ops.loops.nests import APART, ROLLED
 
 Steps = Iterator["Steps"]
 """A region op's handler is a generator that yields the emission of its blocks: nesting costs no Python stack.
@@ -312,7 +312,8 @@ class Emitter:
             self.metadata += self.scopes.nodes(len(self.metadata))
         linkage = "internal " if attrs.sym_visibility == "private" else ""
         head = f"define {linkage}{self.result_type(function)} @{attrs.sym_name}({', '.join(parameters)})"
-        return "\n".join([f"{head} {self.function_attributes()} {{", "entry:", *self.entry, *self.lines, "}"])
+        apart = "noinline " if APART in function.attributes else ""
+        return "\n".join([f"{head} {apart}{self.function_attributes()} {{", "entry:", *self.entry, *self.lines, "}"])
 
     def result_type(self, function: Operation) -> str:
         return _result_type(function_type(function))

@@ -21,6 +21,7 @@ from tensorc.ops.views import SumTo
 from tensorc.passes.bufferize import BUFFERS
 from tensorc.passes.lowering import families
 from tensorc.passes.lowering.nest import Lowerer
+from tensorc.passes.outline import split
 
 Lowering = Callable[[Lowerer, Operation, Sequence[Type]], None]
 _BY_OP: Final[dict[str, Lowering]] = {
@@ -39,22 +40,27 @@ class LowerToLoops:
     name: ClassVar[str] = "lower-to-loops"
 
     def run(self, module: Operation) -> None:
-        for function in functions(module):
+        for function in list(functions(module)):
             if function.regions[0].blocks and BUFFERS in function.attributes:
-                lower_function(function)
+                split(function, lower_function(function))
 
 
-def lower_function(function: Operation) -> None:
+def lower_function(function: Operation) -> set[Operation]:
+    """Lower every op; returns the last op of the code of each."""
     found = [(op, [v.type for v in op.operands]) for op in _tensor_ops(function)]
     _retype(function)
     b = Lowerer(function)
+    ends: set[Operation] = set()
     for op, kinds in found:
         b.move(op)
         if op.isa(ToIndex):
             op.result.replace_all_uses_with(families.to_index(b, op, kinds))
         else:
             _lowering(op)(b, op, kinds)
+        if op.prev is not None:
+            ends.add(op.prev)
         op.erase()
+    return ends
 
 
 def _tensor_ops(function: Operation) -> list[Operation]:

@@ -12,6 +12,8 @@ from tensorc.ops.loops.builder import LoopBuilder
 Index = int | Value
 PARALLEL = "tensorc.parallel"
 """Attribute of an `scf.for` whose iterations are independent."""
+APART = "tensorc.apart"
+"""Attribute of a `func.func` that machine code must not inline."""
 ROLLED = "tensorc.rolled"
 """Attribute of an `scf.for` that machine code should not unroll: what that gains is not worth the compile
 time.
