@@ -8,12 +8,14 @@ after the first N and statistics can be kept a rule.
 
 from __future__ import annotations
 
+import gc
 import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
@@ -139,7 +141,8 @@ def run(module: Operation, pipeline: str | Sequence[Pass], options: Options = DE
         before = clone_op(module) if options.checks else module
         text = print_op(module) if options.print_after_all else ""
         try:
-            _run_one(module, one, budget, report)
+            with _no_collection():
+                _run_one(module, one, budget, report)
             if options.verify_each and (found := verify(module)):
                 listing = "\n".join(map(str, found))
                 raise InternalError(f"pass {one.name} left an invalid module:\n{listing}")
@@ -151,6 +154,18 @@ def run(module: Operation, pipeline: str | Sequence[Pass], options: Options = DE
             check(one, before, module)
     report.rules = budget.counts
     return report
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """IR is full of cycles and grows while a pass runs: collecting it over and over took most of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _run_one(module: Operation, one: Pass, budget: Budget, report: Report) -> None:
