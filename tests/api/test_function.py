@@ -278,3 +278,18 @@ def test_run_time_errors_name_the_operation_its_types_and_the_line(mode):
     with pytest.raises(ValueError, match=r"matmul: contracted extents differ: 3 and 2") as caught:
         product(np.ones((2, 3)), np.ones((2, 3)))
     assert "tensor<?x?xf64>, tensor<?x?xf64>" in str(caught.value)
+
+
+def test_variants_and_stats_show_what_was_compiled_and_used():
+    x, y = tc.vector("x"), tc.vector("y")
+    f = tc.function([x, y], x + y)
+    a = np.arange(4.0)
+    f(a, a)
+    assert f.variants == ("fast",)
+    assert f.stats() == {"fast": 1, "generic": 0, "slow": 0}
+    f(a, a[::-1])
+    f(a, a[:1])
+    f([1, 2], y=[3, 4])
+    assert f.variants == ("fast", "generic")
+    assert f.stats() == {"fast": 2, "generic": 2, "slow": 1}
+    assert tc.function([x, y], x + y, mode="O0").variants == ("generic",)

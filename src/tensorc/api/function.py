@@ -75,7 +75,13 @@ class Function(FunctionBase):
     @property
     def variants(self) -> tuple[str, ...]:
         """The bodies compiled so far: `fast` (contiguous arguments, equal extents), `generic`."""
-        return tuple(self._state.bodies)
+        return tuple(self.machine.bodies)
+
+    def stats(self) -> dict[str, int]:
+        """How many calls the `fast` and the `generic` body answered; and of these, how many had arguments that
+        were converted first (`slow`).
+        """
+        return self.counts()
 
     def __repr__(self) -> str:
         parameters = ", ".join(f"{p.name or '_'}: {p.type}" for p in self.program.parameters)
