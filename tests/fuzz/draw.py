@@ -20,7 +20,7 @@ from tensorc.ops.base import OpDef
 from tensorc.passes.autodiff import gradient_function
 from tests.fuzz.case import Argument, Case
 from tests.fuzz.recipes import CELLS, apply, is_reduction
-from tests.fuzz.sketch import Parameter, Sketch, Tensor
+from tests.fuzz.sketch import LARGEST, Parameter, Sketch, Tensor
 from tests.strategies import EXTENTS, Content, make_array
 
 Cell = tuple[type[OpDef], ScalarType]
@@ -45,7 +45,8 @@ def cases(draw: Any, focus: Sequence[Cell] = ()) -> Case:
     text = _gradient(s) if gradient else _forward(s, None if focus else MOST_RESULTS)
     modes = ("O0", "O3", *(("O1", "O2")[k] for k in (0, 1) if s.chance(8)))
     first = tuple(_argument(p, {}) for p in s.parameters)
-    second = tuple(_argument(p, _resized(s), 1) for p in [*s.parameters])
+    renamed = _resized(s)
+    second = tuple(_argument(p, renamed, 1) for p in s.parameters)
     return Case(text, (first, second), modes, gradient)
 
 
@@ -112,7 +113,9 @@ def _resized(s: Sketch) -> dict[int, int]:
     """Other extents for the second call: one becomes another, everywhere."""
     if s.chance(3):
         return {}
-    return {s.pick((3, 1, 17, 2, 0)): s.pick(EXTENTS)}
+    renamed = {s.pick((3, 1, 17, 2, 0)): s.pick(EXTENTS)}
+    sizes = [np.prod([renamed.get(e, e) for e in p.shape], dtype=int) for p in s.parameters]
+    return renamed if max(sizes, default=0) < LARGEST else {}
 
 
 def _argument(parameter: Parameter, renamed: dict[int, int], reseed: int = 0) -> Argument:

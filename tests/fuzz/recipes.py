@@ -240,7 +240,7 @@ def _matmul(s: Sketch, op: type[OpDef], element: ScalarType) -> Tensor | None:
     shape = (*x.shape[:-2], x.shape[-1], columns)
     matching = [t for t in s.tensors[-6:] if t.element == element and t.shape[:-1] == shape[:-1] and t.shape]
     y = s.pick(matching) if matching and not s.chance(3) else s.fresh(element, shape)
-    if np.prod((*x.shape, y.shape[-1]), dtype=int) > 20 * LARGEST:
+    if np.prod((*x.shape, y.shape[-1]), dtype=int) > 40 * LARGEST:
         return None
     return _made(s, op, [x.value, y.value], NO_ATTRS, (*x.shape[:-1], y.shape[-1]))
 

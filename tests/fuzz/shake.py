@@ -25,7 +25,17 @@ import numpy as np
 
 from tensorc.ir.core import Operation
 from tensorc.ir.definition import OpDefinition
-from tensorc.ops import composite, linalg, products, reductions, transcendental, views
+from tensorc.ops import (
+    arithmetic,
+    composite,
+    gradients,
+    indexing,
+    linalg,
+    products,
+    reductions,
+    transcendental,
+    views,
+)
 from tensorc.ops.attrs import AxesAttrs
 from tensorc.ops.base import OpDef
 from tensorc.ops.scalar import FUNCTIONS
@@ -47,6 +57,40 @@ class Shaker:
         if rule is None or not isinstance(results[0], np.ndarray) or results[0].dtype.kind != "f":
             return results
         return [rule(self.rng, op, operands, results[0])]
+
+
+class RoughShaker(Shaker):
+    """For a program as it was written: what rounding anywhere, overflow and underflow can do to it. A rewrite
+    may change all that for the better, so nothing more can be asked of it than to stay within.
+    """
+
+    def __call__(self, op: Operation, operands: Sequence[Any], results: Sequence[Any]) -> Sequence[Any]:
+        results = super().__call__(op, operands, results)
+        y = results[0] if results else None
+        if (
+            not isinstance(y, np.ndarray)
+            or y.dtype.kind != "f"
+            or not issubclass(op.definition or object, _ROUNDED)
+        ):
+            return results
+        info = np.finfo(y.dtype)
+        made_inf = np.isinf(y) & np.all(_all_finite(operands, y.shape), axis=0)
+        y = _drawn(self.rng, moved(self.rng, y, 2), made_inf, [np.inf, info.max / 2, -info.max / 2, -np.inf])
+        small = np.abs(y) < info.tiny
+        return [_drawn(self.rng, y, small, [0.0, info.tiny, -info.tiny])]
+
+
+def _all_finite(operands: Sequence[Any], shape: tuple[int, ...]) -> list[Array]:
+    """Per float operand whether its elements are finite; all of it, where it has another shape."""
+    arrays = [x for x in operands if isinstance(x, np.ndarray) and x.dtype.kind == "f"]
+    found = [np.isfinite(x) if x.shape == shape else np.full(shape, np.isfinite(x).all()) for x in arrays]
+    return [*found, np.ones(shape, bool)]
+
+
+def _drawn(rng: Rng, x: Array, where: Array, values: Sequence[float]) -> Array:
+    """x with random ones of `values` (or x) in the places `where`."""
+    other = rng.choice(np.array(values, x.dtype), x.shape)
+    return np.where(where & (rng.random(x.shape) < 0.7), other, x).astype(x.dtype)
 
 
 Rule = Callable[[Rng, Operation, Sequence[Any], Array], Array]
@@ -145,6 +189,32 @@ def _softened(rng: Rng, op: Operation, operands: Sequence[Any], result: Array) -
     return np.where(np.isfinite(again), again + absolute, again).astype(x.dtype)
 
 
+_ROUNDED: tuple[type[OpDefinition], ...] = (
+    arithmetic.Add,
+    arithmetic.Sub,
+    arithmetic.Mul,
+    arithmetic.Div,
+    arithmetic.FloorDiv,
+    arithmetic.Mod,
+    arithmetic.Square,
+    arithmetic.Sqrt,
+    arithmetic.Cast,
+    gradients.ChainMul,
+    gradients.ChainDiv,
+    indexing.ScatterAdd,
+    indexing.UpdateSlice,
+    linalg.Matmul,
+    products.Prod,
+    products.Recurrence,
+    reductions.Mean,
+    reductions.Sum,
+    transcendental.Pow,
+    transcendental.TableFunction,
+    views.SumTo,
+    composite.Softmax,
+    composite.LogSoftmax,
+    composite.LogSumExp,
+)
 _RULES: tuple[tuple[type[OpDefinition], Rule], ...] = (
     (transcendental.TableFunction, _table),
     (transcendental.Pow, _table),

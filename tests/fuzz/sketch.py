@@ -24,7 +24,9 @@ from tensorc.ops.creation import Constant
 from tensorc.ops.index import ToIndex
 from tests.strategies import EXTENTS, LAYOUTS, VALUES, Content, make_array
 
-LARGEST = 20_000
+LARGEST = 8_000
+LONG = (67, 1030)
+"""Extents past the blocks that sums are made of."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Sketch:
         rank = max(least_rank, self.pick((2, 1, 3, 0, 2, 1, 4)))
         found: list[int] = []
         for _ in range(rank):
-            extent = self.pick(EXTENTS)
+            extent = self.pick(LONG) if self.chance(16) else self.pick(EXTENTS)
             found.append(extent if np.prod(found, dtype=int) * extent < LARGEST // 4 else 3)
         return tuple(found)
 
