@@ -126,6 +126,11 @@ NAN, INF = np.nan, np.inf
         as_written("0.0-x", lambda x, y: 0.0 - x, [(0.0, 0), (-0.0, 0)]),
         as_written("-(x-y)", lambda x, y: -(x - y), [(1.0, 1.0), (0.0, -0.0)]),
         as_written("x/y*y", lambda x, y: x / y * y, [(1.0, 0.0), (1.0, 49.0), (INF, INF)]),
+        as_written(
+            "log(1/x)",
+            lambda x, y: np.log(1 / x),
+            [(-0.0, 0), (0.0, 0), (INF, 0), (-INF, 0), (-2.0, 0), (NAN, 0)],
+        ),
         as_written("x*1", lambda x, y: x * 1.0, [(-0.0, 0), (NAN, 0)]),
         as_written("x**1", lambda x, y: x**1.0, [(-0.0, 0), (NAN, 0), (-5.0, 0)]),
         as_written("x==x", lambda x, y: 1.0 * (x <= x), [(NAN, 0), (1.0, 0)]),

@@ -78,9 +78,7 @@ class Function(FunctionBase):
         return tuple(self.machine.bodies)
 
     def stats(self) -> dict[str, int]:
-        """How many calls the `fast` and the `generic` body answered; and of these, how many had arguments that
-        were converted first (`slow`).
-        """
+        """How many calls the `fast` and the `generic` body answered; `slow` of them had arguments converted first."""
         return self.counts()
 
     def __repr__(self) -> str:

@@ -5,6 +5,8 @@ Where the written program is NaN because a logarithm or root has no value, the n
 
 from __future__ import annotations
 
+import math
+
 from tensorc.ir.core import Operation
 from tensorc.ir.definition import OpDefinition
 from tensorc.ir.rewriter import Rewriter, pattern
@@ -134,12 +136,22 @@ def log_of_root(op: Operation, rewriter: Rewriter) -> None:
         replace(op, rewriter, emit.scale(rewriter, emit.log(rewriter, x), 0.5))
 
 
-@pattern(Log, law="log(1/x) = 0 - log(x)", example="log(1.0 / x)", kind="stable")
+@pattern(Log, law="log(1/x) = 0 - log(x) where 1/x > 0", example="log(1.0 / x)", kind="stable")
 def log_of_reciprocal(op: Operation, rewriter: Rewriter) -> None:
+    """Where 1/x is no positive number the written program is right: -inf for a zero of either sign, else NaN."""
     found = quotient(op.operands[0])
-    if found is not None and found[0] is None:
-        logarithm = emit.log(rewriter, found[1])
-        replace(op, rewriter, emit.sub(rewriter, emit.zeros_like(rewriter, logarithm), logarithm))
+    if found is None or found[0] is not None:
+        return
+    reciprocal, logarithm = op.operands[0], emit.log(rewriter, found[1])
+    zero = emit.zeros_like(rewriter, logarithm)
+    infinite = emit.where(
+        rewriter,
+        emit.op(rewriter, "eq", reciprocal, zero),
+        emit.full_like(rewriter, zero, -math.inf),
+        emit.full_like(rewriter, zero, math.nan),
+    )
+    positive = emit.op(rewriter, "gt", reciprocal, zero)
+    replace(op, rewriter, emit.where(rewriter, positive, emit.sub(rewriter, zero, logarithm), infinite))
 
 
 PATTERNS = (
