@@ -78,7 +78,7 @@ class Function(FunctionBase):
         return tuple(self.machine.bodies)
 
     def stats(self) -> dict[str, int]:
-        """How many calls the `fast` and the `generic` body answered; `slow` of them had arguments converted first."""
+        """Calls answered by the `fast` and the `generic` body; `slow` of them had converted arguments."""
         return self.counts()
 
     def __repr__(self) -> str:

@@ -138,7 +138,7 @@ def log_of_root(op: Operation, rewriter: Rewriter) -> None:
 
 @pattern(Log, law="log(1/x) = 0 - log(x) where 1/x > 0", example="log(1.0 / x)", kind="stable")
 def log_of_reciprocal(op: Operation, rewriter: Rewriter) -> None:
-    """Where 1/x is no positive number the written program is right: -inf for a zero of either sign, else NaN."""
+    """Where 1/x is not positive the program as written is right: -inf for a zero of either sign, else NaN."""
     found = quotient(op.operands[0])
     if found is None or found[0] is not None:
         return
