@@ -312,8 +312,10 @@ class Emitter:
             self.metadata += self.scopes.nodes(len(self.metadata))
         linkage = "internal " if attrs.sym_visibility == "private" else ""
         head = f"define {linkage}{self.result_type(function)} @{attrs.sym_name}({', '.join(parameters)})"
-        apart = "noinline " if APART in function.attributes else ""
-        return "\n".join([f"{head} {apart}{self.function_attributes()} {{", "entry:", *self.entry, *self.lines, "}"])
+        flags = self.function_attributes()
+        if APART in function.attributes:
+            flags = f"noinline {flags}"
+        return "\n".join([f"{head} {flags} {{", "entry:", *self.entry, *self.lines, "}"])
 
     def result_type(self, function: Operation) -> str:
         return _result_type(function_type(function))
