@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -125,6 +126,11 @@ def search(
         verdict, case = last[-1]
         path = case.save(f"{verdict.kind}\n{verdict.detail}", folder)
         finding = Finding(verdict.kind, verdict.detail, case, path, found_after)
+        tally.findings.append(finding)
+        return finding
+    except Exception as error:  # no case was drawn: autodiff, say, has failed
+        tally.kinds[f"while drawing: {type(error).__name__}"] += 1
+        finding = Finding("while drawing", traceback.format_exc(), Case("", ()), None, tally.programs)
         tally.findings.append(finding)
         return finding
     return None
