@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -216,9 +215,7 @@ def test_a_chain_of_ten_thousand_ops() -> None:
 
     module = chain(10_000, step)
     function = next(builtin.functions(module))
-    start = time.process_time()
     derived = gradient_function(function, [0], seeded=True)
-    assert time.process_time() - start < 60
     check_module = builtin.new_module()
     check_module.regions[0].block.append(derived.func)
     assert names(check_module).count("cos") == 10_000

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,23 +38,28 @@ class PythonEntry:
 
     def _attempt(self, inputs: list[Array], generic_only: bool) -> Any:
         state = self._state
-        held = locked(list(state.cells)) if state.signature.updates else nullcontext()
-        with held:
-            code, outs, cell = self._run(inputs, generic_only)
-            if code == OK:
-                for target, out in state.signature.updates:
-                    state.cells[target][0] = outs[out]
+        cells = list(state.cells)
+        if not state.signature.updates:
+            with locked(cells):  # values that belong together: nobody commits while they are read
+                read = [c[0] for c in cells]
+            code, outs, cell = self._run(inputs, read, generic_only)
+        else:
+            with locked(cells):
+                code, outs, cell = self._run(inputs, [c[0] for c in cells], generic_only)
+                if code == OK:
+                    for target, out in state.signature.updates:
+                        state.cells[target][0] = outs[out]
         if code == OK:
             return self._collect(outs[: state.signature.results])
         if code == ASSUMPTION and not generic_only:
             return _AGAIN
         return self._report(code, cell)
 
-    def _run(self, inputs: list[Array], generic_only: bool) -> tuple[int, list[Array], list[int]]:
+    def _run(
+        self, inputs: list[Array], read: list[Array], generic_only: bool
+    ) -> tuple[int, list[Array], list[int]]:
         state = self._state
-        cells = [
-            _require(state.name, c[0], s) for c, s in zip(state.cells, state.signature.cells, strict=True)
-        ]
+        cells = [_require(state.name, c, s) for c, s in zip(read, state.signature.cells, strict=True)]
         varying = inputs + cells
         fast = (
             not generic_only and "fast" in state.bodies and all(array.flags.c_contiguous for array in varying)
