@@ -2,7 +2,7 @@
 [NAME ...]`.
 
 Columns: what is measured, tensorc's time, NumPy's time for the same result, and their ratio (above 1: tensorc
-is faster). A time is the smallest of several rounds in which the two take turns, so that a busy machine
+is faster). A time is the median of many rounds in which the two take turns, so that a busy machine
 disturbs both alike. Results are compared before anything is timed.
 """
 
@@ -16,12 +16,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
 import tensorc as tc
 
-ROUNDS = 15
+ROUNDS = 31
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 Action = Callable[[], object]
 
@@ -44,9 +45,9 @@ def time_of(action: Action, loops: int) -> float:
 
 
 def side_by_side(name: str, ours: Action, theirs: Action, loops: int) -> Figure:
-    """Time two actions in turns; the smallest of ROUNDS batches each."""
+    """Time two actions in turns; the median of ROUNDS batches each."""
     pairs = [(time_of(ours, loops), time_of(theirs, loops)) for _ in range(ROUNDS)]
-    return Figure(name, min(p[0] for p in pairs), min(p[1] for p in pairs))
+    return Figure(name, median(p[0] for p in pairs), median(p[1] for p in pairs))
 
 
 def call() -> Figure:
@@ -143,13 +144,14 @@ def compile_and_call() -> Figure:
         tc.function([x], chain_of(x, tc))(a)
 
     once()
-    return Figure("compile the 12-op chain and call it", min(time_of(once, 1) for _ in range(ROUNDS)), None)
+    seconds = median(time_of(once, 1) for _ in range(ROUNDS))
+    return Figure("compile the 12-op chain and call it", seconds, None)
 
 
 def compile_gradient() -> Figure:
     """The same for the training step with its gradient."""
     compiled_step()
-    return Figure("compile the training step", min(time_of(compiled_step, 1) for _ in range(5)), None)
+    return Figure("compile the training step", median(time_of(compiled_step, 1) for _ in range(5)), None)
 
 
 def import_time() -> Figure:
@@ -162,7 +164,7 @@ def import_time() -> Figure:
         return time.perf_counter() - start
 
     rounds = [(run("pass"), run("import numpy"), run("import tensorc")) for _ in range(ROUNDS)]
-    bare, numpy, ours = (min(column) for column in zip(*rounds, strict=True))
+    bare, numpy, ours = (median(column) for column in zip(*rounds, strict=True))
     return Figure("import", ours - bare, numpy - bare)
 
 
