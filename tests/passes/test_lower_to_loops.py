@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import lowering_support as support
+from passes import lowering_support as support
 import numpy as np
 import pytest
 
