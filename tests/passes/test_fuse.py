@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from passes import lowering_support as support
 import numpy as np
 import pytest
 
+from passes import lowering_support as support
 from tensorc.ir.builtin import functions
 from tensorc.ir.core import Operation
 from tensorc.ir.errors import TensorcError

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from passes import lowering_support as support
 import numpy as np
 import pytest
 
+from passes import lowering_support as support
 from tensorc.ir.builtin import functions
 from tensorc.ir.definition import REGISTRY
 from tensorc.ir.types import TensorType, f32, f64
