@@ -77,7 +77,8 @@ def run(programs: int, jobs: int, seed: int, limit: float) -> Tally:
             total.add(done.result())
             for f in done.result().findings:
                 print(f"{f.kind}: {f.path}\n  {f.detail.strip().splitlines()[-1][:300]}", flush=True)
-            print(f"{total.programs} programs, {sum(total.kinds.values())} findings", flush=True)
+            if done.result().programs:
+                print(f"{total.programs} programs, {sum(total.kinds.values())} findings", flush=True)
     return total
 
 
