@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tensorc.api.expr import Expr
-from tensorc.ir.errors import TensorcError, TensorcTypeError, TensorcValueError
+from tensorc.ir.errors import TensorcTypeError, TensorcValueError
 from tensorc.ir.types import TensorType
 from tensorc.ops.dtypes import to_dtype, with_own_dtype
 
@@ -181,8 +181,3 @@ def _rank_help(got: int, wanted: int) -> str:
     if got < wanted:
         return "add axes with value[None, ...] or value.reshape(...)"
     return "drop axes with value[0] or value.reshape(...), or declare the input with a higher rank"
-
-
-def with_location(error: TensorcError, location: Any) -> TensorcError:
-    """The error at the place where the user called."""
-    return error.at(location)
