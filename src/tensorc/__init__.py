@@ -33,11 +33,15 @@ from tensorc.api.modes import Mode as Mode  # noqa: E402
 from tensorc.api.shapes import *  # noqa: E402, F403
 from tensorc.api.symbols import tensor as tensor  # noqa: E402
 from tensorc.ir.errors import InternalError as InternalError  # noqa: E402
+from tensorc.ir.errors import TensorcAttributeError as TensorcAttributeError  # noqa: E402
 from tensorc.ir.errors import TensorcError as TensorcError  # noqa: E402
 from tensorc.ir.errors import TensorcIndexError as TensorcIndexError  # noqa: E402
 from tensorc.ir.errors import TensorcTypeError as TensorcTypeError  # noqa: E402
 from tensorc.ir.errors import TensorcValueError as TensorcValueError  # noqa: E402
+from tensorc.ir.tracebacks import install as _install  # noqa: E402
 from tensorc.version import __version__ as __version__  # noqa: E402
+
+_install()
 
 if TYPE_CHECKING:
 

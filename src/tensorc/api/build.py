@@ -25,6 +25,7 @@ from tensorc.ir.builtin import function_type, new_module
 from tensorc.ir.clone import clone_op
 from tensorc.ir.core import Operation
 from tensorc.ir.errors import InternalError
+from tensorc.ir.location import caller_location
 from tensorc.ir.printer import print_op
 from tensorc.ir.types import TensorType, Type
 from tensorc.ops.dtypes import to_dtype
@@ -105,7 +106,7 @@ class Build:
         site = self.sites.get(number)
         if site is None:
             raise InternalError(f"{self.program.name}: unknown site {number} ({a}, {b}, {axis})")
-        raise site.error(a, b, axis)
+        raise site.error(a, b, axis).during(caller_location())
 
     def _signature(self) -> Signature:
         program = self.program

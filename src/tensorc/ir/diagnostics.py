@@ -14,6 +14,7 @@ from __future__ import annotations
 import linecache
 import os
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _TAB: Final = "    "
 _MOST_LINES: Final = 6
 _LONGEST_LINE: Final = 200
+_RED: Final = "1;31"
+_CYAN: Final = "36"
 
 
 @dataclass(frozen=True)
@@ -44,22 +47,38 @@ class Diagnostic:
         return f"error[{self.code}]: {self.message}{help}"
 
 
-def render(error: TensorcError) -> str:
-    """The full text of an error; its first line holds code and message."""
+def render(error: TensorcError, color: bool = False) -> str:
+    """The full text of an error; its first line holds code and message. `color` adds ANSI colours."""
+    paint = _painted if color else _plain
     first, *rest = error.message.split("\n")
-    lines = [f"error[{error.code}]: {first}", *rest]
-    margin = 2
-    place = file_location(error.location)
-    if place is not None:
-        excerpt = _excerpt(place, error.source.split("\n") if isinstance(error, ParseError) else None)
-        margin = max((len(number) for number, _ in excerpt), default=1) + 1
-        lines.append(f"{' ' * margin}--> {_shown_path(place.file)}:{place.line}:{place.column}")
-        lines += [f"{number:>{margin - 1}} | {text}".rstrip() for number, text in excerpt]
+    lines = [f"{paint(f'error[{error.code}]', _RED)}: {first}", *rest]
+    source = error.source.split("\n") if isinstance(error, ParseError) else None
+    places = [(p, _excerpt(p, source)) for p in (file_location(error.location),) if p is not None]
+    called = file_location(error.call)
+    if called is not None and all(called != place for place, _ in places):
+        places.append((called, _excerpt(called, None)))
+    margin = max((len(number) for _, excerpt in places for number, _ in excerpt), default=1) + 1
+    for arrow, (place, excerpt) in zip(("-->", "called at"), places, strict=False):
+        lines.append(f"{' ' * margin}{arrow} {_shown_path(place.file)}:{place.line}:{place.column}")
+        lines += [_quoted(number, text, margin, paint) for number, text in excerpt]
     lines += [f"{' ' * margin}= in {name}" for name in transform_names(error.location)]
     lines += [_remark(margin, "note", note) for note in error.notes]
     if error.help is not None:
-        lines.append(_remark(margin, "help", error.help))
+        lines.append(paint(_remark(margin, "help", error.help), _CYAN))
     return "\n".join(lines)
+
+
+def _quoted(number: str, text: str, margin: int, paint: Callable[[str, str], str]) -> str:
+    """A line of source, or (without a number) the marks below it."""
+    return f"{number:>{margin - 1}} | {text if number else paint(text, _RED)}".rstrip()
+
+
+def _painted(text: str, color: str) -> str:
+    return f"\x1b[{color}m{text}\x1b[0m"
+
+
+def _plain(text: str, color: str) -> str:
+    return text
 
 
 def _remark(margin: int, kind: str, text: str) -> str:

@@ -82,8 +82,10 @@ def _resolve(code: CodeType, instruction: int) -> FileLocation:
     )
     file = code.co_filename
     first = line or code.co_firstlineno
-    if column is None or end_column is None or end_line is None:
-        return FileLocation(file, first, 1)
+    if column is None or end_column is None or end_line is None:  # python -X no_debug_ranges
+        text = linecache.getline(file, first).rstrip()
+        start = len(text) - len(text.lstrip()) + 1
+        return FileLocation(file, first, start, first, max(len(text), start) + 1)
     return FileLocation(
         file,
         first,
@@ -138,7 +140,8 @@ def fuse(locations: Iterable[Location]) -> Location:
 _OURS: dict[object, bool] = {}
 
 
-def _is_ours(module: object) -> bool:
+def is_ours(module: object) -> bool:
+    """Whether a module of this name belongs to the package, and not to its user."""
     name = module if isinstance(module, str) else ""
     ours = (name == _PACKAGE or name.startswith(_PACKAGE + ".")) and not name.startswith(_USER_SIDE)
     _OURS[name] = ours
@@ -155,7 +158,7 @@ def caller_location() -> Location:
         module = frame.f_globals.get("__name__", "")
         ours = known.get(module)
         if ours is None:
-            ours = _is_ours(module)
+            ours = is_ours(module)
         if not ours:
             return FrameLocation(frame.f_code, frame.f_lasti)
         frame = frame.f_back

@@ -16,6 +16,7 @@ without one.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
@@ -166,7 +167,7 @@ def register(definition: OD) -> OD:
     missing = definition.missing()
     if missing:
         raise TypeError(f"{definition.name}: missing {', '.join(missing)}")
-    if not definition.__doc__:
+    if not definition.__doc__ and sys.flags.optimize < 2:  # python -OO strips docstrings
         raise TypeError(f"{definition.name}: the docstring is the specification and is missing")
     return _register(definition)
 
