@@ -15,7 +15,7 @@ import pytest
 from codegen_llvm.entry_bodies import make, matmul, plus_one, signature
 from tensorc.codegen_llvm import entry, entry_layout, jit
 from tensorc.codegen_llvm.abi import ArraySpec, Signature
-from tensorc.codegen_llvm.native import compile_body
+from tensorc.codegen_llvm.native import compile_body, exports_of, packed_text
 from tensorc.codegen_llvm.runtime_symbols import address_of, scipy_extension
 from tensorc.ir.errors import InternalError
 
@@ -111,12 +111,13 @@ def test_a_missing_symbol_is_named() -> None:
 
 
 def test_texts_of_a_body() -> None:
-    body = compile_body("f", plus_one(), signature(1, 1), level=3)
-    assert "define i32 @f(" in body.text
-    optimised = body.optimised()
+    exports = exports_of("f")
+    text = packed_text("f", plus_one(), signature(1, 1))
+    assert "define i32 @f(" in text
+    optimised = jit.optimised_text(text, level=3, exports=exports)
     assert "f.packed" in optimised
     assert "define i32 @f(" not in optimised
-    assert "f.packed" in body.assembly()
+    assert "f.packed" in jit.assembly(text, level=3, exports=exports)
 
 
 def test_loops_vectorise_from_level_two() -> None:

@@ -1,27 +1,29 @@
-"""Compiling a program: L0 function → pipeline → LLVM text → native code, and the words of its run-time
-errors.
+"""Compiling a program: L0 function → pipeline → LLVM text → object code → native code, and the words of its
+run-time errors.
 
-A function has up to two bodies (docs/design/architecture.md, section 7): the fast one, compiled at once, and
-the generic one, compiled on the first call that needs it. Stages asked for by `f.source` are made again, not
-kept.
+A function has up to two bodies (docs/design/architecture.md, section 7): the fast one, there at once, and the
+generic one, made on the first call that needs it. Object code that is at hand is loaded as it is; the passes
+and the emitter are imported by the first body that must be compiled. Nothing but object code is kept: stages
+asked for by `f.source` are made again, and so is the table of sites, by the first error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import takewhile
-from typing import Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar
 
 from tensorc.api.modes import Mode
 from tensorc.api.program import Program
-from tensorc.codegen_llvm import emitter, jit
+from tensorc.codegen_llvm import jit
 from tensorc.codegen_llvm.abi import ArraySpec, ResultForm, Signature
 from tensorc.codegen_llvm.entry import FunctionBase
-from tensorc.codegen_llvm.native import NativeBody, compile_body, compile_native
-from tensorc.ir.attributes import IntegerAttr
-from tensorc.ir.builtin import function_type, new_module
+from tensorc.codegen_llvm.native import NativeBody, compile_object, exports_of, link_native
+from tensorc.codegen_llvm.objects import ObjectCode
+from tensorc.ir.attributes import IntegerAttr, StringAttr
+from tensorc.ir.builtin import arg_attributes, function_type, new_module, set_signature
 from tensorc.ir.clone import clone_op
 from tensorc.ir.core import Operation
 from tensorc.ir.errors import InternalError
@@ -29,56 +31,70 @@ from tensorc.ir.location import caller_location
 from tensorc.ir.printer import print_op
 from tensorc.ir.types import TensorType, Type
 from tensorc.ops.dtypes import to_dtype
-from tensorc.passes import manager, pipelines, sites
-from tensorc.passes.text import parse_pipeline
+from tensorc.passes import sites
+
+if TYPE_CHECKING:
+    from tensorc.codegen_llvm.emitter import EmitterOptions
+    from tensorc.passes.manager import Pass
 
 _STAGE_ENDS: Final = {"tensor": ("specialize", "decompose"), "fused": ("bufferize",), "loops": ()}
-_OPTIONS: Final = manager.Options(reproducer=False)
+_NUMBERS_LAST: Final = "bufferize"
+"""The last pass that numbers sites: `decompose` may bring checks that `check-shapes` has not seen."""
 _GENERIC_SITES: Final = 1 << 20
+NAME: Final = "main"
+"""What every function is called in its object code."""
+_NOT_IN_CODE: Final = ("tensorc.name", "tensorc.value", "tensorc.cell")
+"""Attributes of arguments that machine code does not depend on."""
+
+Kind = Literal["fast", "generic"]
+Origin = Literal["compiled", "stored"]
 F = TypeVar("F", bound=FunctionBase)
 Slow = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 
 
 @dataclass
 class Build:
-    """How a program is compiled in a mode."""
+    """How a program is compiled in a mode. `stored` is object code of its bodies from elsewhere, made for
+    this machine from the same program: what it has, and what can be loaded, is not compiled.
+    """
 
     program: Program
     mode: Mode
-    sites: dict[int, sites.Site] = field(default_factory=dict)
+    stored: Mapping[Kind, ObjectCode] = field(default_factory=dict)
+    origins: dict[Kind, Origin] = field(default_factory=dict)
+    """Where the bodies made so far came from."""
+    _sites: dict[Kind, dict[int, sites.Site]] = field(default_factory=dict)
 
     @property
     def has_fast_body(self) -> bool:
         return self.mode.pipeline != "O0"
 
     def native(self, base: type[F], slow: Slow) -> F:
-        """The callable: the first body compiled, the other to come when needed."""
+        """The callable: the first body loaded, the other to come when needed."""
         program = self.program
-        return compile_native(
+        return link_native(
             program.name,
-            self._llvm_text(generic=not self.has_fast_body),
+            self.body("fast" if self.has_fast_body else "generic"),
             self._signature(),
-            level=self.mode.level,
             slow=slow,
             on_error=self._fail,
             cells=[v.cell for v in program.traced.shared],
             constants=[c.value for c in program.traced.constants],
-            generic=self._generic_body if self.has_fast_body else None,
+            generic=(lambda: self.body("generic")) if self.has_fast_body else None,
             wrap=program.outputs.assemble if program.outputs.form == "dict" else None,
             base=base,
         )
 
-    def module(self, stage: str, generic: bool = False) -> Operation:
+    def body(self, kind: Kind) -> NativeBody:
+        """One body, loaded: from stored object code, else compiled."""
+        body = _loaded(self.stored.get(kind))
+        self.origins[kind] = "compiled" if body is None else "stored"
+        return NativeBody(self._compile(kind)) if body is None else body
+
+    def module(self, stage: str) -> Operation:
         """The IR at `tensor` (stabilised), `fused` (kernels) or `loops`."""
-        ends = _STAGE_ENDS[stage]
-        passes = parse_pipeline(pipelines.PIPELINES["O0" if generic else self.mode.pipeline])
-        module = new_module()
         function = clone_op(self.program.traced.func)
-        if generic:
-            function.set_attribute(sites.FIRST, IntegerAttr(_GENERIC_SITES))
-        module.regions[0].block.append(function)
-        manager.run(module, list(takewhile(lambda p: p.name not in ends, passes)), _OPTIONS)
-        return module
+        return _run(function, takewhile(lambda p: p.name not in _STAGE_ENDS[stage], self._passes("fast")))
 
     def source(self, stage: str, arch: str = "sm_90") -> str:
         """The text at a stage; `arch` is for `ptx`."""
@@ -88,25 +104,55 @@ class Build:
             return str(ptx(self.module("loops"), arch))
         if stage in _STAGE_ENDS:
             return print_op(self.module(stage))
+        from tensorc.codegen_llvm import emitter
+
         text = emitter.emit(self.module("loops"), _emitter_options())
         show = jit.optimised_text if stage == "llvm" else jit.assembly
         return show(text, level=self.mode.level)
 
-    def _llvm_text(self, generic: bool) -> str:
-        module = self.module("loops", generic)
-        self.sites.update({site.number: site for site in sites.collect(module)})
-        return emitter.emit(module, _emitter_options())
+    def _compile(self, kind: Kind) -> ObjectCode:
+        from tensorc.codegen_llvm import emitter
 
-    def _generic_body(self) -> NativeBody:
-        text = self._llvm_text(generic=True)
-        return compile_body(self.program.name, text, self._signature(), level=self.mode.level)
+        module = _run(self._code_function(kind), self._passes(kind))
+        text = emitter.emit(module, _emitter_options())
+        return compile_object(NAME, text, self._signature(), level=self.mode.level)
+
+    def _passes(self, kind: Kind) -> list[Pass]:
+        from tensorc.passes.text import parse_pipeline
+
+        return parse_pipeline(self.mode.pipeline if kind == "fast" else "O0")
+
+    def _code_function(self, kind: Kind) -> Operation:
+        """What a body is compiled from: a copy of the function without what does not matter to its code."""
+        function = clone_op(self.program.traced.func)
+        kind_of = function_type(function)
+        attributes = [
+            {k: v for k, v in arg_attributes(function, i).items() if k not in _NOT_IN_CODE}
+            for i in range(len(kind_of.inputs))
+        ]
+        set_signature(function, kind_of.inputs, kind_of.results, attributes)
+        function.set_attribute("sym_name", StringAttr(NAME))
+        if kind == "generic":
+            function.set_attribute(sites.FIRST, IntegerAttr(_GENERIC_SITES))
+        return function
 
     def _fail(self, number: int, a: int, b: int, axis: int) -> NoReturn:
         """Raises the error of a failed check."""
-        site = self.sites.get(number)
+        site = self.sites("generic" if number >= _GENERIC_SITES else "fast").get(number)
         if site is None:
             raise InternalError(f"{self.program.name}: unknown site {number} ({a}, {b}, {axis})")
         raise site.error(a, b, axis).during(caller_location())
+
+    def sites(self, kind: Kind) -> dict[int, sites.Site]:
+        """The places of a body that can fail at run time, by number. Passes number them in the same way
+        whenever they run, so that code needs no table of them, and locations are those of this program.
+        """
+        if kind not in self._sites:
+            passes = self._passes(kind)
+            last = next(i for i, p in enumerate(passes) if p.name == _NUMBERS_LAST)
+            numbered = _run(self._code_function(kind), passes[: last + 1])
+            self._sites[kind] = {site.number: site for site in sites.collect(numbered)}
+        return self._sites[kind]
 
     def _signature(self) -> Signature:
         program = self.program
@@ -127,12 +173,34 @@ class Build:
         )
 
 
+def _loaded(code: ObjectCode | None) -> NativeBody | None:
+    """The code in memory; None where it is no body of ours or does not fit this process."""
+    if code is None or code.exports != exports_of(NAME):
+        return None
+    try:
+        return NativeBody(code)
+    except InternalError:
+        return None
+
+
+def _run(function: Operation, passes: Iterable[Pass]) -> Operation:
+    """A module with the function after some passes."""
+    from tensorc.passes import manager
+
+    module = new_module()
+    module.regions[0].block.append(function)
+    manager.run(module, list(passes), manager.Options(reproducer=False))
+    return module
+
+
 def _spec(type: Type, name: str = "") -> ArraySpec:
     assert isinstance(type, TensorType)
     return ArraySpec(to_dtype(type.element), type.shape, name)
 
 
 @cache
-def _emitter_options() -> emitter.EmitterOptions:
+def _emitter_options() -> EmitterOptions:
     """512-bit vectors where the machine has them: LLVM prefers 256 by default, which measured slower."""
-    return emitter.EmitterOptions(512 if "+avx512f" in jit.host()[2].split(",") else None)
+    from tensorc.codegen_llvm.emitter import EmitterOptions
+
+    return EmitterOptions(512 if "+avx512f" in jit.host()[2].split(",") else None)

@@ -11,26 +11,15 @@ import itertools
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from tensorc.codegen_llvm.objects import ObjectCode
 from tensorc.codegen_llvm.runtime_symbols import address_of
 from tensorc.ir.errors import InternalError
 
 _libraries = itertools.count()
 _lock = threading.RLock()  # LLVM's target machines and tables are shared by all compiles
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectCode:
-    """Relocatable machine code: the bytes of an object file, the symbols it defines for us and those it
-    needs.
-    """
-
-    data: bytes
-    exports: tuple[str, ...]
-    imports: tuple[str, ...]
 
 
 class Code:

@@ -1,4 +1,4 @@
-"""Compiled functions as Python objects: LLVM text of a body in, a callable out."""
+"""Compiled functions as Python objects: LLVM text of a body, or its object code, in; a callable out."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tensorc.codegen_llvm import entry, entry_layout, jit
 from tensorc.codegen_llvm.abi import Signature
 from tensorc.codegen_llvm.entry import Callbacks, Context, FunctionBase, function_type
 from tensorc.codegen_llvm.entry_python import PythonEntry
+from tensorc.codegen_llvm.objects import ObjectCode
 from tensorc.ir.errors import InternalError
 from tensorc.runtime.cell import Cell
 
@@ -28,37 +29,41 @@ a body at least ten times that for so much data; a body that does more per byte 
 
 
 class NativeBody:
-    """One compiled body of a function, loaded. The addresses are those of its packed forms, `i32 (ptr array
-    of descriptor pointers)`.
+    """One body of a function, loaded from its object code, whose exports are the packed forms of the shape
+    function and of the body, `i32 (ptr array of descriptor pointers)`: here are their addresses.
+
+    Raises InternalError if the code cannot be loaded.
     """
 
-    def __init__(self, text: str, level: int, exports: tuple[str, str], code: jit.ObjectCode) -> None:
-        self.text, self.level, self.object_code = text, level, code
-        self._exports = exports
+    def __init__(self, code: ObjectCode) -> None:
+        self.object_code = code
         self._code = jit.load(code)
-        self.shapes_address, self.body_address = (self._code[name] for name in exports)
+        self.shapes_address, self.body_address = (self._code[name] for name in code.exports)
 
-    def optimised(self) -> str:
-        """The LLVM IR after optimisation."""
-        return jit.optimised_text(self.text, level=self.level, exports=self._exports)
 
-    def assembly(self) -> str:
-        """The assembly text."""
-        return jit.assembly(self.text, level=self.level, exports=self._exports)
+def compile_object(name: str, llvm_text: str, signature: Signature, *, level: int) -> ObjectCode:
+    """Compile the text that defines `@NAME` and `@NAME_shapes`. Raises InternalError if LLVM rejects it."""
+    text = packed_text(name, llvm_text, signature)
+    return jit.compile_text(text, level=level, exports=exports_of(name))
 
 
 def compile_body(name: str, llvm_text: str, signature: Signature, *, level: int) -> NativeBody:
-    """Compile the text that defines `@NAME` and `@NAME_shapes`. Raises InternalError if LLVM rejects it."""
+    """`compile_object`, loaded."""
+    return NativeBody(compile_object(name, llvm_text, signature, level=level))
+
+
+def exports_of(name: str) -> tuple[str, str]:
+    """The symbols that the object code of a function's body defines."""
+    return f"{name}_shapes.packed", f"{name}.packed"
+
+
+def packed_text(name: str, llvm_text: str, signature: Signature) -> str:
+    """The text with the packed forms of its two functions, which are what gets called."""
     if not name or any(c in name for c in '"\\\n'):
         raise ValueError(f"{name!r} cannot be the name of a function in LLVM IR")
     arguments = len(signature.arguments)
-    packed = [
-        _packed(f"{name}_shapes", arguments + 2),
-        _packed(name, arguments + len(signature.outputs) + 1),
-    ]
-    exports = (f"{name}_shapes.packed", f"{name}.packed")
-    text = "\n".join([llvm_text, *packed])
-    return NativeBody(text, level, exports, jit.compile_text(text, level=level, exports=exports))
+    shapes = _packed(f"{name}_shapes", arguments + 2)
+    return "\n".join([llvm_text, shapes, _packed(name, arguments + len(signature.outputs) + 1)])
 
 
 def _packed(name: str, count: int) -> str:
@@ -184,8 +189,8 @@ def link_native(
     gil_bytes: int = GIL_BYTES,
     base: type[F],
 ) -> F:
-    """`compile_native` for a body that is compiled already: functions may share one, with other cells or
-    constants.
+    """`compile_native` for a body that is compiled already, here or from stored object code: functions may
+    share one, with other cells or constants.
     """
     _check_arrays(name, signature, cells, constants)
     loader = _Loader(generic)
