@@ -1,135 +1,54 @@
-"""The documents run: every ```python block is executed, and a ```text block right after it is its exact
-output.
-
-The blocks of one document share a namespace and keep their line numbers, so that an error names a line of the
-document. `TENSORC_BLESS=1` rewrites the ```text blocks from what the code prints now.
+"""The documents run: every block is executed and its output compared, or says why not. `documents.py` has the
+conventions; `TENSORC_BLESS=1` rewrites the expected texts from what the code prints now.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-MARK = "\x1e"
-_FENCE = re.compile(r"^```(\w*)\s*$")
+from tests.documents import (
+    ROOT,
+    blessed,
+    blocks,
+    differences,
+    expectations,
+    rows,
+    run,
+    unexplained,
+    unshown,
+)
+
 _LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
-
-@dataclass
-class Block:
-    """One fenced block: its language, the lines between the fences, and the line number of the opening fence.
-    """
-
-    language: str
-    lines: list[str]
-    start: int
-
-
-def blocks(text: str) -> list[Block]:
-    """The fenced blocks of a Markdown text, in order; line numbers start at 1."""
-    found: list[Block] = []
-    current: Block | None = None
-    for number, line in enumerate(text.splitlines(), 1):
-        fence = _FENCE.match(line)
-        if current is None and fence:
-            current = Block(fence[1], [], number)
-        elif current is not None and line == "```":
-            found.append(current)
-            current = None
-        elif current is not None:
-            current.lines.append(line)
-    assert current is None, f"the block opened on line {current and current.start} is not closed"
-    return found
-
-
-def program(python: list[Block]) -> str:
-    """The blocks as one program, each line where it stands in the document; a mark is printed before each
-    block.
-    """
-    lines: list[str] = []
-    for block in python:
-        lines += [""] * (block.start - 1 - len(lines))
-        lines.append(f"print({MARK!r}, end='')")
-        lines += block.lines
-    return "\n".join(lines) + "\n"
-
-
-def environment() -> dict[str, str]:
-    """A reader's environment: the package importable, nothing of the test run that this is part of."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
-    return {
-        **kept,
-        "PYTHONPATH": str(ROOT / "src"),
-        "PYTHONIOENCODING": "utf-8",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-
-
-def run(document: Path, text: str, folder: Path) -> list[str]:
-    """Execute a document; what each of its python blocks printed."""
-    python = [b for b in blocks(text) if b.language == "python"]
-    script = folder / f"{document.stem}.py"
-    script.write_text(program(python), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(script)],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, f"{document.name} (line numbers are the document's):\n{done.stderr}"
-    return done.stdout.replace(f"{folder}{os.sep}", "").split(MARK)[1:]
-
-
-def expectations(text: str) -> list[tuple[int, Block]]:
-    """(index among the python blocks, text block) for every text block that follows a python block directly.
-    """
-    pairs = []
-    seen = -1
-    all_blocks = blocks(text)
-    for before, block in zip([None, *all_blocks], all_blocks, strict=False):
-        if block.language == "python":
-            seen += 1
-        if block.language == "text" and before is not None and before.language == "python":
-            pairs.append((seen, block))
-    return pairs
-
-
-def bless(document: Path, text: str, outputs: list[str]) -> None:
-    lines = text.splitlines()
-    for index, block in reversed(expectations(text)):
-        lines[block.start : block.start + len(block.lines)] = outputs[index].rstrip("\n").splitlines()
-    document.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-EXECUTED = [
-    d for d in DOCUMENTS if any(b.language == "python" for b in blocks(d.read_text(encoding="utf-8")))
-]
+# The pages under spec are generated: test_spec.py holds every line of them.
+WRITTEN = [d for d in DOCUMENTS if d.parent.name != "spec" or d.name == "semantics.md"]
 
 
-@pytest.mark.parametrize("document", EXECUTED, ids=lambda d: d.stem)
+def runs(document: Path) -> bool:
+    text = document.read_text(encoding="utf-8")
+    return any(b.runs for b in blocks(text)) or any(r.code for r in rows(text))
+
+
+@pytest.mark.parametrize("document", [d for d in WRITTEN if runs(d)], ids=lambda d: d.stem)
 def test_document_runs(document: Path, tmp_path: Path) -> None:
     text = document.read_text(encoding="utf-8")
     outputs = run(document, text, tmp_path)
+    assert unshown(text, outputs) == [], "print nothing, or show it in a text block"
     if os.environ.get("TENSORC_BLESS"):
-        bless(document, text, outputs)
+        document.write_text(blessed(text, outputs), encoding="utf-8")
         return
-    for index, block in expectations(text):
-        expected = "\n".join(block.lines)
-        assert outputs[index].rstrip("\n") == expected, (
-            f"{document.name}:{block.start}: `make bless` rewrites it"
-        )
+    found = differences(text, outputs)
+    assert found == [], f"{document.name}: `make bless` rewrites it\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("document", WRITTEN, ids=lambda d: str(d.relative_to(ROOT)))
+def test_every_block_runs_or_says_why_not(document: Path) -> None:
+    assert unexplained(document.read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT)))
@@ -139,17 +58,57 @@ def test_links_lead_somewhere(document: Path) -> None:
     assert [t for t in targets if not (document.parent / t).exists()] == []
 
 
+def test_every_page_is_listed() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    listed = set(_LINK.findall(index))
+    pages = {str(d.relative_to(ROOT / "docs")) for d in WRITTEN if ROOT / "docs" in d.parents}
+    assert pages - listed - {"index.md"} == set()
+
+
 def test_readme_opens_with_the_two_commands() -> None:
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()[:20]
     assert any(line.startswith("make demo") for line in lines)
     assert any(line.startswith("make test") for line in lines)
 
 
-def test_a_wrong_document_fails(tmp_path: Path) -> None:
-    document = tmp_path / "planted.md"
+COMPARED = (
+    "```python\nimport numpy as np\nimport tensorc as tc\n"
+    "x = tc.vector('x')\nvalues = {'x': np.ones(3)}\n```\n\n"
+    "| NumPy | tensorc |\n|---|---|\n"
+)
+PLANTED = {
+    "an exception": "```python\n1 / 0\n```\n",
+    "a failing command": "```console\n$ tensorc dump nothing.py:f\n```\n",
+    "a failing shell": "```console\n$ false\n```\n",
+    "a row that raises": "| Theano | tensorc |\n|---|---|\n| `x` | `undefined_name` |\n",
+    "a wrong shape in a row": f"{COMPARED}| `np.sum(x)` | `x` |\n",
+    "a wrong dtype in a row": f"{COMPARED}| `np.argmax(x)` | `tc.argmax(x) * 1.0` |\n",
+    "a wrong value in a row": f"{COMPARED}| `np.exp(x)` | `tc.exp(x) + 1e-9` |\n",
+}
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+def test_a_page_that_fails_is_noticed(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=r"planted\.md"):
+        run(tmp_path / "planted.md", "# Title\n\n" + PLANTED[kind], tmp_path)
+
+
+def test_errors_have_the_line_of_the_page(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=r'planted.py", line 4'):
-        run(document, "# Title\n\n```python\n1 / 0\n```\n", tmp_path)
-    text = "```python\nprint('a')\n```\n\n```text\nb\n```\n"
-    ((index, block),) = expectations(text)
-    assert run(document, text, tmp_path)[index] == "a\n"
-    assert block.lines == ["b"]
+        run(tmp_path / "planted.md", "# Title\n\n```python\n1 / 0\n```\n", tmp_path)
+
+
+def test_a_wrong_output_is_noticed(tmp_path: Path) -> None:
+    text = (
+        "```python\n# file: m.py\nprint('written')\n```\n\n```python\nprint('a')\n```\n\n```text\nb\n```\n\n"
+        "```console\n$ python m.py\nsomething else\n```\n\n```python\nprint('unseen')\n```\n\n"
+        "```mlir\nnothing\n```\n\n<!-- not run: a picture -->\n```sh\nmake\n```\n"
+    )
+    outputs = run(tmp_path / "planted.md", text, tmp_path)
+    assert [index for index, _ in expectations(text)] == [0, 1]
+    assert len(differences(text, outputs)) == 2
+    assert unshown(text, outputs) == ["line 19 prints 'unseen'"]
+    assert unexplained(text) == ["line 23: mlir"]
+    mended = blessed(text, outputs)
+    assert differences(mended, outputs) == []
+    assert "$ python m.py\nwritten\n" in mended
