@@ -85,6 +85,7 @@ class Around(OpDefinition):
     """Has regions, which see outer values; results are stated."""
 
     name = "t.around"
+    regions = None
 
     @classmethod
     def infer(cls, operands: Sequence[Type], attrs: Attrs) -> None:

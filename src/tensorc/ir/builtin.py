@@ -27,6 +27,7 @@ class Module(OpDefinition):
     name = "builtin.module"
     attrs_type = ModuleAttrs
     traits = frozenset({Trait.ISOLATED, Trait.SYMBOL_TABLE})
+    regions = 1
 
     @classmethod
     def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
@@ -34,8 +35,8 @@ class Module(OpDefinition):
 
     @classmethod
     def verify(cls, op: Operation) -> list[str]:
-        if op.operands or len(op.regions) != 1 or len(op.regions[0].blocks) != 1:
-            return ["a module has no operands and one region with one block"]
+        if op.operands or len(op.regions[0].blocks) != 1:
+            return ["a module has no operands and one block"]
         return ["a module's block has no arguments"] if op.regions[0].block.args else []
 
 
@@ -59,6 +60,7 @@ class Func(OpDefinition):
     name = "func.func"
     attrs_type = FuncAttrs
     traits = frozenset({Trait.ISOLATED})
+    regions = 1
 
     @classmethod
     def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
@@ -67,8 +69,8 @@ class Func(OpDefinition):
     @classmethod
     def verify(cls, op: Operation) -> list[str]:
         attrs = cast(FuncAttrs, op.attrs)
-        if op.operands or len(op.regions) != 1:
-            return ["a function has no operands and one region"]
+        if op.operands:
+            return ["a function has no operands"]
         messages = _dictionaries("arg_attrs", attrs.arg_attrs, len(attrs.function_type.inputs))
         messages += _dictionaries("res_attrs", attrs.res_attrs, len(attrs.function_type.results))
         if not op.regions[0].blocks:

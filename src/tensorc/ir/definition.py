@@ -60,6 +60,8 @@ class OpDefinition:
     name: ClassVar[str]
     attrs_type: ClassVar[type[Attrs]] = Attrs
     traits: ClassVar[frozenset[Trait]] = frozenset()
+    regions: ClassVar[int | None] = 0
+    """How many regions an op has (None: any number); the verifier holds it."""
 
     @classmethod
     def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...] | None:

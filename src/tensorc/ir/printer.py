@@ -1,6 +1,8 @@
 """IR to text: MLIR's generic form, deterministic, such that parsing the text gives an equal module.
 
-Numbering restarts in every op that is isolated from above, and values of sibling regions reuse numbers.
+Numbering restarts in a function or module, and values of sibling regions reuse numbers. It goes on in
+isolated ops of our own dialect: no other parser knows them as isolated, and would take a number for the outer
+value.
 Attributes are sorted by name. Nothing here recurses on the nesting of regions or locations.
 """
 
@@ -114,7 +116,7 @@ class _Names:
     def __init__(self, op: Operation) -> None:
         self.names: dict[Value, str] = {}
         top = op
-        while not _isolated(top) and top.parent is not None:
+        while not _restarts(top) and top.parent is not None:
             top = top.parent
         # (op or region to enter) and (counters to restore) entries; regions restore so that siblings reuse
         # numbers.
@@ -140,7 +142,7 @@ class _Names:
         if not op.regions:
             return
         todo.append((self._results, self._arguments))
-        if _isolated(op):
+        if _restarts(op):
             self._results = self._arguments = 0
         inside = self._results, self._arguments
         for region in reversed(op.regions):
@@ -164,8 +166,8 @@ def _indent(depth: int) -> str:
     return "  " * min(depth, 40)
 
 
-def _isolated(op: Operation) -> bool:
-    return op.has_trait(Trait.ISOLATED)
+def _restarts(op: Operation) -> bool:
+    return op.has_trait(Trait.ISOLATED) and not op.name.startswith("tensorc.")
 
 
 class _Printer:

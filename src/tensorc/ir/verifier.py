@@ -15,7 +15,8 @@
 9. TC0129  a call matches the type of its callee, which exists in the enclosing module (not checked when there
            is no enclosing module).
 10. TC0130 a region has at most one block; control flow is structured.
-11. TC0131 use lists agree with operands: a defect of whatever changed the IR.
+11. TC0132 an op has as many regions as its class says.
+12. TC0131 use lists agree with operands: a defect of whatever changed the IR.
 
 One walk with an explicit stack, linear in the size of the IR.
 """
@@ -187,6 +188,9 @@ class _Verifier:
             attrs = op.attrs
         except ValueError as error:
             self.report(op, "TC0122", str(error))
+            return
+        if definition.regions is not None and len(op.regions) != definition.regions:
+            self.report(op, "TC0132", f"has {len(op.regions)} regions, must have {definition.regions}")
             return
         if self._inference(op, definition, attrs):
             for message in _further_rules(definition, op):

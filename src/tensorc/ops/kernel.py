@@ -73,6 +73,7 @@ class Generic(OpDefinition):
     name = "tensorc.generic"
     attrs_type = GenericAttrs
     traits = frozenset({Trait.PURE})
+    regions = 1
 
     @classmethod
     def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...] | None:
@@ -121,6 +122,7 @@ class Kernel(OpDefinition):
     name = "tensorc.kernel"
     attrs_type = KernelAttrs
     traits = frozenset({Trait.PURE, Trait.ISOLATED})
+    regions = 1
 
     @classmethod
     def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...] | None:
@@ -128,8 +130,8 @@ class Kernel(OpDefinition):
 
     @classmethod
     def verify(cls, op: Operation) -> list[str]:
-        if len(op.regions) != 1 or len(op.regions[0].blocks) != 1:
-            return ["a kernel has one region of one block"]
+        if len(op.regions[0].blocks) != 1:
+            return ["a kernel has one block"]
         block = op.regions[0].block
         if block.last is None or not block.last.isa(Yield):
             return ["a kernel's region ends in tensorc.yield"]
@@ -189,8 +191,8 @@ def _check_map(type: Type, axes: Sequence[int], rank: int) -> None:
 
 
 def _check_body(op: Operation, args: Sequence[Type], results: Sequence[Type]) -> list[str]:
-    if len(op.regions) != 1 or len(op.regions[0].blocks) != 1:
-        return ["a stage has one region of one block"]
+    if len(op.regions[0].blocks) != 1:
+        return ["a stage has one block"]
     block: Block = op.regions[0].block
     if [a.type for a in block.args] != list(args):
         return [f"the body takes ({_listed([a.type for a in block.args])}), must take ({_listed(args)})"]

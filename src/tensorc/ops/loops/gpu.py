@@ -32,6 +32,7 @@ class Launch(LoopOp):
 
     name = "gpu.launch"
     attrs_type = LaunchAttrs
+    regions = 1
 
     @classmethod
     def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
@@ -42,8 +43,6 @@ class Launch(LoopOp):
 
     @classmethod
     def verify(cls, op: Operation) -> list[str]:
-        if len(op.regions) != 1:
-            return [f"{cls.name} must have one region"]
         return single_block(op.regions[0], [index] * 12, Terminator.name, "the kernel")
 
 

@@ -69,6 +69,7 @@ class For(LoopOp):
     """
 
     name = "scf.for"
+    regions = 1
 
     @classmethod
     def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
@@ -80,8 +81,6 @@ class For(LoopOp):
     @classmethod
     def verify(cls, op: Operation) -> list[str]:
         carried = [v.type for v in op.operands[3:]]
-        if len(op.regions) != 1:
-            return [f"{cls.name} must have one region"]
         messages = single_block(op.regions[0], [op.operands[0].type, *carried], "scf.yield", "the loop body")
         return messages or same_types(
             terminator_types(op.regions[0]), carried, "values yielded by the loop body"
@@ -93,6 +92,7 @@ class If(LoopOp):
     """`scf.if(condition)`: a then region and an else region, which may be empty when there are no results."""
 
     name = "scf.if"
+    regions = 2
 
     @classmethod
     def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...] | None:
@@ -102,8 +102,6 @@ class If(LoopOp):
 
     @classmethod
     def verify(cls, op: Operation) -> list[str]:
-        if len(op.regions) != 2:
-            return [f"{cls.name} must have two regions"]
         results = [r.type for r in op.results]
         if results and not op.regions[1].blocks:
             return [f"{cls.name} with results must have an else region"]
@@ -123,6 +121,7 @@ class While(LoopOp):
     """
 
     name = "scf.while"
+    regions = 2
 
     @classmethod
     def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...] | None:
@@ -130,8 +129,6 @@ class While(LoopOp):
 
     @classmethod
     def verify(cls, op: Operation) -> list[str]:
-        if len(op.regions) != 2:
-            return [f"{cls.name} must have two regions"]
         inits = [v.type for v in op.operands]
         results = [r.type for r in op.results]
         messages = single_block(op.regions[0], inits, "scf.condition", "the condition region")
@@ -157,6 +154,7 @@ class Parallel(LoopOp):
 
     name = "scf.parallel"
     attrs_type = ParallelAttrs
+    regions = 1
 
     @classmethod
     def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
@@ -172,6 +170,4 @@ class Parallel(LoopOp):
 
     @classmethod
     def verify(cls, op: Operation) -> list[str]:
-        if len(op.regions) != 1:
-            return [f"{cls.name} must have one region"]
         return single_block(op.regions[0], [index] * (len(op.operands) // 3), "scf.reduce", "the loop body")
