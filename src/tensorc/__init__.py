@@ -6,7 +6,7 @@ x = tc.matrix("x")
 f = tc.function([x], tc.nn.softmax(x))
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tensorc.api import elementwise as _elementwise
 from tensorc.api import nn as nn
@@ -31,6 +31,7 @@ from tensorc.api.leaves import Shared as Shared  # noqa: E402
 from tensorc.api.leaves import shared as shared  # noqa: E402
 from tensorc.api.modes import Mode as Mode  # noqa: E402
 from tensorc.api.shapes import *  # noqa: E402, F403
+from tensorc.api.suggestions import no_function as _no_function  # noqa: E402
 from tensorc.api.symbols import tensor as tensor  # noqa: E402
 from tensorc.ir.errors import InternalError as InternalError  # noqa: E402
 from tensorc.ir.errors import TensorcAttributeError as TensorcAttributeError  # noqa: E402
@@ -43,15 +44,15 @@ from tensorc.version import __version__ as __version__  # noqa: E402
 
 _install()
 
-if TYPE_CHECKING:
 
-    def __getattr__(name: str) -> Any:
-        """The names entered above by table, for type checkers."""
+def __getattr__(name: str) -> Any:
+    """The error for a name that is not here; for type checkers, the names entered above by table."""
+    raise _no_function("tc", name)
 
 
 _SUBMODULES = ("api", "codegen_llvm", "ir", "ops", "passes", "runtime", "version")
 __all__ = sorted(
     name
     for name in globals()
-    if not name.startswith("_") and name not in (*_SUBMODULES, "TYPE_CHECKING", "Any")
+    if not name.startswith("_") and name not in (*_SUBMODULES, "Any")
 )

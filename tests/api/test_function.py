@@ -273,7 +273,7 @@ def test_run_time_errors_name_the_operation_its_types_and_the_line(mode):
     with pytest.raises(ValueError, match=r"add: extents 3 and 4") as caught:
         f(np.ones((2, 3)), np.ones((2, 4)))
     assert "total = x + y" in str(caught.value)
-    assert "add(tensor<?x?xf64>, tensor<?x?xf64>)" in str(caught.value)
+    assert "add(x: tensor<?x?xf64>, y: tensor<?x?xf64>)" in str(caught.value)
     product = tc.function([x, y], x @ y, mode=mode)
     with pytest.raises(ValueError, match=r"matmul: contracted extents differ: 3 and 2") as caught:
         product(np.ones((2, 3)), np.ones((2, 3)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tensorc.api import advice
 from tensorc.api.expr import Expr, apply, make
 from tensorc.ir.definition import NO_ATTRS
 from tensorc.ir.errors import TensorcValueError
@@ -37,13 +38,16 @@ def broadcast_extents(
 def _merge(column: Sequence[Any], describe: Sequence[Any], what: str) -> Any:
     static = {e for e in column if isinstance(e, int) and e != 1}
     if len(static) > 1:
-        shown = " and ".join(str(o.type) for o in describe)
         first, second = sorted(static)[:2]
         raise TensorcValueError(
-            f"{what}: shapes do not broadcast, extents {first} and {second} differ ({shown})",
+            f"{what}: shapes do not fit together, extents {first} and {second} meet "
+            f"({advice.listed(describe)})",
             code="TC0310",
             location=caller_location(),
-            help="extents that meet must be equal or 1; use reshape or None-indexing to line axes up",
+            help=(
+                "shapes are lined up at the right, and extents that meet must be equal or 1; add an axis "
+                "where one is missing: x[:, None], x[None, :]"
+            ),
         )
     if static:
         return static.pop()
@@ -64,8 +68,8 @@ def _merge(column: Sequence[Any], describe: Sequence[Any], what: str) -> Any:
 
 
 def _named(what: str, operands: Sequence[Any]) -> Location:
-    """The caller's line, and for messages what was being broadcast: `add(tensor<?xf64>, tensor<?xf64>)`."""
-    types = ", ".join(str(o.type) for o in operands)
+    """The caller's line, and for messages what was broadcast: `add(x: tensor<?xf64>, y: tensor<?xf64>)`."""
+    types = ", ".join(f"{o.name}: {o.type}" if o.name else str(o.type) for o in operands)
     return NamedLocation(f"{what}({types})", caller_location())
 
 

@@ -121,7 +121,9 @@ def make(
         results = tuple([new_expr(t, node, i) for i, t in enumerate(types)])
         _fill_extents(definition, operands, attrs, results)
     except TensorcError as error:
-        raise error.at(location) from None
+        from tensorc.api.advice import explained
+
+        raise explained(error, operands).at(location) from None
     return results
 
 

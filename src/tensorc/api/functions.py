@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorc.api import convert, elementwise
+from tensorc.api import advice, convert, elementwise
 from tensorc.api import extents as extents_
 from tensorc.api.broadcast import broadcast_extents, broadcast_together
 from tensorc.api.broadcast import broadcast_to as broadcast_to_extents
@@ -214,16 +214,16 @@ def matmul(a: TensorLike, b: TensorLike) -> Any:
     if not a.ndim or not b.ndim:
         raise fail(
             TensorcValueError,
-            f"matmul: operands are {a.type} and {b.type}, a 0-d operand has no product",
+            f"matmul: a scalar has no matrix product ({advice.listed([a, b])})",
             "TC0370",
             "use * for scalars",
         )
+    _check_contraction(a, b)
     dtype = convert.resolve(np.matmul, [a, b])[0]
     a, b = convert.cast(a, dtype), convert.cast(b, dtype)
     row, column = a.ndim == 1, b.ndim == 1
     a = insert_axes(a, [0]) if row else a
     b = insert_axes(b, [1]) if column else b
-    _check_contraction(a, b)
     batch = broadcast_extents([a.extents[:-2], b.extents[:-2]], [a, b], "matmul")
     a = broadcast_to_extents(a, (*batch, *a.extents[-2:]))
     b = broadcast_to_extents(b, (*batch, *b.extents[-2:]))
@@ -233,15 +233,24 @@ def matmul(a: TensorLike, b: TensorLike) -> Any:
 
 
 def _check_contraction(a: Any, b: Any) -> None:
-    left, right = a.extents[-1], b.extents[-2]
+    left, right = a.extents[-1], b.extents[-2:][0]
     if isinstance(left, int) and isinstance(right, int) and left != right:
         raise fail(
             TensorcValueError,
-            f"matmul: contracted extents differ, {left} and {right} ({a.type} @ {b.type})",
+            f"matmul: rows of {left} elements on the left meet columns of {right} on the right "
+            f"({advice.listed([a, b], ' @ ')})",
             "TC0371",
-            "the last extent of the left operand must equal the next-to-last of the right one; x.T "
-            "exchanges axes",
+            _contraction_help(a, b, left, right),
         )
+
+
+def _contraction_help(a: Any, b: Any, left: int, right: int) -> str:
+    """Which operand to transpose, if that is all that is wrong."""
+    if b.ndim == 2 and b.extents[1] == left:
+        return f"transpose the right operand: {advice.label(b) or 'b'}.T"
+    if a.ndim == 2 and a.extents[0] == right:
+        return f"transpose the left operand: {advice.label(a) or 'a'}.T"
+    return "the last axis of the left operand must be as long as the next-to-last of the right one"
 
 
 def dot(a: TensorLike, b: TensorLike) -> Any:
@@ -367,7 +376,7 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: object = None) ->
             raise fail(
                 TensorcTypeError,
                 "arange: a symbolic step is not supported",
-                "TC0374",
+                "TC0376",
                 "multiply tc.arange(n) by the step",
             )
         span = ix.sub(BUILDER, high, low) if by > 0 else ix.sub(BUILDER, low, high)
@@ -400,7 +409,7 @@ def take(x: TensorLike, indices: TensorLike, axis: int | None = None) -> Any:
     if indices.dtype.kind not in "iu":
         raise fail(
             TensorcTypeError,
-            f"indices must be integers, got {indices.type}",
+            f"take: indices must be integers, got {advice.listed([indices])}",
             "TC0375",
             "use .astype('int64'), or a comparison with tc.where",
         )

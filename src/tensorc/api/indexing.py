@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from tensorc.api import convert, extents, leaves, shapes
+from tensorc.api import advice, convert, extents, leaves, shapes
 from tensorc.api.broadcast import broadcast_to as broadcast_to_extents
 from tensorc.api.broadcast import broadcast_together
-from tensorc.api.expr import Expr, TensorLike, apply
+from tensorc.api.expr import Expr, TensorLike, apply, make
 from tensorc.api.methods import Tensor
-from tensorc.ir.errors import TensorcIndexError, TensorcTypeError
+from tensorc.ir.errors import TensorcIndexError, TensorcTypeError, TensorcValueError
+from tensorc.ir.location import NamedLocation, caller_location
 from tensorc.ops.attrs import AxisAttrs, ShapeAttrs, SliceAttrs, UpdateSliceAttrs
 from tensorc.ops.indexing import Gather, ScatterAdd, ScatterSet, Slice, UpdateSlice
 from tensorc.ops.views import Reshape
@@ -54,6 +55,16 @@ class Key:
     """
     separated: bool
     """Array parts with a slice or None between them: their axes come first, as in NumPy."""
+    lengths: dict[int, int]
+    """What boolean masks say of axes whose extent is known at run time only."""
+
+
+@dataclass(frozen=True)
+class _Mask:
+    """The positions a boolean array picks along one of its axes, and the extent of that axis."""
+
+    positions: Any
+    extent: int
 
 
 class Indexed(Tensor):
@@ -68,6 +79,8 @@ class Indexed(Tensor):
 def getitem(x: Any, key: object) -> Any:
     """`x[key]` with NumPy's meaning. Raises TensorcIndexError naming the array's type and the key."""
     normal = normalize(x, key)
+    if normal.lengths:
+        x = _masked(x, normal.lengths)
     value = _read(x, normal)
     if value is x:  # an indexed expression is a node of its own, so that it never stands for `x` itself
         value = apply(
@@ -91,12 +104,25 @@ def normalize(x: Any, key: object) -> Key:
         raise fail(TensorcIndexError, "an index can have one ellipsis ('...') only", "TC0380")
     if used > x.ndim:
         raise fail(
-            TensorcIndexError, f"too many indices: {used} for {x.type}, which has {x.ndim} axes", "TC0381"
+            TensorcIndexError,
+            f"too many indices: {used} for {advice.quoted(x)}, which has {_counted(x.ndim)}",
+            "TC0381",
+            "a scalar is not indexed" if x.ndim == 0 else f"give at most {x.ndim}",
         )
     at = next((i for i, p in enumerate(parts) if p is Ellipsis), None)
     fill: list[Any] = [slice(None)] * (x.ndim - used)
     full = [*parts, *fill] if at is None else [*parts[:at], *fill, *parts[at + 1 :]]
     return _assign(x, full)
+
+
+def _counted(axes: int) -> str:
+    return "no axes" if axes == 0 else "one axis" if axes == 1 else f"{axes} axes"
+
+
+def _bounds_help(extent: int) -> str:
+    if extent == 0:
+        return "the axis is empty"
+    return f"from 0 to {extent - 1}, or from -{extent} to -1 counted from the end"
 
 
 def _part(part: Any) -> Any:
@@ -119,6 +145,9 @@ def _part(part: Any) -> Any:
             TensorcIndexError,
             f"an index is an integer, slice, None, '...' or integer array, got {part!r}",
             "TC0383",
+            f"write {int(part)}, or int(...) around the number"
+            if isinstance(part, float) and part.is_integer()
+            else None,
         )
     expr = convert.asarray(np.asarray(part, dtype=np.int64) if isinstance(part, list) and not part else part)
     if expr.dtype == np.bool_:
@@ -126,7 +155,7 @@ def _part(part: Any) -> Any:
     if expr.dtype.kind not in "iu":
         raise fail(
             TensorcIndexError,
-            f"an index array holds integers, got {expr.type}",
+            f"an index array holds integers, got {advice.listed([expr])}",
             "TC0384",
             "convert it with .astype('int64')",
         )
@@ -137,13 +166,14 @@ def _part(part: Any) -> Any:
 
 def _mask_positions(mask: Any) -> list[Any]:
     if isinstance(mask, leaves.Constant):
-        return [convert.asarray(p) for p in np.nonzero(mask.value)]
+        found = zip(np.nonzero(mask.value), mask.value.shape, strict=True)
+        return [_Mask(convert.asarray(positions), extent) for positions, extent in found]
     raise fail(
         TensorcIndexError,
-        f"a symbolic boolean mask ({mask.type}) cannot index: the shape of the result is not known "
-        "before the program runs",
+        f"the mask {advice.quoted(mask)} cannot index: how many elements it picks is not known before the "
+        "program runs",
         "TC0385",
-        "use tc.where(mask, x, fill), and sum or count with the mask",
+        "keep the shape: tc.where(mask, x, 0), and tc.sum(mask) to count",
     )
 
 
@@ -154,8 +184,12 @@ def _assign(x: Any, parts: list[Any]) -> Key:
     layout: list[Any] = []
     positions: list[int] = []
     scalar_positions: list[int] = []
+    lengths: dict[int, int] = {}
     for place, part in enumerate(parts):
         axis = len(spans)
+        if isinstance(part, _Mask):
+            lengths |= _mask_length(x, axis, part.extent)
+            part = part.positions
         if part is None:
             layout.append(None)
         elif isinstance(part, slice):
@@ -174,7 +208,31 @@ def _assign(x: Any, parts: list[Any]) -> Key:
         # NumPy counts integers as index arrays of rank 0 when it looks for a gap between array parts
         positions = sorted(positions + scalar_positions)
     separated = bool(arrays) and positions != list(range(positions[0], positions[0] + len(positions)))
-    return Key(tuple(spans), frozenset(dropped), arrays, tuple(layout), separated)
+    return Key(tuple(spans), frozenset(dropped), arrays, tuple(layout), separated, lengths)
+
+
+def _masked(x: Any, lengths: dict[int, int]) -> Any:
+    """`x` with the extents that masks have: a reshape that changes nothing, or fails in the call."""
+    wanted = [lengths.get(axis, extent) for axis, extent in enumerate(x.extents)]
+    shown = " and ".join(f"{extent} along axis {axis}" for axis, extent in lengths.items())
+    place = NamedLocation(f"a mask of extent {shown}", caller_location())
+    shape = ShapeAttrs(tuple(e if isinstance(e, int) else -1 for e in wanted))
+    return make(Reshape, (x, *[e for e in wanted if isinstance(e, Expr)]), shape, place)[0]
+
+
+def _mask_length(x: Any, axis: int, extent: int) -> dict[int, int]:
+    """What remains to be checked when the program runs."""
+    actual = x.extents[axis]
+    if not isinstance(actual, int):
+        return {axis: extent}
+    if actual != extent:
+        raise fail(
+            TensorcIndexError,
+            f"a mask of extent {extent} for axis {axis} of {advice.quoted(x)}, which has extent {actual}",
+            "TC0389",
+            "a mask has the shape of the axes that it picks from",
+        )
+    return {}
 
 
 def _point(x: Any, axis: int, position: Any) -> Span:
@@ -186,8 +244,10 @@ def _point(x: Any, axis: int, position: Any) -> Span:
         if not -extent <= position < extent:
             raise fail(
                 TensorcIndexError,
-                f"index {position} is out of bounds for axis {axis} with extent {extent} ({x.type})",
+                f"index {position} is out of bounds for axis {axis} of {advice.quoted(x)}, which has extent "
+                f"{extent}",
                 "TC0386",
+                _bounds_help(extent),
             )
         return Span(position % extent, 1, 1)
     index = position if isinstance(position, int) else shapes.as_extent(position, "index")
@@ -201,7 +261,7 @@ def _span(x: Any, axis: int, part: slice) -> Span | None:
     if isinstance(step, Expr | bool) or not isinstance(step, int | np.integer):
         raise fail(TensorcTypeError, f"a slice step is a Python int, got {step!r}", "TC0387")
     if step == 0:
-        raise fail(TensorcIndexError, "slice step cannot be 0", "TC0387")
+        raise fail(TensorcIndexError, "a slice step cannot be 0", "TC0388")
     extent = x.extents[axis]
     start = None if part.start is None else shapes.as_extent(part.start, "slice")
     stop = None if part.stop is None else shapes.as_extent(part.stop, "slice")
@@ -334,16 +394,31 @@ def _update(target: Any, value: TensorLike, add: bool) -> Any:
     if wanted != base.dtype:
         raise fail(
             TensorcTypeError,
-            f"cannot write {new.type} into {base.type} safely",
+            f"cannot write {advice.listed([new])} into {advice.quoted(base)}: that would lose digits",
             "TC0391",
-            f"convert the value: v.astype('{base.dtype}')",
+            f"convert the array, {advice.label(base) or 'x'}.astype('{wanted}'), or the value, "
+            f"tc.asarray(v).astype('{base.dtype}')",
         )
+    _check_fits(new, target)
     new = broadcast_to_extents(convert.cast(new, base.dtype), target.extents)
     if key.arrays:
         return _scatter(base, key, new, add)
     inserted = [n for n, part in enumerate(key.layout) if part is None]
     sliced = shapes.insert_axes(shapes.drop_axes(new, inserted), sorted(key.dropped))
     return _update_slice(base, key, sliced, add)
+
+
+def _check_fits(new: Any, target: Any) -> None:
+    meeting = zip(reversed(new.extents), reversed(target.extents), strict=False)
+    known = [(a, b) for a, b in meeting if isinstance(a, int) and isinstance(b, int)]
+    if new.ndim <= target.ndim and all(a in (1, b) for a, b in known):
+        return
+    raise fail(
+        TensorcValueError,
+        f"a value {advice.listed([new])} does not fit into {advice.quoted(target)}",
+        "TC0392",
+        "lined up at the right, each extent of the value must be 1 or that of the part it is written to",
+    )
 
 
 def _update_slice(base: Any, key: Key, value: Any, add: bool) -> Any:

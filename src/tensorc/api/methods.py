@@ -7,13 +7,15 @@ through the package at call time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any, NoReturn, Self
 
 import numpy as np
 
 from tensorc.api.expr import Expr
 from tensorc.ir.errors import TensorcError, TensorcTypeError
-from tensorc.ir.location import caller_location
+from tensorc.ir.location import Location, caller_location
+from tensorc.ir.source import narrowed
 
 Axis = int | tuple[int, ...] | None
 
@@ -40,8 +42,24 @@ def _elementwise(name: str, *operands: object) -> Any:
     return elementwise.call(name, *operands)
 
 
-def _refuse(message: str, help: str, code: str) -> NoReturn:
-    raise TensorcTypeError(message, code=code, location=caller_location(), help=help)
+def _refuse(message: str, help: str, code: str, location: Location | None = None) -> NoReturn:
+    raise TensorcTypeError(message, code=code, location=location or caller_location(), help=help)
+
+
+def _advice() -> ModuleType:
+    from tensorc.api import advice  # remedies are put into words only when something went wrong
+
+    return advice
+
+
+def _named(x: Expr) -> str:
+    text: str = _advice().quoted(x)
+    return text
+
+
+def _no_number(x: Expr, kind: str) -> NoReturn:
+    location = caller_location()
+    _refuse(f"{_named(x)} has no {kind} value yet", _advice().number(location, kind), "TC0322", location)
 
 
 class Tensor(Expr):
@@ -127,72 +145,103 @@ class Tensor(Expr):
         return indexing.getitem(self, key)
 
     def __setitem__(self, key: object, value: object) -> NoReturn:
+        location = caller_location()
         _refuse(
-            "expressions are immutable: x[i] = v cannot assign",
-            "write y = x[i].set(v), or x[i].add(v) for x[i] += v",
+            f"expressions are immutable, items of {_named(self)} cannot be assigned",
+            _advice().item_assignment(location),
             "TC0320",
+            location,
+        )
+
+    def __delitem__(self, key: object) -> NoReturn:
+        _refuse(
+            f"expressions are immutable, items of {_named(self)} cannot be deleted",
+            "join the parts to keep: tc.concatenate([x[:i], x[i + 1:]])",
+            "TC0329",
         )
 
     def __bool__(self) -> bool:
+        location = caller_location()
         _refuse(
-            "the truth value of a symbolic expression is not known while the program is being built",
-            "use tc.where(condition, a, b), which chooses element by element",
+            f"whether {_named(self)} is true is not known while the program is being built",
+            _advice().truth(location),
             "TC0321",
+            location,
         )
 
     def __float__(self) -> NoReturn:
-        _refuse(
-            "a symbolic expression has no float value yet",
-            "compile it: x.eval({...}) or tc.function",
-            "TC0322",
-        )
+        _no_number(self, "float")
 
     def __int__(self) -> NoReturn:
-        _refuse(
-            "a symbolic expression has no int value yet", "compile it: x.eval({...}) or tc.function", "TC0322"
-        )
+        _no_number(self, "int")
+
+    def __complex__(self) -> NoReturn:
+        _no_number(self, "complex")
 
     def __index__(self) -> NoReturn:
         _refuse(
-            "a symbolic expression cannot be used as a Python index",
-            "use it inside x[...], or as an extent",
-            "TC0322",
+            f"{_named(self)} has no value yet, and Python needs an int here",
+            "tc.arange(n), tc.zeros((n, m)), x[n] and x.reshape(n, -1) take symbolic integers; range, "
+            "np.zeros and lists do not",
+            "TC0328",
         )
 
-    def __complex__(self) -> NoReturn:
-        _refuse("a symbolic expression has no complex value yet", "compile it: x.eval({...})", "TC0322")
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return str(self)
+        _refuse(
+            f"{_named(self)} has no value yet that the format {spec!r} could show",
+            "format the result of a compiled function, or of x.eval({input: value})",
+            "TC0342",
+        )
 
     def __array__(self, dtype: object = None, copy: object = None) -> NoReturn:
         _refuse(
-            "a symbolic expression cannot become a NumPy array before it is computed",
-            "call x.eval({input: value}), or compile it with tc.function",
+            f"{_named(self)} has no values yet, it cannot become a NumPy array",
+            "call x.eval({input: value}), or compile it with tc.function; on expressions use the functions "
+            "of tc instead of np",
             "TC0323",
         )
 
     def __len__(self) -> int:
         if not self.extents:
-            _refuse("len() of a 0-d expression", "use x.size", "TC0324")
+            _refuse(f"len() of {_named(self)}, which has no axes", "use x.size", "TC0324")
         if isinstance(self.extents[0], int):
             return self.extents[0]
         _refuse(
-            "len() of an expression whose first extent is unknown",
+            f"len() of {_named(self)}: the first extent is known at run time only",
             "use x.shape[0], a symbolic integer",
             "TC0324",
         )
 
     def __iter__(self) -> Iterator[Any]:
         if not self.extents:
-            _refuse("iteration over a 0-d expression", "use the expression itself", "TC0325")
-        if not isinstance(self.extents[0], int):
             _refuse(
-                "iteration over an expression whose first extent is unknown",
-                "write it on whole arrays, or state the extent: tc.tensor('x', shape=(3, None))",
+                f"{_named(self)} has no axes, it cannot be iterated over",
+                "use the expression itself",
                 "TC0325",
+            )
+        if not isinstance(self.extents[0], int):
+            location = caller_location()
+            _refuse(
+                f"cannot iterate over {_named(self)}: the first extent is known at run time only",
+                _advice().iteration(location, self),
+                "TC0325",
+                narrowed(location),
             )
         return iter([self[i] for i in range(self.extents[0])])
 
     def __contains__(self, item: object) -> NoReturn:
-        _refuse("`in` on a symbolic expression", "use tc.any(x == value)", "TC0326")
+        _refuse(
+            f"whether something is in {_named(self)} is not known while the program is being built",
+            "use tc.any(x == value), an expression",
+            "TC0326",
+        )
+
+    def __getattr__(self, name: str) -> NoReturn:
+        from tensorc.api import suggestions
+
+        raise suggestions.no_method(self, name)
 
     @property
     def shape(self) -> tuple[Any, ...]:

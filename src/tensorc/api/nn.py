@@ -7,6 +7,7 @@ from typing import Any
 from tensorc.api import convert, elementwise
 from tensorc.api.expr import TensorLike
 from tensorc.api.functions import log_softmax, softmax
+from tensorc.api.suggestions import no_function
 
 __all__ = ["log_softmax", "relu", "sigmoid", "softmax", "softplus"]
 
@@ -24,3 +25,7 @@ def sigmoid(x: TensorLike) -> Any:
 def softplus(x: TensorLike) -> Any:
     """log(1 + exp(x)), without overflow."""
     return elementwise.call("softplus", convert.asarray(x))
+
+
+def __getattr__(name: str) -> Any:
+    raise no_function("tc.nn", name)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorc.api import convert, leaves
+from tensorc.api import advice, convert, leaves
 from tensorc.api import extents as extents_
 from tensorc.api.broadcast import broadcast_extents, same_extent
 from tensorc.api.broadcast import broadcast_to as broadcast_to_extents
@@ -54,10 +54,30 @@ def normalize_axis(axis: object, rank: int, what: str) -> int:
     try:
         number = axis.__index__()  # type: ignore[attr-defined]
     except (AttributeError, TensorcError):
-        raise fail(TensorcTypeError, f"{what}: an axis is an int, got {axis!r}", "TC0351") from None
+        raise fail(
+            TensorcTypeError,
+            f"{what}: an axis is an int, got {axis!r}",
+            "TC0351",
+            "axes are counted from 0, or with negative numbers from the end: axis=-1 is the last one",
+        ) from None
     if not -rank <= number < rank:
-        raise fail(TensorcIndexError, f"{what}: axis {number} is out of range for rank {rank}", "TC0352")
+        raise fail(
+            TensorcIndexError,
+            f"{what}: there is no axis {number}, {_axes_of(rank)}",
+            "TC0352",
+            _axis_help(rank),
+        )
     return number % rank if rank else 0
+
+
+def _axes_of(rank: int) -> str:
+    return "a scalar has no axes" if rank == 0 else f"the array has {rank} ax{'i' if rank == 1 else 'e'}s"
+
+
+def _axis_help(rank: int) -> str | None:
+    if rank == 0:
+        return None
+    return "axis=0 or -1" if rank == 1 else f"axis=0 to {rank - 1}, or -{rank} to -1 from the end"
 
 
 def normalize_axes(axis: object, rank: int, what: str) -> tuple[int, ...]:
@@ -116,8 +136,9 @@ def transpose(x: TensorLike, axes: Sequence[int] | None = None) -> Any:
     if sorted(order) != list(range(rank)):
         raise fail(
             TensorcValueError,
-            f"transpose: axes {tuple(axes or ())} are no permutation of {rank} axes ({x.type})",
+            f"transpose: {tuple(axes or ())} does not name each axis of {advice.quoted(x)} once",
             "TC0355",
+            f"an order of the axes {', '.join(map(str, range(rank)))}; without arguments they are reversed",
         )
     return x if order == tuple(range(rank)) else apply(Transpose, x, attrs=PermAttrs(order))
 
@@ -179,6 +200,15 @@ def reshape(x: TensorLike, shape: Any, ndim: int | None = None) -> Any:
     if unknown:
         position = unknown[0]
         extents[position] = _inferred(x, extents[:position] + extents[position + 1 :])
+    have, want = product(x.extents), product(extents)
+    if isinstance(have, int) and isinstance(want, int) and have != want:
+        shown = ", ".join(map(str, extents)) + ("," if len(extents) == 1 else "")
+        raise fail(
+            TensorcValueError,
+            f"reshape: {advice.quoted(x)} has {have} elements, the shape ({shown}) has {want}",
+            "TC0369",
+            "one extent may be -1: it takes what the others leave",
+        )
     return reshape_extents(x, extents)
 
 
@@ -198,7 +228,8 @@ def _inferred(x: Any, others: list[Any]) -> Any:
             shown = ", ".join("?" if isinstance(e, Expr) else str(e) for e in others)
             raise fail(
                 TensorcValueError,
-                f"reshape: {x.type} does not divide into extents ({shown}) and -1",
+                f"reshape: {advice.quoted(x)} has {total} elements, which do not divide into extents "
+                f"({shown}) and -1",
                 "TC0358",
             )
         return total // known
@@ -209,11 +240,11 @@ def flatten(x: TensorLike, ndim: int = 1) -> Any:
     """The elements with `ndim` axes: the trailing ones are joined (Theano's flatten)."""
     x = convert.asarray(x)
     if ndim < 1:
-        raise fail(TensorcValueError, f"flatten: ndim is at least 1, got {ndim}", "TC0359")
+        raise fail(TensorcValueError, f"flatten: ndim is at least 1, got {ndim}", "TC0367")
     if x.ndim <= 1 and ndim == 1:
         return reshape_extents(x, [product(x.extents)])
     if ndim > x.ndim:
-        raise fail(TensorcValueError, f"flatten: {x.type} has fewer than {ndim} axes", "TC0359")
+        raise fail(TensorcValueError, f"flatten: {advice.quoted(x)} has fewer than {ndim} axes", "TC0359")
     return reshape_extents(x, [*x.extents[: ndim - 1], product(x.extents[ndim - 1 :])])
 
 
@@ -250,7 +281,10 @@ def squeeze(x: TensorLike, axis: object = None) -> Any:
         extent = x.extents[a]
         if isinstance(extent, int) and extent != 1:
             raise fail(
-                TensorcValueError, f"squeeze: axis {a} of {x.type} has extent {extent}, not 1", "TC0360"
+                TensorcValueError,
+                f"squeeze: axis {a} of {advice.quoted(x)} has extent {extent}, not 1",
+                "TC0360",
+                "only axes of extent 1 can be dropped; x[0] takes the first element of an axis",
             )
     return drop_axes(x, axes)
 
@@ -281,12 +315,16 @@ def broadcast_to(x: TensorLike, shape: Any) -> Any:
         if isinstance(mine, int) and isinstance(theirs, int) and mine not in (1, theirs):
             raise fail(
                 TensorcValueError,
-                f"broadcast_to: {x.type} does not broadcast to shape {tuple(wanted)}",
+                f"broadcast_to: {advice.quoted(x)} does not broadcast to shape {tuple(wanted)}",
                 "TC0362",
+                "lined up at the right, an extent must be 1 or stay as it is",
             )
     if x.ndim > len(extents):
         raise fail(
-            TensorcValueError, f"broadcast_to: {x.type} has more axes than shape {tuple(wanted)}", "TC0362"
+            TensorcValueError,
+            f"broadcast_to: {advice.quoted(x)} has more axes than shape {tuple(wanted)}",
+            "TC0368",
+            "x.reshape(...) removes axes",
         )
     return broadcast_to_extents(x, extents)
 
@@ -308,12 +346,12 @@ def concatenate(arrays: Sequence[object], axis: int | None = 0) -> Any:
     dtype = convert.common_dtype(exprs)
     ranks = {e.ndim for e in exprs}
     if len(ranks) != 1 or ranks == {0}:
-        shown = ", ".join(str(e.type) for e in exprs)
+        shown = advice.listed(exprs)
         raise fail(
             TensorcValueError,
-            f"concatenate: needs arrays of one rank of at least 1, got {shown}",
+            f"concatenate: the arrays must have equally many axes, at least one ({shown})",
             "TC0363",
-            "tc.stack joins along a new axis",
+            "add an axis where one is missing: x[None, :]; tc.stack joins along a new axis",
         )
     number = normalize_axis(axis, exprs[0].ndim, "concatenate")
     exprs = [convert.cast(e, dtype) for e in exprs]
@@ -336,7 +374,10 @@ def broadcast_shapes_equal(exprs: list[Any], what: str) -> list[Any]:
     """Refuses operands of different rank (stack does not broadcast)."""
     if len({e.ndim for e in exprs}) > 1:
         raise fail(
-            TensorcValueError, f"{what}: shapes differ: {', '.join(str(e.type) for e in exprs)}", "TC0364"
+            TensorcValueError,
+            f"{what}: the arrays must have equally many axes ({advice.listed(exprs)})",
+            "TC0366",
+            "add an axis where one is missing: x[None, :]",
         )
     return exprs
 
@@ -350,8 +391,9 @@ def split(x: TensorLike, sections: int | Sequence[Any], axis: int = 0) -> list[A
         if not isinstance(extent, int) or sections <= 0 or extent % sections:
             raise fail(
                 TensorcValueError,
-                f"split: axis {number} of {x.type} does not divide into {sections} equal parts",
+                f"split: axis {number} of {advice.quoted(x)} does not divide into {sections} equal parts",
                 "TC0365",
+                "give the positions instead: tc.split(x, [2, 5])",
             )
         sections = [extent // sections * i for i in range(1, sections)]
     borders = [0, *sections, None]

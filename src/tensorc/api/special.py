@@ -7,6 +7,7 @@ from typing import Any
 from tensorc.api import elementwise
 from tensorc.api.expr import TensorLike
 from tensorc.api.functions import log_softmax, logsumexp, softmax
+from tensorc.api.suggestions import no_function
 
 __all__ = ["erf", "erfc", "expit", "log1mexp", "log1p", "log_softmax", "logsumexp", "softmax"]
 
@@ -34,3 +35,7 @@ def log1mexp(x: TensorLike) -> Any:
 def log1p(x: TensorLike) -> Any:
     """log(1 + x)."""
     return elementwise.call("log1p", x)
+
+
+def __getattr__(name: str) -> Any:
+    raise no_function("tc.special", name)

@@ -25,6 +25,8 @@ class TensorcError(Exception):
     """
 
     call: Location | None = None
+    constraint = ""
+    """The number of the op's constraint that does not hold, as in its specification: `C2`."""
 
     def __init__(
         self,

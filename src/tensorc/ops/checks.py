@@ -42,13 +42,17 @@ def types_text(types: Iterable[Type]) -> str:
 
 
 def type_error(name: str, message: str, code: str, constraint: str = "", help: str | None = None) -> NoReturn:
-    raise TensorcTypeError(_worded(name, message, constraint), code=code, help=help)
+    error = TensorcTypeError(_worded(name, message, constraint), code=code, help=help)
+    error.constraint = constraint
+    raise error
 
 
 def value_error(
     name: str, message: str, code: str, constraint: str = "", help: str | None = None
 ) -> NoReturn:
-    raise TensorcValueError(_worded(name, message, constraint), code=code, help=help)
+    error = TensorcValueError(_worded(name, message, constraint), code=code, help=help)
+    error.constraint = constraint
+    raise error
 
 
 def _worded(name: str, message: str, constraint: str) -> str:
