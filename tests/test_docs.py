@@ -34,13 +34,23 @@ def runs(document: Path) -> bool:
     return any(b.runs for b in blocks(text)) or any(r.code for r in rows(text))
 
 
+def bless(document: Path, text: str, outputs: list[str], folder: Path) -> None:
+    """Write what is printed now; again where longer outputs have moved the lines that messages name."""
+    for _ in range(4):
+        text = blessed(text, outputs)
+        outputs = run(document, text, folder)
+        if not differences(text, outputs):
+            break
+    document.write_text(text, encoding="utf-8")
+
+
 @pytest.mark.parametrize("document", [d for d in WRITTEN if runs(d)], ids=lambda d: d.stem)
 def test_document_runs(document: Path, tmp_path: Path) -> None:
     text = document.read_text(encoding="utf-8")
     outputs = run(document, text, tmp_path)
     assert unshown(text, outputs) == [], "print nothing, or show it in a text block"
     if os.environ.get("TENSORC_BLESS"):
-        document.write_text(blessed(text, outputs), encoding="utf-8")
+        bless(document, text, outputs, tmp_path)
         return
     found = differences(text, outputs)
     assert found == [], f"{document.name}: `make bless` rewrites it\n" + "\n".join(found)

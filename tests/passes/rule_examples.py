@@ -258,6 +258,7 @@ def real_namespace() -> dict[str, Any]:
         "erfc": _reals(mpmath.erfc),
         "abs": _reals(abs),
         "sin": _reals(mpmath.sin),
+        "cos": _reals(mpmath.cos),
         "where": lambda c, x, y: np.where(c, x, y).astype(object).view(Real),
         "prod": lambda x, *axes: np.prod(x, axis=axes).view(Real),
         "amax": lambda x, *axes: np.max(x, axis=axes).view(Real),
