@@ -7,47 +7,75 @@ converted under NumPy's `safe` rule, and goes back to the same body.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from tensorc.api.expr import Expr
 from tensorc.ir.errors import TensorcTypeError, TensorcValueError
-from tensorc.ir.types import TensorType
+from tensorc.ir.location import caller_location
+from tensorc.ir.types import TensorType, f64
 from tensorc.ops.dtypes import to_dtype, with_own_dtype
 
 Array = np.ndarray[Any, np.dtype[Any]]
+_FLOAT64 = to_dtype(f64)
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
 
 
 @dataclass(frozen=True, eq=False)
 class In:
-    """An input with options: a name to pass it by, a default `value`, an `update` applied to that value at
-    every call (which makes it state),
-    `strict` (no conversion at all), `allow_downcast`, `mutable` and `borrow` (the function may overwrite the
-    argument; it never needs to).
+    """An input with options.
+
+    `name` is what it is passed by, the variable's name by default. `value` makes it optional: an array,
+    converted and copied now, or a shared variable, whose value at the time of the call is used. `update`
+    makes it state that starts from `value`: every call uses the stored value, unless one is passed by name,
+    and stores `update`; the state of a shared variable is that variable.
+    `strict` accepts no argument but an ndarray of the very dtype; `allow_downcast` is `allow_input_downcast`
+    for this input. `mutable` and `borrow` permit the function to overwrite the argument or to return it;
+    it never does, so they change nothing.
+
+    Raises TensorcTypeError for an option of the wrong kind.
     """
 
     variable: Any
     name: str | None = None
-    value: Any = MISSING
+    value: Any = None
     update: Any = None
+    mutable: bool | None = None
     borrow: bool | None = None
-    mutable: bool = False
     strict: bool = False
     allow_downcast: bool | None = None
+
+    def __post_init__(self) -> None:
+        flags = {f: getattr(self, f) for f in ("mutable", "borrow", "strict", "allow_downcast")}
+        wrong = {f: v for f, v in flags.items() if v not in (None, True, False)}
+        if self.name is not None and not isinstance(self.name, str):
+            wrong["name"] = self.name
+        for option, value in wrong.items():
+            raise TensorcTypeError(
+                f"In: {option}={value!r}",
+                code="TC0458",
+                location=caller_location(),
+                help="tc.In(x, name='x', value=0.0, strict=False, allow_downcast=None)",
+            )
 
 
 @dataclass(frozen=True, eq=False)
 class Out:
-    """An output with options. Results never alias arguments, state or each other."""
+    """An output with options. `borrow` permits the result to be memory that a later call uses again; results
+    never alias arguments, state or each other, so it changes nothing.
+    """
 
     variable: Any
+    borrow: bool = False
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One positional parameter of a compiled function."""
+    """One positional parameter of a compiled function. `default` is an array in native form, or a shared
+    variable that is read at every call.
+    """
 
     name: str | None
     type: TensorType
@@ -56,12 +84,36 @@ class Parameter:
     allow_downcast: bool | None = None
     expr: Expr | None = field(default=None, compare=False)
 
-    def convert(self, value: object, function: str, position: int) -> Array:
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype object the native entry compares with."""
+        return to_dtype(self.type.element)
+
+    @cached_property
+    def _fixed(self) -> bool:
+        return any(extent is not None for extent in self.type.shape)
+
+    def quick(self, value: Any) -> Array | None:
+        """`value` in native form, where that takes no checks worth mentioning; None: `convert` must see it.
+
+        These are the commonest arguments of calls by name: contiguous arrays of the right type, and Python
+        numbers for scalars.
+        """
+        kind = type(value)
+        if kind is np.ndarray:
+            fits = value.dtype is self.dtype and value.ndim == len(self.type.shape) and not self._fixed
+            return value if fits and value.flags.carray else None
+        if kind is float and not self.type.shape and self.dtype is _FLOAT64 and not self.strict:
+            return np.array(value)
+        return None
+
+    def convert(self, value: object, function: str, position: int | None) -> Array:
         """`value` as an aligned native ndarray of the parameter's dtype and rank; raises naming the
         parameter, both types, and the remedy.
         """
-        wanted = to_dtype(self.type.element)
-        label = f"{function}: argument {position}" + (f" ({self.name!r})" if self.name else "")
+        wanted = self.dtype
+        label = function if position is None else f"{function}: argument {position}"
+        label += f" ({self.name!r})" if self.name and position is not None else ""
         array = self._array(value, wanted, label)
         if array.ndim != self.type.rank:
             raise TensorcTypeError(

@@ -8,15 +8,15 @@ machine code. What the fast path does not take (keywords, lists, other dtypes, w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tensorc.api.arguments import MISSING
 from tensorc.api.expr import Expr
 from tensorc.api.leaves import Shared, Symbol
-from tensorc.api.modes import Mode, as_mode
-from tensorc.api.program import Program, make_program, retrace
+from tensorc.api.modes import STAGES, Mode, as_mode
+from tensorc.api.program import Program, exposed, make_program, swapped
 from tensorc.api.trace import postorder
 from tensorc.codegen_llvm.entry import FunctionBase
 from tensorc.ir.core import Operation
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from tensorc.api.build import Build
 
 Array = np.ndarray[Any, np.dtype[Any]]
-STAGES: Final = ("tensor", "fused", "loops", "llvm", "asm", "ptx")
 
 
 class Function(FunctionBase):
@@ -46,23 +45,14 @@ class Function(FunctionBase):
         delete_updates: bool = False,
         name: str | None = None,
     ) -> Function:
-        """The same program with shared variables exchanged for others of their type, and without updates if
-        asked.
+        """The same program under another `name`, with the shared variables in `swap` exchanged for others of
+        their type, and without updates if asked.
+
+        Raises TensorcTypeError for a swap of other things or types, TensorcValueError for a variable that
+        the function does not use, or an exchange after which it would update one variable twice.
         """
-        exchanged: dict[Expr, Expr] = {}
-        for old, new in (swap or {}).items():
-            if not isinstance(old, Shared) or not isinstance(new, Shared) or old.type != new.type:
-                raise TensorcTypeError(
-                    f"copy: swap exchanges shared variables of one type, got {old!r} for {new!r}",
-                    code="TC0460",
-                    location=caller_location(),
-                )
-            if old not in self.program.traced.shared and old not in self.program.updated:
-                raise TensorcValueError(
-                    f"copy: {self.name} does not use {old!r}", code="TC0461", location=caller_location()
-                )
-            exchanged[old] = new
-        return compile_program(retrace(self.program, exchanged, not delete_updates, name), self.mode)
+        changes = _checked_swap(self, {} if swap is None else swap)
+        return compile_program(swapped(self.program, changes, not delete_updates, name), self.mode)
 
     def module(self, stage: str = "tensor") -> Operation:
         """The IR at a stage: `tensor`, `fused` or `loops`."""
@@ -82,8 +72,40 @@ class Function(FunctionBase):
         return self.counts()
 
     def __repr__(self) -> str:
-        parameters = ", ".join(f"{p.name or '_'}: {p.type}" for p in self.program.parameters)
-        return f"<tensorc function {self.name}({parameters})>"
+        return f"<tensorc function {self.name}({_signature(self.program)})>"
+
+
+def _checked_swap(function: Function, swap: Mapping[Shared, Shared]) -> dict[Shared, Shared]:
+    location, program = caller_location(), function.program
+    if not isinstance(swap, Mapping):
+        raise TensorcTypeError(
+            f"copy: swap is a dictionary of shared variables, got {type(swap).__name__}",
+            code="TC0460",
+            location=location,
+            help="f.copy(swap={old: new})",
+        )
+    for old, new in swap.items():
+        if not isinstance(old, Shared) or not isinstance(new, Shared) or old.type != new.type:
+            raise TensorcTypeError(
+                f"copy: swap exchanges shared variables of one type, got {old!r} for {new!r}",
+                code="TC0460",
+                location=location,
+            )
+        defaults = [p.default for p in program.parameters]
+        if not any(old is v for v in (*program.traced.shared, *program.updated, *defaults)):
+            raise TensorcValueError(
+                f"copy: {program.name} does not use {old!r}", code="TC0461", location=location
+            )
+    written = [swap.get(v, v) for v in program.updated]
+    for position, variable in enumerate(written):
+        if variable in written[:position]:
+            raise TensorcValueError(
+                f"copy: {program.name} would update {variable!r} twice",
+                code="TC0467",
+                location=location,
+                help="swap the other one too, or pass delete_updates=True",
+            )
+    return dict(swap)
 
 
 def _checked_stage(stage: str, allowed: Sequence[str]) -> str:
@@ -151,7 +173,7 @@ def compile_program(program: Program, mode: Mode) -> Function:
     from tensorc.api.build import Build  # the passes and the emitter are imported by the first compile
 
     build = Build(program, mode)
-    compiled: Function = build.native(Function, _SlowCall(program))
+    compiled: Function = build.native(Function, _SlowCall(program, mode))
     compiled.name = program.name
     compiled.program = program
     compiled.mode = mode
@@ -162,29 +184,51 @@ def compile_program(program: Program, mode: Mode) -> Function:
 class _SlowCall:
     """Binds and converts the arguments of a call that the native fast path did not take."""
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.names = [p.name for p in program.parameters]
+    def __init__(self, program: Program, mode: Mode) -> None:
+        self.program, self.mode = program, mode
+        self.positions: dict[str | None, int | None] = {}
+        for position, parameter in enumerate(program.parameters):
+            taken = parameter.name in self.positions
+            self.positions[parameter.name] = None if taken else position
+        self.defaults = tuple(p.default for p in program.parameters)
+        self.state = frozenset(p.name for p, _ in program.state if p.name)
+        self.exposed: dict[tuple[str, ...], Function] = {}
 
     def __call__(self, direct: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Converts the arguments, calls the native body with them, and delivers into `out=` if that was
         given.
         """
-        location = caller_location()
+        if not self.state.isdisjoint(kwargs):
+            return self._with_state(args, kwargs)
         out = kwargs.pop("out", None)
         try:
             values = self._bind(args, kwargs)
             converted = [
-                parameter.convert(value, self.program.name, position)
-                for position, (parameter, value) in enumerate(
-                    zip(self.program.parameters, values, strict=True)
+                self._convert(position, value) if array is None else array
+                for position, (value, array) in enumerate(
+                    [(v, p.quick(v)) for p, v in zip(self.program.parameters, values, strict=True)]
                 )
             ]
         except TensorcError as error:
-            raise error.at(location) from None
+            raise error.at(caller_location()) from None
         if out is None:
             return direct(*converted)
         return self._deliver(direct, converted, out)
+
+    def _convert(self, position: int, value: object) -> Array:
+        parameter = self.program.parameters[position]
+        if value is parameter.default and isinstance(value, Shared):
+            return value.cell.get()
+        return parameter.convert(value, self.program.name, position)
+
+    def _with_state(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A call that passes state: a body that takes it as an argument, made when the first such call
+        comes.
+        """
+        names = tuple(sorted(self.state.intersection(kwargs)))
+        if names not in self.exposed:
+            self.exposed[names] = compile_program(exposed(self.program, names), self.mode)
+        return self.exposed[names](*args, **kwargs)
 
     def _deliver(self, direct: Callable[..., Any], arguments: list[Array], out: Any) -> Any:
         """`out=` as NumPy's ufuncs have it: an array, or a tuple of one for every output; the arrays are
@@ -212,36 +256,39 @@ class _SlowCall:
         return program.outputs.assemble(targets)
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-        parameters = self.program.parameters
-        if len(args) > len(parameters):
-            raise self._count_error(f"takes {len(parameters)} arguments, got {len(args)}")
-        values = [*args, *[p.default for p in parameters[len(args) :]]]
+        given, takes = len(args), len(self.defaults)
+        if given > takes:
+            raise self._count_error(f"takes {takes} argument{'s' * (takes != 1)}, got {given}")
+        values = [*args, *self.defaults[given:]]
         for name, value in kwargs.items():
-            position = self._position(name)
-            if position < len(args):
+            position = self.positions.get(name)
+            if position is None:
+                raise self._name_error(name)
+            if position < given:
                 raise self._count_error(f"got {name!r} by position and by name")
             values[position] = value
-        missing = [p.name or f"argument {i}" for i, p in enumerate(parameters) if values[i] is MISSING]
-        if missing:
-            raise self._count_error(f"missing {', '.join(map(repr, missing))}")
+        if any(value is MISSING for value in values[given:]):
+            names = [p.name or f"argument {i}" for i, p in enumerate(self.program.parameters)]
+            missing = [repr(n) for n, value in zip(names, values, strict=True) if value is MISSING]
+            raise self._count_error(f"misses {', '.join(missing)}")
         return values
 
-    def _position(self, name: str) -> int:
-        found = [i for i, n in enumerate(self.names) if n == name]
-        if not found:
-            raise self._count_error(f"has no parameter {name!r}")
-        if len(found) > 1:
-            raise self._count_error(f"has {len(found)} parameters named {name!r}: pass them by position")
-        return found[0]
+    def _name_error(self, name: str) -> TensorcError:
+        if name in self.positions:
+            count = sum(p.name == name for p in self.program.parameters)
+            return self._count_error(f"has {count} parameters named {name!r}: pass them by position")
+        return self._count_error(f"has no parameter {name!r}")
 
     def _count_error(self, message: str) -> TensorcError:
-        parameters = ", ".join(
-            f"{n or '_'}: {p.type}" for n, p in zip(self.names, self.program.parameters, strict=True)
-        )
         name = self.program.name
         return TensorcTypeError(
-            f"{name} {message}", code="TC0464", help=f"its parameters are {name}({parameters})"
+            f"{name} {message}", code="TC0464", help=f"its parameters are {name}({_signature(self.program)})"
         )
+
+
+def _signature(program: Program) -> str:
+    required = [f"{p.name or '_'}: {p.type}" for p in program.parameters]
+    return ", ".join([*required, *[f"{p.name or '_'}: {p.type} (state)" for p, _ in program.state]])
 
 
 def _out_problem(targets: Sequence[Any], types: Sequence[TensorType]) -> str | None:
@@ -258,35 +305,58 @@ def _out_problem(targets: Sequence[Any], types: Sequence[TensorType]) -> str | N
     return None
 
 
-def evaluate(expr: Expr, inputs: Mapping[Any, Any]) -> Any:
-    """`expr.eval(inputs)`: inputs by symbol or by name. The compiled function is kept on the expression's
-    inputs.
+def evaluate(expr: Expr, inputs: Any) -> Any:
+    """`expr.eval(inputs)`: inputs by symbol, by name, or by any other expression whose value is then taken as
+    given. The compiled function is kept while few are in use.
     """
-    symbols = [e for e in postorder([expr], {}, {}) if isinstance(e, Symbol)]
-    values: dict[Symbol, Any] = {}
+    location = caller_location()
+    if not isinstance(inputs, Mapping):
+        raise TensorcTypeError(
+            f"eval: the inputs are a dictionary, got {type(inputs).__name__}",
+            code="TC0465",
+            location=location,
+            help="x.eval({y: value})",
+        )
+    symbols = [e for e in postorder([expr]) if isinstance(e, Symbol)]
+    values: dict[Expr, Any] = {}
     for key, value in inputs.items():
-        matches = [s for s in symbols if s is key or (isinstance(key, str) and s.name == key)]
-        if not matches:
+        found = [key] if isinstance(key, Expr) else [s for s in symbols if s.name == key]
+        if len(found) != 1 or (isinstance(key, Symbol) and key not in symbols):
+            what = f"{len(found)} inputs are named {key!r}" if len(found) > 1 else f"{key!r} is not an input"
             raise TensorcValueError(
-                f"eval: {key!r} is not an input of this expression", code="TC0465", location=caller_location()
+                f"eval: {what} of this expression",
+                code="TC0465",
+                location=location,
+                help=f"its inputs are {', '.join(map(repr, symbols))}" if symbols else "it has no inputs",
             )
-        values[matches[0]] = value
-    compiled = _evaluators(expr, tuple(values))
-    return compiled(*values.values())
+        values[found[0]] = value
+    try:
+        return _evaluator(expr, tuple(values))(*values.values())
+    except TensorcError as error:
+        raise error.at(location) from None
 
 
 _EVALUATORS: dict[tuple[int, ...], tuple[Any, Function]] = {}
 _EVALUATOR_LIMIT = 128
 
 
-def _evaluators(expr: Expr, inputs: tuple[Expr, ...]) -> Function:
+def _evaluator(expr: Expr, given: tuple[Expr, ...]) -> Function:
     """The function of an expression, compiled once while few are in use; the entry keeps its expressions
     alive.
     """
-    key = (id(expr), *map(id, inputs))
+    key = (id(expr), *map(id, given))
     if key not in _EVALUATORS:
-        if len(_EVALUATORS) >= _EVALUATOR_LIMIT:
-            _EVALUATORS.pop(next(iter(_EVALUATORS)))
-        compiled = function(list(inputs), expr, name="eval", on_unused_input="ignore", mode="compile-fast")
-        _EVALUATORS[key] = ((expr, inputs), compiled)
+        inputs = [e if isinstance(e, Symbol) else _stand_in(e) for e in given]
+        replaced = {e: i for e, i in zip(given, inputs, strict=True) if e is not i}
+        compiled = function(
+            inputs, expr, givens=replaced, name="eval", on_unused_input="ignore", mode="compile-fast"
+        )
+        while len(_EVALUATORS) >= _EVALUATOR_LIMIT:
+            _EVALUATORS.pop(next(iter(_EVALUATORS)), None)
+        _EVALUATORS[key] = ((expr, given), compiled)
     return _EVALUATORS[key][1]
+
+
+def _stand_in(expr: Expr) -> Symbol:
+    """An input for the value of a computed expression."""
+    return Symbol(expr.tensor_type, expr.name, expr.location or caller_location())

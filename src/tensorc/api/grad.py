@@ -12,7 +12,7 @@ from tensorc.api.broadcast import same_extent
 from tensorc.api.expr import Expr
 from tensorc.api.trace import Traced, inline, trace
 from tensorc.ir.errors import TensorcTypeError, TensorcValueError
-from tensorc.ir.location import caller_location
+from tensorc.ir.location import caller_location, warn_user
 
 DISCONNECTED = ("raise", "warn", "ignore")
 
@@ -141,7 +141,5 @@ def _connected(target: Any, gradient: Any, disconnected: str) -> Any:
             help="remove it from wrt, or pass disconnected_inputs='ignore' for a zero gradient",
         )
     if disconnected == "warn":
-        import warnings
-
-        warnings.warn(message, stacklevel=3)
+        warn_user(message)
     return functions.zeros_like(target)

@@ -418,7 +418,7 @@ class Tensor(Expr):
         """The value for given inputs (symbol → array); compiled once per set of inputs."""
         from tensorc.api.function import evaluate
 
-        return evaluate(self, inputs or {})
+        return evaluate(self, {} if inputs is None else inputs)
 
     def __repr__(self) -> str:
         if self.name:

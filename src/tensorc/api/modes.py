@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from tensorc.ir.errors import TensorcValueError
 from tensorc.ir.location import caller_location
 
-PIPELINE_OF = {"fast": "O3", "compile-fast": "O1", "O0": "O0", "O1": "O1", "O2": "O2", "O3": "O3"}
+STAGES: Final = ("tensor", "fused", "loops", "llvm", "asm", "ptx")
+"""The forms a compiled function can be shown in, from expression to machine code."""
+PIPELINE_OF: Final = {"fast": "O3", "compile-fast": "O1", "O0": "O0", "O1": "O1", "O2": "O2", "O3": "O3"}
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,18 @@ Everything needed to compile it again in another way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from tensorc.api import convert, leaves
 from tensorc.api.arguments import MISSING, In, Out, Parameter
 from tensorc.api.expr import Expr
-from tensorc.api.leaves import Shared, Symbol
-from tensorc.api.trace import Traced, trace
+from tensorc.api.leaves import Constant, Shared, Symbol
+from tensorc.api.substitute import Extent, Substitution
+from tensorc.api.trace import Traced, postorder, trace
 from tensorc.ir.errors import TensorcError, TensorcTypeError, TensorcValueError
-from tensorc.ir.location import Location
+from tensorc.ir.location import Location, warn_user
 from tensorc.ops.dtypes import to_dtype
 
 
@@ -55,8 +56,11 @@ class Program:
     updated: tuple[Shared, ...]
     traced: Traced
     exprs: tuple[Expr, ...]
-    """Outputs and new values as expressions, for `f.copy`."""
-    givens: Mapping[Expr, Expr]
+    """Outputs and new values as expressions with `givens` applied, for `f.copy`."""
+    equal: tuple[tuple[Extent, Extent], ...] = ()
+    """Extents of replaced expressions and of their replacements, which the code compares."""
+    state: tuple[tuple[Parameter, Shared], ...] = ()
+    """Inputs with an update, and the hidden shared variables that stand for them in `traced`."""
 
 
 def make_program(
@@ -65,56 +69,120 @@ def make_program(
     updates: Any,
     givens: Any,
     name: str | None,
-    on_unused_input: str,
+    on_unused_input: str | None,
     allow_input_downcast: bool | None,
     no_default_updates: Any,
     location: Location,
 ) -> Program:
     """Checks everything a user can get wrong in `tc.function` and traces the program."""
+    _check_options(name, on_unused_input, allow_input_downcast, location)
     ins = [_as_input(i, position, location) for position, i in enumerate(inputs)]
+    _check_inputs([i.variable for i in ins], location)
     form, flat = _flatten_outputs(outputs, location)
-    replaced = _givens(givens, location)
     new_values = _updates(updates, location)
-    ins, state = _stateful_inputs(ins, new_values, location)
-    replaced.update(state)
-    variables = [i.variable for i in ins]
-    _check_inputs(variables, location)
-    _default_updates([*flat, *new_values.values()], new_values, replaced, variables, no_default_updates)
-    exprs = (*flat, *new_values.values())
-    state_written = tuple(new_values)
-    traced = trace(exprs, variables, state_written, name=name or "main", givens=replaced, free_symbols=True)
-    _check_missing(traced, variables, location)
-    _check_unused(traced, ins, new_values, on_unused_input, location)
-    parameters = tuple(
-        Parameter(
-            i.name or i.variable.name,
-            i.variable.tensor_type,
-            i.value,
-            i.strict,
-            allow_input_downcast if i.allow_downcast is None else i.allow_downcast,
-            i.variable,
+    state = _state(ins, new_values, location)
+    replaced = _givens(givens, location)
+    substitution = Substitution(replaced)
+    equal = _extents(replaced, substitution, [i.variable for i in ins])
+    _default_updates(flat, new_values, substitution, no_default_updates, location)
+    exprs = substitution([*flat, *new_values.values()])
+    pairs = [(substitution([a])[0], b) for a, b in equal]
+    parameters = [_parameter(i, allow_input_downcast) for i in ins]
+    program = _traced(
+        Program(
+            name or "main",
+            tuple(p for i, p in zip(ins, parameters, strict=True) if i.update is None),
+            form,
+            len(flat),
+            tuple(new_values),
+            cast(Traced, None),
+            tuple(exprs),
+            tuple(pairs),
+            tuple(
+                (p, state[i.variable]) for i, p in zip(ins, parameters, strict=True) if i.variable in state
+            ),
         )
-        for i in ins
     )
-    return Program(name or "main", parameters, form, len(flat), tuple(new_values), traced, exprs, replaced)
+    _check_missing(program, location)
+    _check_unused(program.traced.unused, replaced, on_unused_input or "raise", location)
+    return program
 
 
-def retrace(program: Program, replaced: Mapping[Expr, Expr], keep_updates: bool, name: str | None) -> Program:
-    """The same program with some leaves exchanged and, unless `keep_updates`, without updates."""
-    givens = {**program.givens, **replaced}
-    flat = program.exprs[: program.output_count]
-    news = program.exprs[program.output_count :] if keep_updates else ()
-    updated = tuple(cast(Shared, replaced.get(v, v)) for v in program.updated) if keep_updates else ()
-    variables = [p.expr for p in program.parameters if p.expr is not None]
-    traced = trace((*flat, *news), variables, updated, name=name or program.name, givens=givens)
-    return replace(
-        program,
-        name=name or program.name,
-        updated=updated,
-        traced=traced,
-        exprs=(*flat, *news),
-        givens=givens,
+def _traced(program: Program) -> Program:
+    """The program with its function made from its expressions."""
+    state = Substitution({_symbol(p): cell for p, cell in program.state}, chained=False)
+    equal = [(_extent(state, a), _extent(state, b)) for a, b in program.equal]
+    traced = trace(
+        state(program.exprs),
+        [_symbol(p) for p in program.parameters],
+        program.updated,
+        name=program.name,
+        free_symbols=True,
+        equal=equal,
     )
+    return replace(program, traced=traced)
+
+
+def _symbol(parameter: Parameter) -> Expr:
+    assert parameter.expr is not None
+    return parameter.expr
+
+
+def _extent(substitution: Substitution, extent: Extent) -> Extent:
+    return extent if isinstance(extent, int) else substitution([extent])[0]
+
+
+def swapped(program: Program, swap: Mapping[Shared, Shared], keep_updates: bool, name: str | None) -> Program:
+    """The same program with some shared variables exchanged and, unless `keep_updates`, without updates."""
+    count = len(program.exprs) if keep_updates else program.output_count
+    substitution = Substitution({old: new for old, new in swap.items()}, chained=False)
+    parameters = tuple(
+        replace(p, default=swap.get(p.default, p.default)) if isinstance(p.default, Shared) else p
+        for p in program.parameters
+    )
+    return _traced(
+        replace(
+            program,
+            name=name or program.name,
+            parameters=parameters,
+            updated=tuple(swap.get(v, v) for v in program.updated) if keep_updates else (),
+            exprs=tuple(substitution(program.exprs[:count])),
+            equal=tuple((_extent(substitution, a), _extent(substitution, b)) for a, b in program.equal),
+            state=tuple((p, swap.get(cell, cell)) for p, cell in program.state),
+        )
+    )
+
+
+def exposed(program: Program, names: Sequence[str]) -> Program:
+    """The same program with the state of these names taken from the caller; the updates stay."""
+    shown = tuple(p for p, _ in program.state if p.name in names)
+    hidden = tuple((p, cell) for p, cell in program.state if p.name not in names)
+    return _traced(replace(program, parameters=(*program.parameters, *shown), state=hidden))
+
+
+def _check_options(
+    name: object, on_unused_input: object, allow_input_downcast: object, location: Location
+) -> None:
+    if name is not None and not (isinstance(name, str) and name.isprintable() and not {*name} & {*'"\\'}):
+        raise TensorcTypeError(
+            f"function: the name is {name!r}; a name is printable text without quotes and backslashes",
+            code="TC0454",
+            location=location,
+        )
+    if on_unused_input not in (None, "raise", "warn", "ignore"):
+        raise TensorcValueError(
+            f"function: on_unused_input={on_unused_input!r}",
+            code="TC0451",
+            location=location,
+            help="one of 'raise', 'warn', 'ignore'",
+        )
+    if allow_input_downcast not in (None, True, False):
+        raise TensorcTypeError(
+            f"function: allow_input_downcast={allow_input_downcast!r}",
+            code="TC0455",
+            location=location,
+            help="one of None, True, False",
+        )
 
 
 def _as_input(item: Any, position: int, location: Location) -> In:
@@ -145,35 +213,68 @@ def _as_input(item: Any, position: int, location: Location) -> In:
 
 
 def _check_inputs(variables: Sequence[Expr], location: Location) -> None:
+    first: dict[Expr, int] = {}
     for position, variable in enumerate(variables):
-        first = next(i for i, v in enumerate(variables) if v is variable)
-        if first != position:
+        if first.setdefault(variable, position) != position:
             raise TensorcValueError(
-                f"function: {variable!r} is input {first} and input {position}",
+                f"function: {variable!r} is input {first[variable]} and input {position}",
                 code="TC0442",
                 location=location,
             )
-    names = [v.name for v in variables if v.name]
-    for name in names:
-        if names.count(name) > 1:
-            return  # two symbols of one name are allowed; they cannot be passed by name
+
+
+def _parameter(item: In, allow_input_downcast: bool | None) -> Parameter:
+    variable = item.variable
+    allow = allow_input_downcast if item.allow_downcast is None else item.allow_downcast
+    parameter = Parameter(
+        item.name or variable.name, variable.tensor_type, MISSING, item.strict, allow, variable
+    )
+    if item.value is None or item.update is not None:
+        return parameter
+    if isinstance(item.value, Shared):
+        _check_holder(item)
+        return replace(parameter, default=item.value)
+    default = parameter.convert(item.value, f"In({variable!r}, value=)", None).copy()
+    default.setflags(write=False)
+    return replace(parameter, default=default)
+
+
+def _check_holder(item: In) -> None:
+    """The shared variable given as the value of an input must hold what the input takes."""
+    held, wanted = item.value.tensor_type, item.variable.tensor_type
+    if held != wanted:
+        raise TensorcTypeError(
+            f"function: In({item.variable!r}) takes its value from {item.value!r}, which has another type",
+            code="TC0456",
+            help="the types must agree, known extents included",
+        )
 
 
 def _flatten_outputs(outputs: Any, location: Location) -> tuple[Outputs, list[Any]]:
-    def expr(value: Any) -> Any:
-        return convert.asarray(value.variable if isinstance(value, Out) else value)
+    def expr(value: Any, where: str) -> Any:
+        value = value.variable if isinstance(value, Out) else value
+        if value is None or isinstance(value, Mapping | set | frozenset | Iterator):
+            raise TensorcTypeError(
+                f"function: {where} is {'None' if value is None else f'a {type(value).__name__}'}, not an "
+                "expression",
+                code="TC0443",
+                location=location,
+                help="outputs are an expression, a list or tuple of them, a dict of them, or None",
+            )
+        return convert.asarray(value)
 
     if outputs is None:
         return Outputs("none"), []
-    if isinstance(outputs, dict):
+    if isinstance(outputs, Mapping):
         if not all(isinstance(k, str) for k in outputs):
             raise TensorcTypeError(
                 "function: the keys of dictionary outputs are strings", code="TC0443", location=location
             )
-        return Outputs("dict", tuple(outputs)), [expr(v) for v in outputs.values()]
+        return Outputs("dict", tuple(outputs)), [expr(v, f"output {k!r}") for k, v in outputs.items()]
     if isinstance(outputs, list | tuple):
-        return Outputs("list" if isinstance(outputs, list) else "tuple"), [expr(v) for v in outputs]
-    return Outputs("one"), [expr(outputs)]
+        form: Literal["list", "tuple"] = "list" if isinstance(outputs, list) else "tuple"
+        return Outputs(form), [expr(v, f"output {i}") for i, v in enumerate(outputs)]
+    return Outputs("one"), [expr(outputs, "the output")]
 
 
 def _pairs(given: Any, what: str, location: Location) -> list[tuple[Any, Any]]:
@@ -251,60 +352,103 @@ def _fitting(value: Any, target: Expr, what: str, location: Location) -> Any:
     return convert.cast(expr, wanted)
 
 
-def _stateful_inputs(
-    ins: Sequence[In], new_values: dict[Shared, Expr], location: Location
-) -> tuple[list[In], dict[Expr, Expr]]:
-    """`In(x, value=v, update=e)` becomes a hidden shared variable that stands for x."""
-    kept: list[In] = []
-    state: dict[Expr, Expr] = {}
+def _state(ins: Sequence[In], new_values: dict[Shared, Expr], location: Location) -> dict[Expr, Shared]:
+    """`In(x, value=v, update=e)`: a hidden shared variable that stands for x, or v itself if it is one."""
+    state: dict[Expr, Shared] = {}
     for item in ins:
         if item.update is None:
-            kept.append(item)
             continue
-        if item.value is MISSING:
-            raise TensorcTypeError(
-                f"function: In({item.variable!r}) has an update but no value to start from",
-                code="TC0449",
+        cell = _holder(item, location)
+        if cell in new_values:
+            raise TensorcValueError(
+                f"function: {cell!r} is updated twice, once as the state of In({item.variable!r})",
+                code="TC0447",
                 location=location,
-                help="In(x, value=..., update=...)",
             )
-        start = Parameter(item.variable.name, item.variable.tensor_type).convert(item.value, "In", 0)
-        cell = leaves.Shared(
-            start.copy(), item.name or item.variable.name, location, item.variable.tensor_type.shape
-        )
         state[item.variable] = cell
         new_values[cell] = _fitting(item.update, cell, "In(update=)", location)
-    return kept, state
+    return state
+
+
+def _holder(item: In, location: Location) -> Shared:
+    variable = item.variable
+    if item.value is None:
+        raise TensorcTypeError(
+            f"function: In({variable!r}) has an update but no value to start from",
+            code="TC0449",
+            location=location,
+            help="In(x, value=..., update=...)",
+        )
+    if isinstance(item.value, Shared):
+        _check_holder(item)
+        return item.value
+    start = Parameter(variable.name, variable.tensor_type, MISSING, item.strict, item.allow_downcast)
+    value = start.convert(item.value, f"In({variable!r}, value=)", None)
+    return leaves.Shared(value.copy(), item.name or variable.name, location, variable.tensor_type.shape)
+
+
+def _extents(
+    replaced: Mapping[Expr, Expr], substitution: Substitution, variables: Sequence[Expr]
+) -> list[tuple[Expr, Extent]]:
+    """Makes sizes follow where a computed expression is replaced.
+
+    A program asks the inputs of an expression for its size, and these may not exist any more: then the
+    replacement is asked. Where they do exist, both sizes must agree, or one program would see two; those
+    pairs are returned.
+    """
+    pairs: list[tuple[Expr, Extent]] = []
+    present = {*variables, *replaced}
+    for old, new in replaced.items():
+        if old.node is None:
+            continue
+        for mine, theirs in zip(old.extents, new.extents, strict=True):
+            if isinstance(mine, int) or mine is theirs:
+                continue
+            sources = [e for e in postorder([mine], present) if isinstance(e, Expr)]
+            if all(e in present or isinstance(e, Shared | Constant) for e in sources):
+                pairs.append((mine, theirs))
+            else:
+                substitution.alias(old, mine, theirs)
+    return pairs
 
 
 def _default_updates(
-    exprs: Sequence[Expr],
+    flat: Sequence[Expr],
     new_values: dict[Shared, Expr],
-    givens: Mapping[Expr, Expr],
-    variables: Sequence[Expr],
+    substitution: Substitution,
     refused: Any,
+    location: Location,
 ) -> None:
     """Adds the default updates of shared variables that are read, unless refused; an update may itself read
     more of them.
     """
-    from tensorc.api.trace import postorder
-
     if refused is True:
         return
-    excluded = set(refused) if isinstance(refused, list | tuple | set) else set()
-    todo = list(exprs)
-    cut = dict.fromkeys(variables)
+    excluded = _refused(refused, location)
+    todo = [*flat, *new_values.values()]
     while todo:
-        reached = [e for e in postorder(todo, cut, givens) if isinstance(e, Shared)]
+        reached = [e for e in postorder(substitution(todo)) if isinstance(e, Shared)]
         todo = []
         for leaf in reached:
             if leaf.default_update is not None and leaf not in new_values and leaf not in excluded:
-                new_values[leaf] = leaf.default_update
-                todo.append(leaf.default_update)
+                new_values[leaf] = _fitting(leaf.default_update, leaf, "default_update", location)
+                todo.append(new_values[leaf])
 
 
-def _check_missing(traced: Traced, variables: Sequence[Expr], location: Location) -> None:
-    missing = traced.inputs[len(variables) :]
+def _refused(refused: Any, location: Location) -> set[Shared]:
+    found = refused if isinstance(refused, list | tuple | set | frozenset) else ()
+    if (found is refused or refused in (False, None)) and all(isinstance(v, Shared) for v in found):
+        return set(found)
+    raise TensorcTypeError(
+        f"function: no_default_updates={refused!r}",
+        code="TC0457",
+        location=location,
+        help="True, False, or a list of the shared variables that keep their values",
+    )
+
+
+def _check_missing(program: Program, location: Location) -> None:
+    missing = program.traced.inputs[len(program.parameters) :]
     if missing:
         names = ", ".join(repr(m) for m in missing)
         raise TensorcValueError(
@@ -317,20 +461,15 @@ def _check_missing(traced: Traced, variables: Sequence[Expr], location: Location
 
 
 def _check_unused(
-    traced: Traced, ins: Sequence[In], new_values: Mapping[Shared, Expr], policy: str, location: Location
+    unused: Sequence[Expr], replaced: Mapping[Expr, Expr], policy: str, location: Location
 ) -> None:
-    if policy not in ("raise", "warn", "ignore"):
-        raise TensorcValueError(
-            f"function: on_unused_input={policy!r}",
-            code="TC0451",
-            location=location,
-            help="one of raise, warn, ignore",
-        )
-    unused = [u for u in traced.unused if policy != "ignore"]
-    if not unused:
+    if policy == "ignore" or not unused:
         return
     names = ", ".join(repr(u) for u in unused)
-    message = f"function: {names} {'is' if len(unused) == 1 else 'are'} not used by the outputs or updates"
+    message = (
+        f"function: {names} {'is' if len(unused) == 1 else 'are'} not used by the outputs or updates"
+        f"{', because givens replaces it' if any(u in replaced for u in unused) else ''}"
+    )
     if policy == "raise":
         raise TensorcValueError(
             message,
@@ -338,6 +477,4 @@ def _check_unused(
             location=location,
             help="remove it from inputs, or pass on_unused_input='ignore'",
         )
-    import warnings
-
-    warnings.warn(message, stacklevel=4)
+    warn_user(message)

@@ -7,8 +7,9 @@ function as expressions, which is how the results of transforms (gradients) retu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tensorc.api.expr import Expr, Node, make
 from tensorc.api.leaves import Constant, Shared
@@ -18,9 +19,12 @@ from tensorc.ir.builtin import Return, new_function, set_signature
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Attrs
 from tensorc.ir.location import UNKNOWN
+from tensorc.ops import index as ix
 from tensorc.ops.attrs import ConstantAttrs
 from tensorc.ops.creation import Constant as ConstantOp
 
+Extent = Any
+"""An int, or an expression of type `index`."""
 INLINE_CONSTANT_LIMIT = 16
 """Constants of more elements become function arguments, so that their values are neither in code nor in cache
 keys.
@@ -40,10 +44,8 @@ class Traced:
     unused: tuple[Expr, ...] = ()
 
 
-def postorder(
-    outputs: Sequence[Expr], stop: Mapping[Expr, object], givens: Mapping[Expr, Expr]
-) -> list[Node | Expr]:
-    """Nodes and leaves reachable from `outputs`, operands first, each once; does not look behind the keys of
+def postorder(outputs: Sequence[Expr], stop: Container[Expr] = ()) -> list[Node | Expr]:
+    """Nodes and leaves reachable from `outputs`, operands first, each once; does not look behind what is in
     `stop`.
     """
     order: list[Node | Expr] = []
@@ -51,7 +53,6 @@ def postorder(
     stack: list[tuple[Expr, bool]] = [(e, False) for e in reversed(outputs)]
     while stack:
         expr, ready = stack.pop()
-        expr = givens.get(expr, expr)
         key = id(expr) if expr.node is None or expr in stop else id(expr.node)
         if ready:
             order.append(expr if expr.node is None or expr in stop else expr.node)
@@ -71,19 +72,19 @@ def trace(
     written: Sequence[Shared] = (),
     *,
     name: str = "main",
-    givens: Mapping[Expr, Expr] | None = None,
     free_symbols: bool = False,
+    equal: Sequence[tuple[Extent, Extent]] = (),
 ) -> Traced:
     """The function `inputs -> outputs`.
 
     `written` shared variables are arguments even if nothing reads them. An input may be any expression: the
     graph is cut there. Shared variables and large constants become further arguments. A symbol that is
     reachable and no input is returned as an extra input when `free_symbols`, otherwise it must not occur (the
-    caller checks with `missing_inputs`).
+    caller checks with `missing_inputs`). The function checks that the extents paired in `equal` are.
     """
-    givens = givens or {}
     cut = dict.fromkeys(inputs)
-    order = postorder(outputs, cut, givens)
+    checked = [e for pair in equal for e in pair if isinstance(e, Expr)]
+    order = postorder([*outputs, *checked], cut)
     leaves = [item for item in order if isinstance(item, Expr)]
     free = (
         [e for e in leaves if e not in cut and not isinstance(e, Constant | Shared)] if free_symbols else []
@@ -95,9 +96,11 @@ def trace(
     )
     arguments = (*inputs, *free, *shared, *constants)
     reached = set(leaves)
-    builder = _Copier(name, arguments, len(inputs) + len(free), givens)
+    builder = _Copier(name, arguments, len(inputs) + len(free))
     for item in order:
         builder.copy(item)
+    for a, b in equal:
+        builder.require_equal(a, b)
     func = builder.finish(outputs)
     unused = tuple(e for e in inputs if e not in reached)
     return Traced(func, (*inputs, *free), shared, constants, unused)
@@ -106,10 +109,7 @@ def trace(
 class _Copier:
     """Copies nodes into the body of a new function, in the order given."""
 
-    def __init__(
-        self, name: str, arguments: Sequence[Expr], input_count: int, givens: Mapping[Expr, Expr]
-    ) -> None:
-        self.givens = givens
+    def __init__(self, name: str, arguments: Sequence[Expr], input_count: int) -> None:
         self.types = [e.type for e in arguments]
         self.attributes = [_argument_attributes(e, i, i < input_count) for i, e in enumerate(arguments)]
         places = [e.location or UNKNOWN for e in arguments]
@@ -120,7 +120,6 @@ class _Copier:
         self.results: dict[Node, Sequence[Value]] = {}
 
     def value(self, expr: Expr) -> Value:
-        expr = self.givens.get(expr, expr)
         if expr in self.arguments:
             return self.arguments[expr]
         assert expr.node is not None
@@ -134,6 +133,10 @@ class _Copier:
         self.builder.location = item.location
         operands = [self.value(e) for e in item.operands]
         self.results[item] = self.builder.create(item.definition, operands, item.attrs)
+
+    def require_equal(self, a: Extent, b: Extent) -> None:
+        x, y = (e if isinstance(e, int) else self.value(e) for e in (a, b))
+        ix.require(self.builder, "replaced", ix.compare(self.builder, "eq", x, y), x, y)
 
     def _constant(self, leaf: Constant) -> Value:
         self.builder.location = leaf.location or UNKNOWN

@@ -53,7 +53,7 @@ def program_of(module: Operation, function: Operation) -> Program:
         if isinstance(t, TensorType)
     )
     traced = Traced(function, (), (), ())
-    return Program(name, parameters, Outputs("list"), len(kind.results), (), traced, (), {})
+    return Program(name, parameters, Outputs("list"), len(kind.results), (), traced, ())
 
 
 def build_of(module: Operation, function: Operation, mode: str) -> Build:

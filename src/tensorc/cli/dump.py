@@ -6,6 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any, Final
 
+from tensorc.api.modes import PIPELINE_OF, STAGES, as_mode
 from tensorc.cli.errors import CommandLineError
 from tensorc.cli.text import STDIN, entry_function, read_module, shown, write_text
 from tensorc.ir.errors import TensorcValueError
@@ -13,8 +14,6 @@ from tensorc.ir.errors import TensorcValueError
 if TYPE_CHECKING:
     from tensorc.ir.core import Operation
 
-STAGES: Final = ("tensor", "fused", "loops", "llvm", "asm", "ptx")
-MODES: Final = ("fast", "compile-fast", "O0", "O1", "O2", "O3")
 _PYTHON: Final = (".py", ".pyw")
 
 
@@ -36,7 +35,9 @@ def add(commands: Any) -> None:
     parser.add_argument("--stage", choices=STAGES, default="tensor", help="default: %(default)s")
     parser.add_argument("--arch", metavar="sm_90", help="the GPU ptx is for")
     parser.add_argument(
-        "--mode", choices=MODES, help="compile in this mode (default: the function's own; fast for text)"
+        "--mode",
+        choices=tuple(PIPELINE_OF),
+        help="compile in this mode (default: the function's own; fast for text)",
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="write the text there")
     parser.set_defaults(handler=dump)
@@ -70,7 +71,6 @@ def _of_python(file: str, name: str | None, options: argparse.Namespace) -> str:
     if options.mode is None:
         return str(function.source(options.stage, **_arch(options)))
     from tensorc.api.build import Build
-    from tensorc.api.modes import as_mode
 
     return Build(function.program, as_mode(options.mode)).source(options.stage, **_arch(options))
 
@@ -110,7 +110,6 @@ def _of_loops(module: Operation, level: Any, file: str, options: argparse.Namesp
         from tensorc.codegen_cuda import ptx
 
         return str(ptx(module, **_arch(options)))
-    from tensorc.api.modes import as_mode
     from tensorc.codegen_llvm import emitter, jit
 
     show = jit.optimised_text if options.stage == "llvm" else jit.assembly

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import linecache
 import sys
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
@@ -163,6 +164,14 @@ def caller_location() -> Location:
             return FrameLocation(frame.f_code, frame.f_lasti)
         frame = frame.f_back
     return UNKNOWN
+
+
+def warn_user(message: str) -> None:
+    """A UserWarning at the line of the innermost frame outside this package."""
+    depth, frame = 1, sys._getframe()
+    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(message, stacklevel=depth)
 
 
 def file_location(location: Location | None) -> FileLocation | None:

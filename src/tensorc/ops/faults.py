@@ -54,6 +54,11 @@ FAULTS: Final[dict[str, FaultKind]] = {
     "squeeze": FaultKind("TC0259", "{op}: axis {axis} has extent {a}, not 1"),
     "extent": FaultKind("TC0260", "{op}: an extent must not be negative, got {a}"),
     "declared": FaultKind("TC0261", "{op}: extents declared equal differ: {a} and {b}"),
+    "replaced": FaultKind(
+        "TC0263",
+        "givens: the value has extent {b}, the expression it replaces has {a}",
+        help="replace the inputs it is computed from, or pass a value of the shape it has",
+    ),
     "length": FaultKind("TC0262", "{op}: the extent {a} is not the length {b}"),
 }
 
