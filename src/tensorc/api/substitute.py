@@ -12,6 +12,7 @@ from typing import Any
 from tensorc.api.expr import BUILDER, Expr, Node, make
 from tensorc.ir.errors import TensorcValueError
 from tensorc.ops import index as ix
+from tensorc.ops.index import FromIndex
 
 Key = tuple[int, int]
 Extent = Any
@@ -19,8 +20,13 @@ Extent = Any
 
 
 def key_of(expr: Expr) -> Key:
-    """What identifies a value: `a == b` and `x.shape[0]` make several objects for one result of one node."""
-    return (id(expr), -1) if expr.node is None else (id(expr.node), expr.index)
+    """What identifies a value: `a == b` makes several objects for one result, `x.shape[0]` a node each time."""
+    if expr.node is None:
+        return id(expr), -1
+    if expr.node.definition is FromIndex:
+        place, index = key_of(expr.node.operands[0])
+        return place, -2 - index
+    return id(expr.node), expr.index
 
 
 class Substitution:
@@ -128,8 +134,10 @@ class Substitution:
         if all(new is old for new, old in zip(operands, node.operands, strict=True)):
             self._known[inside, key_of(expr)] = expr
             return
-        for index, result in enumerate(make(node.definition, operands, node.attrs, node.location)):
+        results = make(node.definition, operands, node.attrs, node.location)
+        for index, result in enumerate(results):
             self._known[inside, (id(node), index)] = result
+        self._known[inside, key_of(expr)] = results[expr.index]
 
     def _circle(self, key: Key) -> TensorcValueError:
         keys = list(self._entered)
