@@ -20,7 +20,7 @@ Extent = Any
 
 
 def key_of(expr: Expr) -> Key:
-    """What identifies a value: `a == b` makes several objects for one result, `x.shape[0]` a node each time."""
+    """What identifies a value: `a == b` makes two objects of one result, `x.shape[0]` a node each time."""
     if expr.node is None:
         return id(expr), -1
     if expr.node.definition is FromIndex:

@@ -22,6 +22,7 @@ from tensorc.ir.location import UNKNOWN
 from tensorc.ops import index as ix
 from tensorc.ops.attrs import ConstantAttrs
 from tensorc.ops.creation import Constant as ConstantOp
+from tensorc.passes import sites
 
 Extent = Any
 """An int, or an expression of type `index`."""
@@ -135,8 +136,14 @@ class _Copier:
         self.results[item] = self.builder.create(item.definition, operands, item.attrs)
 
     def require_equal(self, a: Extent, b: Extent) -> None:
+        """A check that two extents agree, worded as one of `givens`."""
         x, y = (e if isinstance(e, int) else self.value(e) for e in (a, b))
-        ix.require(self.builder, "replaced", ix.compare(self.builder, "eq", x, y), x, y)
+        if (equal := ix.compare(self.builder, "eq", x, y)) is True:
+            return
+        operands = [ix.truth(self.builder, equal), ix.value(self.builder, x), ix.value(self.builder, y)]
+        op = self.builder.create_op(ix.Require, operands, ix.RequireAttrs("replaced"))
+        for key, value in {**sites.describe("replaced", op), "tensorc.op": StringAttr("givens")}.items():
+            op.set_attribute(key, value)
 
     def _constant(self, leaf: Constant) -> Value:
         self.builder.location = leaf.location or UNKNOWN

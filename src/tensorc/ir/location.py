@@ -169,7 +169,7 @@ def caller_location() -> Location:
 def warn_user(message: str) -> None:
     """A UserWarning at the line of the innermost frame outside this package."""
     depth, frame = 1, sys._getframe()
-    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
+    while frame.f_back is not None and is_ours(frame.f_globals.get("__name__", "")):
         depth, frame = depth + 1, frame.f_back
     warnings.warn(message, stacklevel=depth)
 

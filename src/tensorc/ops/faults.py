@@ -56,7 +56,7 @@ FAULTS: Final[dict[str, FaultKind]] = {
     "declared": FaultKind("TC0261", "{op}: extents declared equal differ: {a} and {b}"),
     "replaced": FaultKind(
         "TC0263",
-        "givens: the value has extent {b}, the expression it replaces has {a}",
+        "{op}: the value has extent {b}, the expression it replaces has {a}",
         help="replace the inputs it is computed from, or pass a value of the shape it has",
     ),
     "length": FaultKind("TC0262", "{op}: the extent {a} is not the length {b}"),
