@@ -66,8 +66,8 @@ SHOWN = """\
 Traceback (most recent call last):
   File "model.py", line 14, in <module>
     main()
-tensorc.TensorcValueError: error[TC0258]: matmul: contracted extents differ: 4 and 5
-"""
+tensorc.TensorcValueError: error[TC0258]: matmul: rows of 4 elements on the left """
+SHOWN += "meet columns of 5 on the right\n"
 
 
 def test_a_fault_of_a_running_script_shows_where_it_was_built_and_called(tmp_path: Path) -> None:

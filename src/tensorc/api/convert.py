@@ -41,17 +41,32 @@ def checked_array(value: object, what: str) -> np.ndarray[Any, Any]:
             f"{what}: cannot make an array of {_describe(value)}: {error}",
             code="TC0302",
             location=caller_location(),
+            help=RAGGED if "inhomogeneous" in str(error) else None,
         ) from None
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype not in NUMPY_DTYPES:
         raise TensorcTypeError(
-            f"{what}: dtype {array.dtype} is not supported ({_describe(value)})",
+            f"{what}: {_describe(value)} is no array of numbers (NumPy gives it dtype {array.dtype})",
             code="TC0303",
             location=caller_location(),
-            help=f"convert it to one of {COMPUTED}",
+            help=dtype_help(array.dtype),
         )
     return with_own_dtype(array)
+
+
+def dtype_help(dtype: np.dtype[Any]) -> str:
+    """What to do with an array of a dtype that is not computed with."""
+    if dtype.kind in "US":
+        return "convert text first: float(text), or np.asarray(texts, dtype='float64')"
+    if dtype.kind == "c":
+        return "complex numbers are not supported: compute with value.real and value.imag"
+    if dtype.kind == "O":
+        return "np.asarray(value, dtype='float64') makes numbers of it, if it holds nothing else"
+    return f"convert it to one of {COMPUTED}"
+
+
+RAGGED = "the rows of a nested list must be equally long"
 
 
 def _describe(value: object) -> str:
@@ -118,12 +133,18 @@ def checked_dtype(dtype: object) -> np.dtype[Any]:
         wanted = None
     if wanted is None or wanted not in NUMPY_DTYPES:
         raise TensorcTypeError(
-            f"dtype {dtype!r} is not supported",
+            f"dtype {dtype!r} is not supported{_near_dtype(dtype)}",
             code="TC0305",
             location=caller_location(),
             help=f"use one of {COMPUTED}",
         )
     return wanted
+
+
+def _near_dtype(dtype: object) -> str:
+    from tensorc.api.suggestions import keyword
+
+    return keyword(dtype, [d.name for d in NUMPY_DTYPES]) if isinstance(dtype, str) else ""
 
 
 def cast(expr: Any, dtype: np.dtype[Any]) -> Any:
@@ -169,7 +190,9 @@ def resolve(ufunc: np.ufunc, operands: Sequence[Any]) -> tuple[np.dtype[Any], ..
     try:
         found = ufunc.resolve_dtypes((*kinds, *([None] * ufunc.nout)))
     except TypeError:
-        described = " and ".join(str(o.type) for o in operands)
+        from tensorc.api.advice import listed
+
+        described = listed(operands, " and ")
         raise TensorcTypeError(
             f"{ufunc.__name__}: not defined for {described}",
             code="TC0307",

@@ -4,12 +4,12 @@ public name is a function of `tc` through this module.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tensorc.api import convert
+from tensorc.api import advice, convert
 from tensorc.api.broadcast import broadcast_together
 from tensorc.api.expr import apply
 from tensorc.api.leaves import Constant
@@ -53,7 +53,7 @@ def call(name: str, *operands: object) -> Any:
     ufunc = _UFUNCS.get(canonical) or getattr(np, canonical, None)
     if len(exprs) != (definition.arity if not isinstance(ufunc, np.ufunc) else ufunc.nin):
         raise TensorcTypeError(
-            f"{name} takes {definition.arity} arguments, got {len(exprs)}",
+            f"tc.{name} takes {_arrays(definition.arity)}, got {len(exprs)}",
             code="TC0340",
             location=caller_location(),
         )
@@ -79,6 +79,10 @@ def call(name: str, *operands: object) -> Any:
             else _apply(name, definition, exprs, [out, out])
         )
     return _apply(name, definition, exprs, dtypes)
+
+
+def _arrays(count: int) -> str:
+    return "one array" if count == 1 else f"{count} arrays"
 
 
 def _apply(
@@ -110,10 +114,10 @@ def _refuse_negative_powers(exprs: Sequence[Any]) -> None:
     known = isinstance(power, Constant) and power.dtype.kind == "i" and bool((power.value < 0).any())
     if known and base.dtype.kind in "iu":
         raise TensorcValueError(
-            f"power: integers ({base.type}) to negative integer powers",
+            f"power: integers to negative integer powers ({advice.listed([base, power], ' ** ')})",
             code="TC0341",
             location=caller_location(),
-            help="make one of them a float, for example x ** -1.0",
+            help=f"make one of them a float: {advice.label(base) or 'x'} ** {float(power.value.min())}",
         )
 
 
@@ -141,8 +145,25 @@ def public_functions() -> dict[str, Callable[..., Any]]:
     return {name: _function(name, definition) for name, definition in OPS.items()}
 
 
+def _unknown_option(name: str, arity: int, options: Mapping[str, object]) -> TensorcTypeError:
+    what = {
+        "out": "results are new expressions; a compiled function takes out=",
+        "where": "use tc.where(condition, a, b) for masks",
+        "dtype": f"write tc.{name}(...).astype(dtype)",
+    }
+    known = [what[o] for o in options if o in what]
+    return TensorcTypeError(
+        f"tc.{name} takes {_arrays(arity)} and no option {', '.join(f'{o}=' for o in options)}",
+        code="TC0345",
+        location=caller_location(),
+        help="; ".join(known) or None,
+    )
+
+
 def _function(name: str, definition: type[Pointwise]) -> Callable[..., Any]:
-    def function(*operands: object) -> Any:
+    def function(*operands: object, **options: object) -> Any:
+        if options:
+            raise _unknown_option(name, definition.arity, options)
         return call(name, *operands)
 
     function.__name__ = function.__qualname__ = name

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tensorc.api import convert, elementwise, functions
+from tensorc.api import advice, convert, elementwise, functions
 from tensorc.api.broadcast import same_extent
 from tensorc.api.expr import Expr
 from tensorc.api.trace import Traced, inline, trace
@@ -68,32 +68,39 @@ def _check(cost: Any, targets: Sequence[Any], disconnected: str, known: Mapping[
         )
     if cost is None and not known:
         raise TensorcTypeError(
-            "grad: cost is None and no known_grads are given", code="TC0431", location=location
+            "grad: cost is None and no known_grads are given",
+            code="TC0431",
+            location=location,
+            help="tc.grad(cost, wrt) with a scalar expression cost, for example a loss",
         )
     if cost is not None and not isinstance(cost, Expr):
         raise TensorcTypeError(
-            f"grad: the cost is {type(cost).__name__}, not an expression", code="TC0431", location=location
+            f"grad: the cost is of type {type(cost).__name__}, not an expression",
+            code="TC0437",
+            location=location,
+            help="tc.grad takes the expression itself, not a compiled function or its value",
         )
     if cost is not None and (cost.ndim or cost.dtype.kind != "f"):
         raise TensorcTypeError(
-            f"grad: the cost must be a floating-point scalar, got {cost.type}",
+            f"grad: the cost must be one floating-point number, got {advice.quoted(cost)}",
             code="TC0432",
             location=location,
-            help="reduce it first, for example with .sum() or .mean()",
+            help=_cost_help(cost),
         )
     for target in targets:
         if not isinstance(target, Expr):
             raise TensorcTypeError(
-                f"grad: wrt holds {type(target).__name__}, not an expression",
+                f"grad: wrt holds a {type(target).__name__}, not an expression",
                 code="TC0433",
                 location=location,
+                help="wrt is a symbol or shared variable, or a list of them: tc.grad(cost, [w, b])",
             )
         if target.dtype.kind != "f":
             raise TensorcTypeError(
-                f"grad: cannot differentiate with respect to {target!r} of dtype {target.dtype}",
+                f"grad: no gradient with respect to {advice.quoted(target)}, which is not floating point",
                 code="TC0434",
                 location=location,
-                help="only floating-point variables have gradients; .astype('float64') makes one",
+                help=f"declare it as one: dtype='float64' instead of '{target.dtype}'",
             )
     for expr, given in (known or {}).items():
         seed = convert.asarray(given)
@@ -104,6 +111,14 @@ def _check(cost: Any, targets: Sequence[Any], disconnected: str, known: Mapping[
             raise TensorcTypeError(
                 f"grad: known gradient of {expr.type} has type {seed.type}", code="TC0435", location=location
             )
+
+
+def _cost_help(cost: Any) -> str:
+    name = advice.label(cost) or "cost"
+    shown = name if name.isidentifier() else f"({name})"
+    if cost.ndim:
+        return f"make it one number: {shown}.sum() or {shown}.mean()"
+    return f"convert it: {shown}.astype('float64')"
 
 
 def _term(output: Any, seed: Any, targets: Sequence[Any], boundaries: Sequence[Any]) -> list[Any]:
@@ -132,7 +147,7 @@ def _arguments(traced: Traced) -> list[Any]:
 def _connected(target: Any, gradient: Any, disconnected: str) -> Any:
     if gradient is not None:
         return gradient
-    message = f"grad: the cost does not depend on {target!r}"
+    message = f"grad: the cost does not depend on {advice.quoted(target)}"
     if disconnected == "raise":
         raise TensorcValueError(
             message,

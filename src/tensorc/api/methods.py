@@ -38,8 +38,27 @@ def _elementwise(name: str, *operands: object) -> Any:
     from tensorc.api import elementwise
 
     if any(o is None or isinstance(o, str | dict | set) for o in operands):
-        return NotImplemented
+        _no_operand(name, operands)
     return elementwise.call(name, *operands)
+
+
+def _no_operand(name: str, operands: tuple[object, ...]) -> NoReturn:
+    """Things that look like a slip: None from a function that returns nothing, text that is no number."""
+    other = next(o for o in operands if o is None or isinstance(o, str | dict | set))
+    what = "None" if other is None else f"the {type(other).__name__} {str(other)[:40]!r}"
+    met = next((_named(o) for o in operands if isinstance(o, Expr)), "an expression")
+    _refuse(
+        f"{name}: {met} meets {what}, which is neither a number nor an array",
+        _OPERAND_HELP.get(type(other), "convert it first: np.asarray(value, dtype='float64')"),
+        "TC0346",
+    )
+
+
+_OPERAND_HELP = {
+    type(None): "a function without a return statement gives None",
+    str: "make a number of the text: float(text)",
+    dict: "take its arrays one by one: d['name']",
+}
 
 
 def _refuse(message: str, help: str, code: str, location: Location | None = None) -> NoReturn:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorc.api import elementwise
+from tensorc.api import elementwise, suggestions
 from tensorc.ir.errors import TensorcTypeError
 from tensorc.ir.location import caller_location
 
@@ -49,7 +49,7 @@ def ufunc(function: np.ufunc, method: str, inputs: Sequence[object], kwargs: dic
     elif name in elementwise.OPS:
         result = elementwise.call(name, *inputs)
     else:
-        raise _refusal(f"np.{function.__name__} has no symbolic form", "see the functions of tc")
+        raise _refusal(f"np.{function.__name__} has no symbolic form", _instead(function.__name__))
     return result if dtype is None else result.astype(dtype)
 
 
@@ -60,8 +60,12 @@ def function(original: Callable[..., object], args: tuple[object, ...], kwargs: 
     ours = getattr(tensorc, original.__name__, None)
     if ours is None or getattr(np, original.__name__, None) is not original:
         where = original.__module__.replace("numpy", "np", 1)
-        raise _refusal(f"{where}.{original.__name__} has no symbolic form", "see the functions of tc")
+        raise _refusal(f"{where}.{original.__name__} has no symbolic form", _instead(original.__name__))
     return ours(*args, **kwargs)
+
+
+def _instead(name: str) -> str:
+    return suggestions.function_help("tc", name) + "; or apply it to the result of a compiled function"
 
 
 def _refusal(message: str, help: str) -> TensorcTypeError:

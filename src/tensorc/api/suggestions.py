@@ -66,7 +66,7 @@ def no_function(namespace: str, name: str) -> AttributeError:
         f"{namespace} has no function {name!r}",
         code="TC0343",
         location=caller_location(),
-        help=_function_help(namespace, name),
+        help=function_help(namespace, name),
     )
 
 
@@ -96,7 +96,8 @@ def _public(namespace: str) -> list[str]:
     return [n for n in names if not n.startswith("_")]
 
 
-def _function_help(namespace: str, name: str) -> str | None:
+def function_help(namespace: str, name: str) -> str:
+    """What to write for a function that a namespace does not have."""
     found = [f"{space}.{name}" for space in _NAMESPACES if space != namespace and name in _public(space)]
     if found:
         return f"it is {found[0]}"

@@ -60,6 +60,13 @@ def tensor(
                 "for two of them"
             ),
         )
+    if not isinstance(shape, int | Sequence) or isinstance(shape, str):
+        raise TensorcTypeError(
+            f"a shape is a tuple of ints and None, got {shape!r}",
+            code="TC0335",
+            location=caller_location(),
+            help="shape=(None, 784); None stands for an unknown extent",
+        )
     extents = (shape,) if isinstance(shape, int) else tuple(shape)
     for extent in extents:
         if extent is not None and (isinstance(extent, bool) or not isinstance(extent, int)):

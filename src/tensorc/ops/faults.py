@@ -23,23 +23,37 @@ class FaultKind:
 
 
 FAULTS: Final[dict[str, FaultKind]] = {
-    "equal": FaultKind("TC0251", "{op}: shapes differ on axis {axis}: {a} and {b}"),
+    "equal": FaultKind(
+        "TC0251",
+        "{op}: shapes differ on axis {axis}: {a} and {b}",
+        help="the arrays must have equal extents there",
+    ),
     "broadcast": FaultKind(
         "TC0252",
         "{op}: extents {a} and {b} do not broadcast together",
-        help="an extent must equal the other or be 1",
+        help="shapes are lined up at the right, and extents that meet must be equal or 1",
     ),
     "broadcast-to": FaultKind(
         "TC0253",
         "{op}: extent {a} on axis {axis} cannot become {b}",
         help="an extent must be 1 or stay as it is",
     ),
-    "reshape": FaultKind("TC0254", "{op}: {a} elements cannot be arranged as {b}"),
+    "reshape": FaultKind(
+        "TC0254",
+        "{op}: {a} elements cannot be arranged as {b}",
+        help="the extents must multiply to the number of elements; one of them may be -1",
+    ),
     "slice": FaultKind(
-        "TC0255", "{op}: position {a} is outside axis {axis} of extent {b}", TensorcIndexError
+        "TC0255",
+        "{op}: index {a} is out of bounds for axis {axis} with extent {b}",
+        TensorcIndexError,
+        help="indices count from 0, negative ones from the end",
     ),
     "gather": FaultKind(
-        "TC0256", "{op}: index {a} is out of bounds for axis {axis} with extent {b}", TensorcIndexError
+        "TC0256",
+        "{op}: index {a} is out of bounds for axis {axis} with extent {b}",
+        TensorcIndexError,
+        help="indices count from 0, negative ones from the end; tc.clip(i, 0, n - 1) keeps them inside",
     ),
     "empty-reduction": FaultKind(
         "TC0257",
@@ -48,11 +62,22 @@ FAULTS: Final[dict[str, FaultKind]] = {
     ),
     "contracted": FaultKind(
         "TC0258",
-        "{op}: contracted extents differ: {a} and {b}",
-        help="the last extent on the left must equal the next-to-last on the right; x.T exchanges axes",
+        "{op}: rows of {a} elements on the left meet columns of {b} on the right",
+        help=(
+            "the last axis of the left array must be as long as the next-to-last of the right one (its only "
+            "one, if it is a vector); x.T exchanges axes"
+        ),
     ),
-    "squeeze": FaultKind("TC0259", "{op}: axis {axis} has extent {a}, not 1"),
-    "extent": FaultKind("TC0260", "{op}: an extent must not be negative, got {a}"),
+    "squeeze": FaultKind(
+        "TC0259",
+        "{op}: axis {axis} has extent {a}, not 1",
+        help="only axes of extent 1 can be dropped; x[0] takes the first element of an axis",
+    ),
+    "extent": FaultKind(
+        "TC0260",
+        "{op}: an extent must not be negative, got {a}",
+        help="tc.maximum(n, 0) keeps it from that",
+    ),
     "declared": FaultKind("TC0261", "{op}: extents declared equal differ: {a} and {b}"),
     "replaced": FaultKind(
         "TC0263",
