@@ -42,6 +42,7 @@ def test_as_constant_and_shared(array: np.ndarray) -> None:
     for borrow in (False, True):
         s.set_value(array, borrow=borrow)
         np.testing.assert_array_equal(f(np.zeros(40)), array)
+    array.setflags(write=False)
     borrowed = tc.shared(array, borrow=True)
     assert np.shares_memory(borrowed.get_value(borrow=True), array)
     np.testing.assert_array_equal(tc.function([], borrowed * 3)(), array * 3)

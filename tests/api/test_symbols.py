@@ -20,6 +20,38 @@ def test_constructors_letters_and_plurals():
     assert str(x.type) == "tensor<?x784xf32>"
 
 
+def test_plurals_take_names_letters_words_lists_and_counts():
+    assert [s.name for s in tc.matrices("weights", "bias")] == ["weights", "bias"]
+    assert [s.name for s in tc.vectors("weights bias")] == ["weights", "bias"]
+    assert [s.name for s in tc.frows(["a", "b"])] == ["a", "b"]
+    assert [s.name for s in tc.cols("r")] == ["r"]
+    assert [s.name for s in tc.itensor3s(2)] == [None, None]
+    assert tc.scalars(0) == []
+    assert {s.dtype.name for s in tc.bvectors("a", "b")} == {"int8"}
+    assert [str(tc.wmatrix().type), str(tc.wtensor4().type)] == ["tensor<?x?xi16>", "tensor<?x?x?x?xi16>"]
+    for wrong in ((), (-1,), (True,), (1.5,), ("x", 5), ("x", ""), ({"a"},), (2, 3)):
+        with pytest.raises(tc.TensorcTypeError, match=r'tc\.matrices\("x", "y"\)') as caught:
+            tc.matrices(*wrong)
+        assert "test_symbols.py" in str(caught.value)
+
+
+def test_rows_and_columns_broadcast_and_hold_to_it():
+    r, c, m = tc.row("r"), tc.col("c"), tc.matrix("m")
+    assert str(c.T.type) == "tensor<1x?xf64>"
+    f = tc.function([r, c, m], (r + c) * m)
+    np.testing.assert_array_equal(f([[1, 2]], [[10], [20]], np.ones((2, 2))), [[11, 12], [21, 22]])
+    with pytest.raises(ValueError, match=r"'r'.*axis 0"):
+        f(np.ones((2, 2)), [[10], [20]], np.ones((2, 2)))
+    with pytest.raises(ValueError, match=r"'c'.*axis 1"):
+        f([[1, 2]], np.ones((2, 2)), np.ones((2, 2)))
+
+
+@pytest.mark.parametrize("name", ["zmatrix", "cscalar", "zvectors"])
+def test_complex_symbols_are_refused_with_the_reason(name):
+    with pytest.raises(tc.TensorcError, match="complex numbers are not supported"):
+        getattr(tc, name)("z")
+
+
 def test_identity_makes_containers_work():
     x, y = tc.vector("x"), tc.matrix("y")
     assert x in [y, x]

@@ -68,7 +68,9 @@ class Constant(Leaf):
 class Shared(Leaf):
     """A variable that holds one array between calls; functions read it, and write it through `updates`.
 
-    `set_value` may change extents, not rank or dtype.
+    `set_value` may change extents, not rank or dtype. The array inside is never written to: updates and
+    `set_value` replace it, so whoever has it, a running call or `get_value(borrow=True)`, keeps what it has.
+    `borrow` is a permission to go without a copy, used only where nobody can tell: see the methods.
     """
 
     __slots__ = ("cell", "default_update")
@@ -85,14 +87,22 @@ class Shared(Leaf):
         self.default_update = None
 
     def get_value(self, borrow: bool = False) -> Array:
-        """The current array: a copy, or with `borrow` the array itself (it may change or be replaced by later
-        calls).
+        """The current array: a copy, or with `borrow` a read-only view of the array itself. Later calls and
+        `set_value` replace the array and leave the view as it is.
         """
         value = self.cell.get()
-        return value if borrow else value.copy()
+        if not borrow:
+            return value.copy()
+        view = value.view()
+        view.setflags(write=False)
+        return view
 
     def set_value(self, value: ArrayLike, borrow: bool = False) -> None:
-        """Replace the array. `borrow` keeps a reference when the array can be used as it is.
+        """Replace the array, in one step for every other thread.
+
+        The new one is a copy. With `borrow` an array that nobody can write to (it is read-only, and so is
+        whatever it views) is kept as it is; any other is copied all the same, because a later write to it
+        would change the value under a running call.
 
         Raises TensorcTypeError when dtype or rank differ and no safe cast exists; nothing has changed then.
         """
@@ -124,10 +134,7 @@ class Shared(Leaf):
                 )
         if array.dtype == wanted:
             array = with_own_dtype(array)
-        usable = borrow and type(array) is np.ndarray and array.dtype is wanted and array.flags.c_contiguous
-        return (
-            array if usable and array.flags.aligned else np.array(array, dtype=wanted, order="C", copy=True)
-        )
+        return _held(array, wanted, borrow)
 
     def __copy__(self) -> Shared:
         twin = Shared(self.get_value(), self.name, self._location, self.tensor_type.shape)
@@ -136,6 +143,22 @@ class Shared(Leaf):
 
     def __deepcopy__(self, memo: dict[int, object]) -> Shared:
         return copy.copy(self)
+
+
+def _held(array: Array, wanted: np.dtype[Any], borrow: bool) -> Array:
+    """The array to keep: itself if that is allowed and safe, else a copy in native form."""
+    native = type(array) is np.ndarray and array.dtype is wanted and array.flags.c_contiguous
+    if borrow and native and array.flags.aligned and _is_frozen(array):
+        return array
+    return np.array(array, dtype=wanted, order="C", copy=True)
+
+
+def _is_frozen(array: Array) -> bool:
+    """Whether nobody can write to the memory of an array: a read-only view of a writable one does not do."""
+    held: object = array
+    while isinstance(held, np.ndarray) and not held.flags.writeable:
+        held = held.base
+    return held is None or isinstance(held, bytes)
 
 
 def _fits(value: float, wanted: np.dtype[Any]) -> bool:
@@ -156,15 +179,24 @@ def shared(
     """A shared variable holding `value`: its dtype and rank are fixed, its extents are not (fix some with
     `shape`).
 
-    The value is copied unless `borrow`. Raises TensorcTypeError for dtypes the compiler does not compute
-    with.
+    The value is copied; for `borrow` see `Shared.set_value`. Raises TensorcTypeError for dtypes the compiler
+    does not compute with.
     """
     from tensorc.api.convert import checked_array
 
     location = caller_location()
+    if isinstance(value, Expr) or not (name is None or isinstance(name, str)):
+        raise TensorcTypeError(
+            f"tc.shared: the value is the expression {value!r}"
+            if isinstance(value, Expr)
+            else f"tc.shared: a name is a string, got {name!r}",
+            code="TC0413",
+            location=location,
+            help="a shared variable starts from an array: tc.shared(np.zeros(3), name='w'); that of another "
+            "is its .get_value()",
+        )
     array = checked_array(value, "tc.shared")
-    usable = borrow and type(array) is np.ndarray and array.flags.c_contiguous and array.flags.aligned
-    held = array if usable else np.array(array, order="C", copy=True)
+    held = _held(array, array.dtype, borrow)
     extents = (None,) * array.ndim if shape is None else tuple(shape)
     if len(extents) != array.ndim or any(
         e is not None and e != n for e, n in zip(extents, array.shape, strict=True)

@@ -103,6 +103,8 @@ def function_help(namespace: str, name: str) -> str:
         return f"it is {found[0]}"
     if name in FUNCTIONS:
         return f"write {FUNCTIONS[name]}"
+    if name[:1] in "cz" and "d" + name[1:] in _public("tc"):  # Theano's letters for complex symbols
+        return "complex numbers are not supported: keep real and imaginary part in two variables"
     spelled = {n: f"{space}.{n}" for space in reversed(_NAMESPACES) for n in _public(space)}
     spelled |= {n: f"{namespace}.{n}" for n in _public(namespace)}
     near = [spelled[n] for n in get_close_matches(name, spelled, 3, _CLOSE)]

@@ -98,16 +98,35 @@ def _constructor(kind: str, default: str) -> Callable[..., Symbol]:
 def _plural(kind: str, default: str) -> Callable[..., list[Symbol]]:
     shape = RANKS[kind]
 
-    def make(*names: str | int, dtype: object = default) -> list[Symbol]:
-        if len(names) == 1 and isinstance(names[0], int):
-            return [tensor(None, dtype, shape) for _ in range(names[0])]
-        if len(names) == 1 and isinstance(names[0], str) and len(names[0]) > 1 and " " not in names[0]:
-            names = tuple(names[0])
-        return [tensor(str(name), dtype, shape) for name in names]
+    def make(*names: Any, dtype: object = default) -> list[Symbol]:
+        return [tensor(name, dtype, shape) for name in _names(names, PLURALS[kind])]
 
     make.__name__ = make.__qualname__ = PLURALS[kind]
-    make.__doc__ = f"Several symbols of kind {kind}: by names, or by count."
+    make.__doc__ = (
+        f'Several symbols of kind {kind}: `{PLURALS[kind]}("a", "b")`, `{PLURALS[kind]}("ab")`, '
+        f"`{PLURALS[kind]}(2)` for nameless ones. Raises TensorcTypeError for anything else."
+    )
     return make
+
+
+def _names(given: tuple[Any, ...], plural: str) -> Sequence[str | None]:
+    """The names meant by: several names, one string of letters or of words, a list, a count."""
+    if len(given) == 1:
+        (only,) = given
+        if isinstance(only, int) and not isinstance(only, bool) and only >= 0:
+            return [None] * only
+        if isinstance(only, str):
+            return only.split() if " " in only else list(only)
+        if isinstance(only, list | tuple):
+            given = tuple(only)
+    if not given or not all(name is None or (isinstance(name, str) and name) for name in given):
+        raise TensorcTypeError(
+            f"tc.{plural}: names or a count, got {', '.join(map(repr, given)) or 'nothing'}",
+            code="TC0335",
+            location=caller_location(),
+            help=f'tc.{plural}("x", "y") or tc.{plural}(2)',
+        )
+    return given
 
 
 def constructors() -> dict[str, Callable[..., Any]]:

@@ -1,0 +1,229 @@
+"""`In`, `Out`, state, default values, and what `borrow` may not do."""
+
+import threading
+import warnings
+
+import numpy as np
+import pytest
+
+import tensorc as tc
+
+X = np.arange(3.0)
+
+
+def test_theanos_defaults_and_keywords():
+    x, w, y = tc.scalars("x", "w", "y")
+    f = tc.function([x, tc.In(y, value=1), tc.In(w, value=2, name="w_by_name")], (x + y) * w)
+    assert f(33) == 68
+    assert f(33, 2) == 70
+    assert f(33, 0, 1) == 33
+    assert f(33, w_by_name=1) == 34
+    assert f(33, w_by_name=1, y=0) == 33
+    with pytest.raises(TypeError, match="no parameter 'w'"):
+        f(33, w=1)
+
+
+def test_a_default_before_a_required_input():
+    x, y = tc.vectors("x", "y")
+    f = tc.function([tc.In(x, value=X), y], x - y)
+    np.testing.assert_array_equal(f(y=X), X - X)
+    with pytest.raises(TypeError, match="misses 'y'"):
+        f(X)
+
+
+def test_a_default_is_taken_when_the_function_is_made():
+    x, value = tc.vector("x"), np.zeros(3)
+    f = tc.function([tc.In(x, value=value)], x + 1)
+    value[:] = 99
+    first = f()
+    first[:] = 99
+    np.testing.assert_array_equal(f(), np.ones(3))
+    for wrong in ("text", 2.0, np.ones((2, 2)), [1, "a"]):
+        with pytest.raises(tc.TensorcError, match=r"In\(<x") as caught:
+            tc.function([tc.In(x, value=wrong)], x + 1)
+        assert "test_inputs.py" in str(caught.value)
+
+
+def test_a_shared_variable_as_default_is_read_at_the_call():
+    x, w = tc.vector("x"), tc.shared(X, "w")
+    f = tc.function([tc.In(x, value=w)], x * 2)
+    np.testing.assert_array_equal(f(), X * 2)
+    w.set_value(np.ones(5))
+    np.testing.assert_array_equal(f(), np.full(5, 2.0))
+    np.testing.assert_array_equal(f(X), X * 2)
+    v = tc.shared(X + 1)
+    np.testing.assert_array_equal(f.copy(swap={w: v})(), (X + 1) * 2)
+    with pytest.raises(tc.TensorcError, match="another type"):
+        tc.function([tc.In(x, value=tc.shared(1.0))], x)
+
+
+def test_state_starts_from_a_value_and_can_be_passed_by_name():
+    x, total = tc.scalars("x", "total")
+    f = tc.function([x, tc.In(total, value=10, update=total + x)], total)
+    assert [float(f(5.0)), float(f(5.0)), float(f(x=1.0))] == [10.0, 15.0, 20.0]
+    assert float(f(2.0, total=100.0)) == 100.0
+    assert float(f(0.0)) == 102.0
+    assert "total: tensor<f64> (state)" in repr(f)
+    with pytest.raises(TypeError, match="takes 1 argument, got 2"):
+        f(1.0, 2.0)
+    with pytest.raises(TypeError, match="'total'"):
+        f(1.0, total="text")
+    assert float(f(0.0)) == 102.0
+
+
+def test_state_in_a_shared_variable_is_that_variable():
+    x, n = tc.scalar("x"), tc.shared(1.0, "n")
+    f = tc.function([tc.In(x, value=n, update=x * 2)], x + n)
+    assert [float(f()), float(f())] == [2.0, 4.0]
+    assert n.get_value() == 4.0
+    assert float(f(x=10.0)) == 14.0
+    assert n.get_value() == 20.0
+    with pytest.raises(tc.TensorcError, match="updated twice"):
+        tc.function([tc.In(x, value=n, update=x)], x, updates={n: n + 1})
+
+
+def test_strict_and_allow_downcast_are_of_one_input():
+    x, y = tc.fvector("x"), tc.fvector("y")
+    f = tc.function([tc.In(x, strict=True), tc.In(y, allow_downcast=True)], x + y)
+    f(np.ones(2, "f"), np.ones(2))
+    with pytest.raises(TypeError, match="strict"):
+        f([1.0, 2.0], np.ones(2))
+    with pytest.raises(TypeError, match="strict"):
+        f(np.ones(2), np.ones(2))
+    g = tc.function([x, tc.In(y, allow_downcast=False)], x + y, allow_input_downcast=True)
+    g(np.ones(2), np.ones(2, "f"))
+    with pytest.raises(TypeError, match="float64"):
+        g(np.ones(2), np.ones(2))
+
+
+def test_permissions_to_overwrite_or_alias_are_never_used():
+    x = tc.vector("x")
+    w = tc.shared(X)
+    given = X.copy()
+    f = tc.function(
+        [tc.In(x, mutable=True, borrow=True)],
+        [tc.Out(x, borrow=True), tc.Out(x * 2, borrow=True), tc.Out(w, borrow=True)],
+    )
+    first, second = f(given), f(given)
+    np.testing.assert_array_equal(given, X)
+    for a, b in zip(first, second, strict=True):
+        assert not np.shares_memory(a, b)
+        assert not np.shares_memory(a, given)
+        a[:] = -1
+        assert (b != -1).all()
+    np.testing.assert_array_equal(w.get_value(), X)
+
+
+@pytest.mark.parametrize(
+    "options", [{"name": 5}, {"mutable": "yes"}, {"borrow": 2}, {"strict": "no"}, {"allow_downcast": "no"}]
+)
+def test_options_of_the_wrong_kind(options):
+    with pytest.raises(tc.TensorcError, match="In: " + next(iter(options))) as caught:
+        tc.In(tc.vector("x"), **options)
+    assert "test_inputs.py" in str(caught.value)
+
+
+def test_borrowing_never_lets_a_later_write_through():
+    value = X.copy()
+    w = tc.shared(value, borrow=True)
+    f = tc.function([], w + 0)
+    value[:] = 99
+    np.testing.assert_array_equal(f(), X)
+    w.set_value(value, borrow=True)
+    value[:] = -1
+    np.testing.assert_array_equal(f(), np.full(3, 99.0))
+    view = value.view()
+    view.setflags(write=False)  # read-only, but what it views is not
+    w.set_value(view, borrow=True)
+    value[:] = 7
+    np.testing.assert_array_equal(f(), np.full(3, -1.0))
+
+
+def test_borrowing_copies_nothing_where_nobody_can_write():
+    value = X.copy()
+    value.setflags(write=False)
+    for w in (tc.shared(value, borrow=True), tc.shared(X)):
+        w.set_value(value, borrow=True)
+        assert np.shares_memory(w.get_value(borrow=True), value)
+    assert not np.shares_memory(tc.shared(value).get_value(borrow=True), value)
+    frozen = np.frombuffer(X.tobytes())
+    assert np.shares_memory(tc.shared(frozen, borrow=True).get_value(borrow=True), frozen)
+    reversed_ = value[::-1]
+    np.testing.assert_array_equal(tc.shared(reversed_, borrow=True).get_value(), X[::-1])
+
+
+def test_a_borrowed_value_is_read_only_and_stays_as_it_was():
+    w = tc.shared(X, "w")
+    step = tc.function([], None, updates={w: w + 1})
+    seen = w.get_value(borrow=True)
+    step()
+    w.set_value(np.zeros(2))
+    np.testing.assert_array_equal(seen, X)
+    with pytest.raises(ValueError, match="read-only"):
+        seen[0] = 1
+    own = w.get_value()
+    own[0] = 1
+    np.testing.assert_array_equal(w.get_value(), np.zeros(2))
+
+
+def test_writing_to_a_borrowed_array_does_not_tear_a_running_call():
+    size = 200_000
+    value = np.zeros(size)
+    w = tc.shared(value, borrow=True)
+    f = tc.function([], [w.min(), w.max()])
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 0.0
+        while not stop.is_set():
+            number += 1.0
+            value[:] = number
+            w.set_value(value, borrow=True)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        pairs = [f() for _ in range(100)]
+    finally:
+        stop.set()
+        writer.join()
+    assert all(least == greatest for least, greatest in pairs)
+
+
+def test_a_shared_variable_starts_from_an_array():
+    w = tc.shared(X)
+    for wrong in (lambda: tc.shared(w), lambda: tc.shared(tc.vector()), lambda: tc.shared(X, name=5)):
+        with pytest.raises(tc.TensorcTypeError, match=r"tc\.shared: ") as caught:
+            wrong()
+        assert "test_inputs.py" in str(caught.value)
+
+
+def test_default_updates_are_refused_all_or_one_by_one():
+    a, b = tc.shared(0, "a"), tc.shared(0, "b")
+    a.default_update, b.default_update = a + 1, b + a
+    both = tc.function([], [a, b])
+    both(), both()
+    assert [int(a.get_value()), int(b.get_value())] == [2, 1]
+    tc.function([], [a, b], no_default_updates=[b])()
+    assert [int(a.get_value()), int(b.get_value())] == [3, 1]
+    tc.function([], [a, b], no_default_updates=True)()
+    tc.function([], a, updates={a: a * 10})()
+    assert [int(a.get_value()), int(b.get_value())] == [30, 1]
+    tc.function([], b)()  # reads a only by the update
+    assert [int(a.get_value()), int(b.get_value())] == [31, 31]
+    for wrong in (5, "no", [1], [X]):
+        with pytest.raises(tc.TensorcTypeError, match="no_default_updates"):
+            tc.function([], a, no_default_updates=wrong)
+    a.default_update = tc.shared(1.5)
+    with pytest.raises(tc.TensorcTypeError, match=r"default_update.*f64"):
+        tc.function([], a)
+
+
+def test_a_warning_shows_the_users_line():
+    x, y = tc.vectors("x", "y")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        tc.function([x, y], x, on_unused_input="warn")
+        tc.grad(x.sum(), [y], disconnected_inputs="warn")
+    assert [w.filename for w in caught] == [__file__, __file__]
+    assert [w.lineno for w in caught] == [caught[0].lineno, caught[0].lineno + 1]
