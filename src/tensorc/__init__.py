@@ -27,9 +27,12 @@ from tensorc.api.functions import *  # noqa: E402, F403  (after the ops: `where`
 from tensorc.api.grad import grad as grad  # noqa: E402
 from tensorc.api.indexing import inc_subtensor as inc_subtensor  # noqa: E402
 from tensorc.api.indexing import set_subtensor as set_subtensor  # noqa: E402
+from tensorc.api.jit import Jitted as Jitted  # noqa: E402
+from tensorc.api.jit import jit as jit  # noqa: E402
 from tensorc.api.leaves import Shared as Shared  # noqa: E402
 from tensorc.api.leaves import shared as shared  # noqa: E402
 from tensorc.api.modes import Mode as Mode  # noqa: E402
+from tensorc.api.pytree import register_pytree_node as register_pytree_node  # noqa: E402
 from tensorc.api.shapes import *  # noqa: E402, F403
 from tensorc.api.suggestions import no_function as _no_function  # noqa: E402
 from tensorc.api.symbols import tensor as tensor  # noqa: E402
@@ -37,6 +40,7 @@ from tensorc.ir.errors import InternalError as InternalError  # noqa: E402
 from tensorc.ir.errors import TensorcAttributeError as TensorcAttributeError  # noqa: E402
 from tensorc.ir.errors import TensorcError as TensorcError  # noqa: E402
 from tensorc.ir.errors import TensorcIndexError as TensorcIndexError  # noqa: E402
+from tensorc.ir.errors import TensorcOverflowError as TensorcOverflowError  # noqa: E402
 from tensorc.ir.errors import TensorcTypeError as TensorcTypeError  # noqa: E402
 from tensorc.ir.errors import TensorcValueError as TensorcValueError  # noqa: E402
 from tensorc.ir.tracebacks import install as _install  # noqa: E402

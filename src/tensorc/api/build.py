@@ -81,7 +81,7 @@ class Build:
             cells=[v.cell for v in program.traced.shared],
             constants=[c.value for c in program.traced.constants],
             generic=(lambda: self.body("generic")) if self.has_fast_body else None,
-            wrap=program.outputs.assemble if program.outputs.form == "dict" else None,
+            wrap=program.outputs.assemble if program.outputs.wrapped else None,
             base=base,
         )
 
@@ -159,7 +159,7 @@ class Build:
         kind = function_type(program.traced.func)
         inputs = len(program.parameters)
         cells = program.traced.shared
-        form: ResultForm = "tuple" if program.outputs.form == "dict" else program.outputs.form
+        form: ResultForm = program.outputs.native
         names = [v.name or f"shared {i}" for i, v in enumerate(cells)]
         return Signature(
             tuple(

@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 
 from tensorc.api import leaves
 from tensorc.api.expr import Expr, apply
-from tensorc.ir.errors import TensorcTypeError, TensorcValueError
+from tensorc.ir.errors import TensorcOverflowError, TensorcTypeError
 from tensorc.ir.location import caller_location
 from tensorc.ops.arithmetic import Cast
 from tensorc.ops.attrs import CastAttrs
@@ -98,7 +98,7 @@ def _as_expr(value: object, name: str | None = None) -> Any:
         return leaves.Constant(np.asarray(value), caller_location(), name)
     if isinstance(value, int):
         if not -(2**63) <= value < 2**64:
-            raise TensorcValueError(
+            raise TensorcOverflowError(
                 f"Python integer {value} is out of bounds for every integer dtype",
                 code="TC0304",
                 location=caller_location(),
@@ -162,7 +162,7 @@ def _literal(expr: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     if expr.weak == "int" and dtype.kind in "iu":
         bounds = np.iinfo(dtype)
         if not bounds.min <= int(expr.value) <= bounds.max:
-            raise TensorcValueError(
+            raise TensorcOverflowError(
                 f"Python integer {int(expr.value)} is out of bounds for {dtype}",
                 code="TC0306",
                 location=caller_location(),

@@ -26,7 +26,7 @@ from tensorc.ir.types import TensorType
 from tensorc.ops.dtypes import to_dtype
 
 if TYPE_CHECKING:
-    from tensorc.api.build import Build
+    from tensorc.api.build import Build, Slow
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -168,12 +168,14 @@ def function(
     return compile_program(program, as_mode(mode))
 
 
-def compile_program(program: Program, mode: Mode) -> Function:
-    """The callable of a program in a mode."""
+def compile_program(program: Program, mode: Mode, slow: Slow | None = None) -> Function:
+    """The callable of a program in a mode. `slow` answers calls the native entry does not take, in place of
+    the conversion of arguments.
+    """
     from tensorc.api.build import Build  # the passes and the emitter are imported by the first compile
 
     build = Build(program, mode)
-    compiled: Function = build.native(Function, _SlowCall(program, mode))
+    compiled: Function = build.native(Function, slow or _SlowCall(program, mode))
     compiled.name = program.name
     compiled.program = program
     compiled.mode = mode

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tensorc.api import advice, convert, elementwise, functions
+from tensorc.api import advice, convert, elementwise, functions, pytree
 from tensorc.api.broadcast import same_extent
 from tensorc.api.expr import Expr
 from tensorc.api.trace import Traced, inline, trace
@@ -24,8 +24,8 @@ def grad(
     disconnected_inputs: str = "raise",
     known_grads: Mapping[Any, Any] | None = None,
 ) -> Any:
-    """Gradients of the scalar `cost` with respect to `wrt`: one expression, or a list for a list (tuple for a
-    tuple).
+    """Gradients of the scalar `cost` with respect to `wrt`: one expression, or a list for a list, and so for
+    tuples, dictionaries and every other pytree.
 
     `wrt` may hold any expressions; the graph is cut there. Nothing flows through `consider_constant`.
     `known_grads` maps expressions to gradients
@@ -37,7 +37,7 @@ def grad(
     without a gradient on the way;
     TensorcValueError for a disconnected input.
     """
-    targets = list(wrt) if isinstance(wrt, list | tuple) else [wrt]
+    targets, structure = pytree.flatten(wrt)
     _check(cost, targets, disconnected_inputs, known_grads)
     known = {k: convert.asarray(v) for k, v in (known_grads or {}).items()}
     constants = [c for c in (consider_constant or ()) if isinstance(c, Expr)]
@@ -52,9 +52,7 @@ def grad(
                     part if totals[position] is None else elementwise.call("add", totals[position], part)
                 )
     found = [_connected(t, g, disconnected_inputs) for t, g in zip(targets, totals, strict=True)]
-    if isinstance(wrt, tuple):
-        return tuple(found)
-    return found if isinstance(wrt, list) else found[0]
+    return pytree.unflatten(structure, found)
 
 
 def _check(cost: Any, targets: Sequence[Any], disconnected: str, known: Mapping[Any, Any] | None) -> None:

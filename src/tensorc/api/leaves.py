@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +47,32 @@ class Symbol(Leaf):
     """A symbolic input of a function."""
 
     __slots__ = ()
+
+
+class Argument(Symbol):
+    """A symbol that stands for an argument of a Python function while that is traced."""
+
+    __slots__ = ("origin",)
+
+    origin: Origin
+
+    def __init__(
+        self, type: TensorType, name: str, location: Location, origin: Origin, weak: str | None
+    ) -> None:
+        super().__init__(type, name, location)
+        self.origin = origin
+        self.weak = weak
+
+
+class Origin:
+    """One run of a Python function on symbols: which function, and whether it is still running."""
+
+    __slots__ = ("code", "function", "open")
+
+    def __init__(self, function: str, code: CodeType | None) -> None:
+        self.function = function
+        self.code = code
+        self.open = True
 
 
 class Constant(Leaf):

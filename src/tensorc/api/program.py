@@ -8,12 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
-from tensorc.api import convert, leaves
+from tensorc.api import convert, leaves, pytree
 from tensorc.api.arguments import MISSING, In, Out, Parameter
+from tensorc.api.escaped import escaped
 from tensorc.api.expr import Expr
-from tensorc.api.leaves import Constant, Shared, Symbol
+from tensorc.api.leaves import Argument, Constant, Shared, Symbol
 from tensorc.api.substitute import Extent, Substitution
 from tensorc.api.trace import Traced, postorder, trace
+from tensorc.codegen_llvm.abi import ResultForm
 from tensorc.ir.errors import TensorcError, TensorcTypeError, TensorcValueError
 from tensorc.ir.location import Location, warn_user
 from tensorc.ops.dtypes import to_dtype
@@ -21,10 +23,23 @@ from tensorc.ops.dtypes import to_dtype
 
 @dataclass(frozen=True)
 class Outputs:
-    """The form of a call's result: "none", "one", "tuple", "list", or "dict" with its keys."""
+    """The form of a call's result: "none", "one", "tuple", "list", "dict" with its keys, or "tree" with its
+    structure (`api.pytree`).
+    """
 
-    form: Literal["none", "one", "tuple", "list", "dict"]
+    form: Literal["none", "one", "tuple", "list", "dict", "tree"]
     keys: tuple[str, ...] = ()
+    structure: pytree.Structure = ()
+
+    @property
+    def native(self) -> ResultForm:
+        """What the native entry returns."""
+        return "tuple" if self.form == "dict" or self.form == "tree" else self.form
+
+    @property
+    def wrapped(self) -> bool:
+        """Whether `assemble` has to make the result of that."""
+        return self.native != self.form
 
     def assemble(self, values: Sequence[Any]) -> Any:
         """The user's form from the flat values."""
@@ -34,6 +49,8 @@ class Outputs:
             return values[0]
         if self.form == "dict":
             return dict(zip(self.keys, values, strict=True))
+        if self.form == "tree":
+            return pytree.unflatten(self.structure, values)
         return list(values) if self.form == "list" else tuple(values)
 
     def flatten(self, result: Any) -> list[Any]:
@@ -42,6 +59,8 @@ class Outputs:
             return []
         if self.form == "one":
             return [result]
+        if self.form == "tree":
+            return pytree.flatten(result)[0]
         return [result[k] for k in self.keys] if self.form == "dict" else list(result)
 
 
@@ -450,6 +469,9 @@ def _refused(refused: Any, location: Location) -> set[Shared]:
 def _check_missing(program: Program, location: Location) -> None:
     missing = program.traced.inputs[len(program.parameters) :]
     if missing:
+        traced_elsewhere = [m for m in missing if isinstance(m, Argument)]
+        if traced_elsewhere:
+            raise escaped(traced_elsewhere[0], program.exprs)
         names = ", ".join(repr(m) for m in missing)
         raise TensorcValueError(
             f"function: the outputs need {names}, which {'is' if len(missing) == 1 else 'are'} not among "

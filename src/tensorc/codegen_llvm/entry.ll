@@ -20,6 +20,7 @@
 @PyExc_SystemError = external global ptr
 
 declare void @Py_IncRef(ptr)
+declare void @Py_DecRef(ptr)
 declare ptr @PyErr_NoMemory()
 declare ptr @PyErr_Format(ptr, ptr, ...)
 declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
@@ -490,6 +491,32 @@ refuse:
   %type.error = load ptr, ptr @PyExc_TypeError
   call ptr (ptr, ptr, ...) @PyErr_Format(ptr %type.error, ptr @text.foreign, ptr %name, i64 %given)
   ret ptr null
+dead:
+  %system = load ptr, ptr @PyExc_SystemError
+  call ptr (ptr, ptr, ...) @PyErr_Format(ptr %system, ptr @text.released)
+  ret ptr null
+}
+
+; What CPython calls when a function is called that may have several bodies. Its slot `_direct` holds the compiled function
+; to try first, whose slow path comes back to Python for the choice. Held meanwhile, because the slot may be exchanged.
+define ptr @tensorc_dispatch(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames) {
+entry:
+  %last = get ptr, %self, FUNCTION_DIRECT
+  %known = icmp ne ptr %last, null
+  br i1 %known, label %forward, label %choose
+forward:
+  call void @Py_IncRef(ptr %last)
+  %answer = call ptr @tensorc_call(ptr %last, ptr %args, i64 %nargsf, ptr %kwnames)
+  call void @Py_DecRef(ptr %last)
+  ret ptr %answer
+choose:
+  %python = get ptr, %self, FUNCTION_SLOW
+  %alive = icmp ne ptr %python, null
+  br i1 %alive, label %slow, label %dead
+slow:
+  %given = and i64 %nargsf, 9223372036854775807
+  %chosen = call ptr @PyObject_Vectorcall(ptr %python, ptr %args, i64 %given, ptr %kwnames)
+  ret ptr %chosen
 dead:
   %system = load ptr, ptr @PyExc_SystemError
   call ptr (ptr, ptr, ...) @PyErr_Format(ptr %system, ptr @text.released)

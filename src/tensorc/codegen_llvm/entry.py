@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="FunctionBase")
 FILES = ("entry.ll", "entry_rare.ll")
-EXPORTS = ("tensorc_call", "tensorc_release", "tensorc_alloc", "tensorc_free")
+EXPORTS = ("tensorc_call", "tensorc_dispatch", "tensorc_release", "tensorc_alloc", "tensorc_free")
 
 
 class FunctionBase:
@@ -189,9 +189,23 @@ def _native_type(base: type[FunctionBase]) -> tuple[type, object]:
     return made, (members, slots, name, spec)
 
 
-def set_vectorcall(function: FunctionBase, base: type[FunctionBase]) -> None:
+def set_vectorcall(
+    function: FunctionBase, base: type[FunctionBase], entry: Literal["tensorc_call", "tensorc_dispatch"]
+) -> None:
     """Make an instance of `function_type(base)` answer calls; its slots are filled."""
-    ctypes.c_void_p.from_address(id(function) + int(base.__basicsize__)).value = library()["tensorc_call"]
+    ctypes.c_void_p.from_address(id(function) + int(base.__basicsize__)).value = library()[entry]
+
+
+def new_dispatcher(base: type[F], slow: Callable[..., Any]) -> F:
+    """A callable whose calls go to the compiled function in its slot `_direct`, which may be exchanged at any
+    time, also during a call; and to `slow(*args, **kwargs)` while there is none.
+    """
+    made = function_type(base)
+    function = made.__new__(made)
+    function._slow = slow
+    if layout.unsupported() is None:
+        set_vectorcall(function, base, "tensorc_dispatch")
+    return function
 
 
 # ----------------------------------------------------------------------------------------------- the context

@@ -154,6 +154,7 @@ def names(function_base: type) -> dict[str, int | str]:
         "NPY_ALIGNED": NPY_ALIGNED,
         "FUNCTION_CONTEXT": slot_offset(function_base, "_context"),
         "FUNCTION_SLOW": slot_offset(function_base, "_slow"),
+        "FUNCTION_DIRECT": slot_offset(function_base, "_direct"),
         "CAPSULE_POINTER": capsule_pointer_offset(),
         "ALIGNED_ALLOC": "_aligned_malloc" if windows else "aligned_alloc",
         "ALIGNED_FREE": "_aligned_free" if windows else "free",

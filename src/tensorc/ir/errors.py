@@ -95,6 +95,10 @@ class TensorcValueError(TensorcError, ValueError):
     """Right type, wrong value or shape."""
 
 
+class TensorcOverflowError(TensorcValueError, OverflowError):
+    """A Python integer that does not fit the dtype it meets, where NumPy raises OverflowError."""
+
+
 class TensorcIndexError(TensorcError, IndexError):
     """An index outside its axis."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from tensorc.ir.errors import TensorcError, TensorcIndexError, TensorcValueError
+from tensorc.ir.errors import TensorcError, TensorcIndexError, TensorcOverflowError, TensorcValueError
 from tensorc.ops.checks import short
 
 
@@ -83,6 +83,12 @@ FAULTS: Final[dict[str, FaultKind]] = {
         "TC0263",
         "{op}: the value has extent {b}, the expression it replaces has {a}",
         help="replace the inputs it is computed from, or pass a value of the shape it has",
+    ),
+    "narrow": FaultKind(
+        "TC0264",
+        "Python integer {a} is out of bounds for the dtype it meets, whose limit is {b}",
+        TensorcOverflowError,
+        help="use a wider dtype, or pass a NumPy scalar, which has a dtype of its own",
     ),
     "length": FaultKind("TC0262", "{op}: the extent {a} is not the length {b}"),
 }

@@ -1,0 +1,361 @@
+"""`tc.jit`: Python functions on arrays, traced when first called and compiled, one body for every form of
+call.
+
+The object `tc.jit` returns is of the native entry's type. A call goes to the compiled body used last, in
+machine code; what that one does not take (another dtype or rank, Python numbers, containers, keywords) comes
+to the `Dispatcher`, which takes the arguments apart, looks up the body for their form, and traces one if
+there is none.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import threading
+import types
+import warnings
+import weakref
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, Final, overload
+
+from tensorc.api import jit_call
+from tensorc.api.expr import Expr
+from tensorc.api.function import Function, compile_program
+from tensorc.api.jit_call import Binder, Call, Kind
+from tensorc.api.jit_trace import NeedsOuter, Traceable, tracing
+from tensorc.api.modes import Mode, as_mode
+from tensorc.codegen_llvm.entry import FunctionBase, new_dispatcher
+from tensorc.ir.core import Operation
+from tensorc.ir.errors import TensorcTypeError
+from tensorc.ir.location import caller_location, is_ours
+
+WARN_AT: Final = 32
+"""So many traces of one function are a sign that something changes with every call."""
+MOST_VARIANTS: Final = 256
+"""The oldest trace goes when there are more."""
+
+
+class Variant:
+    """One trace of a function: the form of call it is for (`f(x: tensor<?xf64>, n=3)`), and its compiled
+    body.
+    """
+
+    def __init__(self, form: str, function: Function, kinds: Sequence[Kind]) -> None:
+        self.form = form
+        self.function = function
+        self._kinds = tuple(kinds)
+
+    @property
+    def calls(self) -> int:
+        """Calls it has answered."""
+        counts = self.function.counts()
+        return counts["fast"] + counts["generic"]
+
+    def source(self, stage: str = "tensor", **options: str) -> str:
+        """Its text at a stage, as `Function.source`."""
+        return self.function.source(stage, **options)
+
+    def module(self, stage: str = "tensor") -> Operation:
+        """Its IR at a stage, as `Function.module`."""
+        return self.function.module(stage)
+
+    def answer(self, leaves: Sequence[Any]) -> Any:
+        """The result for the leaves of a call of this form."""
+        pairs = zip(leaves, self._kinds, strict=True)
+        return self.function.direct(*[jit_call.native(leaf, kind) for leaf, kind in pairs])
+
+    def __repr__(self) -> str:
+        return f"<{self.form}: {self.calls} calls>"
+
+
+class _Pending:
+    """A form that some thread is tracing now."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.process = os.getpid()
+
+
+class Dispatcher:
+    """The compiled variants of one function, and the way from a call to its variant."""
+
+    def __init__(self, target: Traceable, mode: Mode) -> None:
+        self.target, self.mode = target, mode
+        self.variants: dict[Any, Variant] = {}
+        self._pending: dict[Any, _Pending] = {}
+        self._face: weakref.ref[FunctionBase] | None = None
+        self._traces = self._inlined = self._gone = 0
+        self._warned = False
+
+    def show(self, face: FunctionBase) -> None:
+        """Say which object users call."""
+        self._face = weakref.ref(face)
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """The function's result: computed, or an expression if an argument is one."""
+        bound = self.target.binder.bind(args, kwargs)
+        kinds = jit_call.kinds_of(bound, lambda: self._labels(bound))
+        if kinds is None:
+            return self._inline(bound)
+        try:
+            variant = self.variant(bound, kinds)
+        except NeedsOuter:
+            return self._inline(bound)
+        if bound.plain:
+            self._put_first(variant)
+        return variant.answer(bound.leaves)
+
+    def find(self, args: tuple[Any, ...], kwargs: dict[str, Any], what: str) -> Variant:
+        """The variant that would answer this call, traced now if there is none. Without arguments, the
+        latest.
+        """
+        if not args and not kwargs and self.variants:
+            return next(reversed(self.variants.values()))
+        bound = self.target.binder.bind(args, kwargs)
+        kinds = jit_call.kinds_of(bound, lambda: self._labels(bound))
+        if kinds is None:
+            raise TensorcTypeError(
+                f"{self.target.name}.{what}: arguments that choose a body are values, not symbols",
+                code="TC0492",
+                location=caller_location(),
+            )
+        try:
+            return self.variant(bound, kinds)
+        except NeedsOuter:
+            raise TensorcTypeError(
+                f"{self.target.name}.{what}: {self.target.name} uses values of a trace under way",
+                code="TC0492",
+                location=caller_location(),
+            ) from None
+
+    def variant(self, call: Call, kinds: Sequence[Kind]) -> Variant:
+        """The variant for a form of call. Of several threads that need a new one, one traces and the others
+        wait; after a failure, which leaves nothing behind, each tries for itself.
+        """
+        key = (call.structure, tuple(kinds))
+        while True:
+            found = self.variants.get(key)
+            if found is not None:
+                return found
+            mine = _Pending()
+            theirs = self._pending.setdefault(key, mine)
+            if theirs is mine:
+                return self._traced(key, call, kinds, mine)
+            if theirs.process != mine.process:  # its thread did not survive a fork
+                self._pending.pop(key, None)
+            elif tracing():  # two traces that wait for each other would do so for ever
+                return self._made(key, call, kinds)
+            else:
+                theirs.done.wait()
+
+    def _traced(self, key: Hashable, call: Call, kinds: Sequence[Kind], mine: _Pending) -> Variant:
+        try:
+            return self.variants.get(key) or self._made(key, call, kinds)
+        finally:
+            self._pending.pop(key, None)
+            mine.done.set()
+
+    def _made(self, key: Hashable, call: Call, kinds: Sequence[Kind]) -> Variant:
+        target = self.target
+        program = target.trace(call, kinds)
+        function = compile_program(program, self.mode, slow=_back_to(self))
+        form = target.described(call, kinds, self._labels(call))
+        made = self.variants.setdefault(key, Variant(form, function, kinds))
+        self._traces += 1
+        self._warn()
+        while len(self.variants) > MOST_VARIANTS:
+            self._gone += self.variants.pop(next(iter(self.variants))).calls
+        return made
+
+    def _inline(self, call: Call) -> Any:
+        self._inlined += 1
+        return self.target.inline(call)
+
+    def _put_first(self, variant: Variant) -> None:
+        face = None if self._face is None else self._face()
+        if face is not None:
+            face._direct = variant.function
+
+    def _labels(self, call: Call) -> list[str]:
+        return self.target.binder.paths(call.structure)
+
+    def _warn(self) -> None:
+        if self._traces < WARN_AT or self._warned:
+            return
+        self._warned = True
+        last = [v.form for v in self.variants.values()][-2:]
+        warnings.warn(
+            f"{self.target.name} has been traced {self._traces} times, each for another form of call; the "
+            f"latest: {', '.join(last)}. A static argument that changes with every call costs a compile each "
+            "time: pass it as an ordinary one",
+            RuntimeWarning,
+            stacklevel=_depth_of_caller(),
+        )
+
+    def clear(self) -> None:
+        """Forget all variants; code that runs is freed when it has finished."""
+        face = None if self._face is None else self._face()
+        if face is not None and hasattr(face, "_direct"):
+            del face._direct
+        self.variants = {}
+        self._traces = self._inlined = self._gone = 0
+
+    def stats(self) -> dict[str, int]:
+        """Traces made, calls answered by compiled code, calls inlined."""
+        calls = self._gone + sum(v.calls for v in self.variants.values())
+        return {"traces": self._traces, "calls": calls, "inlined": self._inlined}
+
+
+def _back_to(dispatcher: Dispatcher) -> Callable[..., Any]:
+    """The slow path of a variant: whatever its body does not take goes to the dispatcher, which it must not
+    keep alive.
+    """
+    reference = weakref.ref(dispatcher)
+
+    def slow(direct: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        found = reference()
+        assert found is not None, "the object that was called keeps it"
+        return found.call(*args, **kwargs)
+
+    return slow
+
+
+def _depth_of_caller() -> int:
+    """The `stacklevel` of the innermost frame outside this package."""
+    depth, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and is_ours(frame.f_globals.get("__name__", "")):
+        frame, depth = frame.f_back, depth + 1
+    return depth
+
+
+class Jitted(FunctionBase):
+    """What `tc.jit` returns: call it with arrays, numbers, and nested containers of them; or with symbols."""
+
+    _dispatcher: Dispatcher
+    _options: tuple[Any, ...]
+    __name__: str
+    __qualname__: str
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """The traces so far, oldest first: each has `form`, `calls`, `source(stage)` and `module(stage)`."""
+        return tuple(self._dispatcher.variants.values())
+
+    def stats(self) -> dict[str, int]:
+        """How many `traces` were made, `calls` answered by compiled code, and calls `inlined` into
+        expressions.
+        """
+        return self._dispatcher.stats()
+
+    def source(self, stage: str = "tensor", /, *args: Any, **kwargs: Any) -> str:
+        """The text at a stage (`tensor fused loops llvm asm ptx`) of the body that answers a call with these
+        arguments; without any, of the latest.
+        """
+        return self._dispatcher.find(args, kwargs, "source").source(stage)
+
+    def module(self, stage: str = "tensor", /, *args: Any, **kwargs: Any) -> Operation:
+        """The IR at a stage (`tensor fused loops`) of the body that answers a call with these arguments."""
+        return self._dispatcher.find(args, kwargs, "module").module(stage)
+
+    def clear(self) -> None:
+        """Forget all traces and free their code."""
+        self._dispatcher.clear()
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """A function that its module knows by name travels by name, any other as function and options."""
+        found: Any = sys.modules.get(self.__module__)
+        for part in self.__qualname__.split("."):
+            found = getattr(found, part, None)
+        return self.__qualname__ if found is self else (_rebuilt, self._options)
+
+    def __copy__(self) -> Jitted:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Jitted:
+        return self
+
+    def __repr__(self) -> str:
+        return f"<tensorc jit {self.__qualname__}{self._dispatcher.target.binder.signature}>"
+
+
+@overload
+def jit(
+    function: Callable[..., Any],
+    *,
+    static_argnums: int | Iterable[int] | None = None,
+    static_argnames: str | Iterable[str] | None = None,
+    mode: Mode | str | None = None,
+    name: str | None = None,
+) -> Jitted: ...
+@overload
+def jit(
+    function: None = None,
+    *,
+    static_argnums: int | Iterable[int] | None = None,
+    static_argnames: str | Iterable[str] | None = None,
+    mode: Mode | str | None = None,
+    name: str | None = None,
+) -> Callable[[Callable[..., Any]], Jitted]: ...
+def jit(
+    function: Callable[..., Any] | None = None,
+    *,
+    static_argnums: int | Iterable[int] | None = None,
+    static_argnames: str | Iterable[str] | None = None,
+    mode: Mode | str | None = None,
+    name: str | None = None,
+) -> Any:
+    """Compile a Python function of arrays: `@tc.jit`, `@tc.jit(static_argnums=1)`, or `tc.jit(fn)`.
+
+    The first call runs `function` on symbols and compiles what it returns; later calls run compiled code. It
+    is traced again for another structure of the arguments, another rank, dtype, or static value, never for
+    another shape. Arguments and results are arrays, numbers, and pytrees of them: lists, tuples, named
+    tuples, dictionaries, dataclasses, None, and classes given to `tc.register_pytree_node`. Results are
+    arrays, never numbers.
+
+    Python numbers stay weak, as in NumPy 2: with a float32 array they give float32. They are not compiled in:
+    another number is no new trace. An int that is out of range for the dtype it meets raises
+    TensorcOverflowError, also where that shows only at the call. bool is not weak.
+
+    Static arguments are ordinary Python values that the function may look at. They are compared by type and
+    value and must be hashable. Everything else that the function reads besides its arguments is read once,
+    when it is traced; shared variables are read at every call, and their default updates happen at every
+    call.
+
+    Called with symbols, also inside a function that is being traced, it is inlined: it returns expressions.
+
+    Raises TensorcTypeError for arguments or results that are no arrays, TensorcValueError for traced values
+    that were kept and used later and for endless recursion, and whatever the function raises while it is
+    traced, with a note on the types it was traced for.
+    """
+    options = (static_argnums, static_argnames, mode, name)
+    if function is None:
+        return lambda found: _jitted(found, *options)
+    return _jitted(function, *options)
+
+
+def _rebuilt(function: Any, *options: Any) -> Jitted:
+    return _jitted(function, *options)
+
+
+def _jitted(function: Any, static_argnums: Any, static_argnames: Any, mode: Any, name: Any) -> Jitted:
+    if not callable(function) or isinstance(function, type | Expr):
+        raise TensorcTypeError(
+            f"jit takes a function, got {type(function).__name__}",
+            code="TC0493",
+            location=caller_location(),
+            help="@tc.jit above a def; options by name: @tc.jit(static_argnums=1)",
+        )
+    shown = name or getattr(function, "__name__", type(function).__name__)
+    binder = Binder(function, shown, static_argnums, static_argnames)
+    dispatcher = Dispatcher(Traceable(function, shown, binder), as_mode(mode))
+    made = new_dispatcher(Jitted, dispatcher.call)
+    dispatcher.show(made)
+    made._dispatcher = dispatcher
+    made._options = (function, static_argnums, static_argnames, mode, name)
+    made.__name__ = made.__qualname__ = shown
+    functools.update_wrapper(made, function)
+    return made
