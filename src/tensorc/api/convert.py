@@ -18,6 +18,8 @@ from tensorc.ir.location import caller_location
 from tensorc.ops.arithmetic import Cast
 from tensorc.ops.attrs import CastAttrs
 from tensorc.ops.dtypes import ALL, from_dtype, to_dtype, with_own_dtype
+from tensorc.ops.index import FromIndex, ToIndex
+from tensorc.ops.narrow import Narrow
 
 NUMPY_DTYPES = tuple(to_dtype(e) for e in ALL)
 COMPUTED = ", ".join(d.name for d in NUMPY_DTYPES)
@@ -155,7 +157,30 @@ def cast(expr: Any, dtype: np.dtype[Any]) -> Any:
         return leaves.Constant(_literal(expr, dtype), expr.location or caller_location(), expr.name)
     if expr.dtype == dtype:
         return expr
+    if expr.weak == "int" and dtype.kind in "iu":
+        return _narrowed(expr, dtype)
     return apply(Cast, expr, attrs=CastAttrs(from_dtype(dtype)))
+
+
+def astype(expr: Any, dtype: np.dtype[Any]) -> Any:
+    """`expr` converted on purpose: integers wrap, and what was a Python number is an array from here on."""
+    if expr.weak is None or isinstance(expr, leaves.Constant):
+        return cast(expr, dtype)
+    return apply(Cast, expr, attrs=CastAttrs(from_dtype(dtype)))
+
+
+def _narrowed(expr: Any, dtype: np.dtype[Any]) -> Any:
+    """A Python integer whose value is known at run time only, checked then to fit what it meets."""
+    if expr.dtype.kind == "u":  # it was at least 2**63 when the program was traced
+        raise TensorcOverflowError(
+            f"a Python integer of 2**63 or more is out of bounds for {dtype}",
+            code="TC0308",
+            location=caller_location(),
+            help="use uint64 or a floating-point dtype",
+        )
+    known = expr.node is not None and expr.node.definition is FromIndex
+    value = expr.node.operands[0] if known else apply(ToIndex, expr)
+    return apply(Narrow, value, attrs=CastAttrs(from_dtype(dtype)))
 
 
 def _literal(expr: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
@@ -176,6 +201,18 @@ def _literal(expr: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
 
 
 _FLOAT16 = np.dtype("float16")
+_WEAK: dict[str, type] = {"int": int, "float": float}
+_COMPARISONS = frozenset({np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal})
+
+
+def _fits(operand: Any, others: Sequence[Any]) -> bool:
+    """Whether a weak operand is known to fit the dtypes of the others."""
+    if operand.weak != "int" or any(o.dtype.kind not in "iu" for o in others):
+        return True
+    if not isinstance(operand, leaves.Constant):
+        return False
+    bounds = [np.iinfo(o.dtype) for o in others if o.weak is None]
+    return all(b.min <= int(operand.value) <= b.max for b in bounds)
 
 
 def resolve(ufunc: np.ufunc, operands: Sequence[Any]) -> tuple[np.dtype[Any], ...]:
@@ -184,9 +221,11 @@ def resolve(ufunc: np.ufunc, operands: Sequence[Any]) -> tuple[np.dtype[Any], ..
     Python scalars are weak (NEP 50). Where NumPy would compute in float16, float32 is used.
     Raises TensorcTypeError where NumPy has no loop.
     """
-    kinds: list[Any] = [{"int": int, "float": float}.get(o.weak or "", o.dtype) for o in operands]
-    if all(isinstance(k, type) for k in kinds):
-        kinds = [np.dtype(k) for k in kinds]
+    kinds: list[Any] = [_WEAK.get(o.weak or "", o.dtype) for o in operands]
+    if all(isinstance(k, type) for k in kinds) or (
+        ufunc in _COMPARISONS and not all(_fits(o, operands) for o in operands)
+    ):  # a comparison with a Python integer out of range is exact in NumPy, so it is made in a wider dtype
+        kinds = [o.dtype for o in operands]
     try:
         found = ufunc.resolve_dtypes((*kinds, *([None] * ufunc.nout)))
     except TypeError:

@@ -134,7 +134,7 @@ def _mixed_comparison(name: str, exprs: Sequence[Any]) -> Any:
         return _mixed_comparison(flipped.get(name, name), (b, a))
     a, b = convert.cast(a, np.dtype("int64")), convert.cast(b, np.dtype("uint64"))
     negative = call("less", a, 0)
-    compared = call(name, convert.cast(a, np.dtype("uint64")), b)
+    compared = call(name, convert.astype(a, np.dtype("uint64")), b)
     if name in ("less", "less_equal", "not_equal"):
         return call("logical_or", negative, compared)
     return call("logical_and", call("logical_not", negative), compared)

@@ -44,7 +44,7 @@ def _made(argument: Argument, outputs: Sequence[Expr]) -> Location | None:
     own = _codes(argument.origin.code)
     depends: set[Node | Expr] = {argument}
     last: Location | None = argument.location
-    for item in postorder(outputs, {}, {}):
+    for item in postorder(outputs):
         if not isinstance(item, Node) or not any((e.node or e) in depends for e in item.operands):
             continue
         depends.add(item)

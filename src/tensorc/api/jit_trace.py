@@ -7,12 +7,11 @@ end is told so, and a thread that traces never waits for another one that does.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from types import CodeType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from tensorc.api import convert, pytree
 from tensorc.api.escaped import definition, escaped
@@ -30,6 +29,7 @@ MOST_REPEATS: Final = 32
 """A function that is traced inside itself so often, for the same types, would be so for ever."""
 MOST_NOTES: Final = 3
 MOST_SHOWN: Final = 6
+T = TypeVar("T")
 
 
 class _Stack(threading.local):
@@ -72,32 +72,41 @@ class Traceable:
             Argument(TensorType((None,) * k.rank, from_dtype(k.dtype)), path, self.location, origin, k.weak)
             for k, path in zip(kinds, paths, strict=True)
         ]
-        with self._frame((self, call.structure, tuple(kinds)), call, kinds, paths):
-            try:
-                results, structure = self._results(pytree.unflatten(call.structure, arguments))
-                self._check_free(results, arguments)
-            finally:
-                origin.open = False
-            program = make_program(
-                arguments,
-                results,
-                updates=None,
-                givens=None,
-                name=self.name,
-                on_unused_input="ignore",
-                allow_input_downcast=None,
-                no_default_updates=False,
-                location=self.location,
-            )
+        key = (self, call.structure, tuple(kinds))
+        program, structure = self._run(
+            lambda: self._program(call, arguments, origin), key, call, kinds, paths
+        )
         return replace(program, outputs=_outputs(structure))
+
+    def _program(
+        self, call: Call, arguments: Sequence[Argument], origin: Origin
+    ) -> tuple[Program, pytree.Structure]:
+        try:
+            results, structure = self._results(pytree.unflatten(call.structure, arguments))
+            self._check_free(results, arguments)
+        finally:
+            origin.open = False
+        program = make_program(
+            arguments,
+            results,
+            updates=None,
+            givens=None,
+            name=self.name,
+            on_unused_input="ignore",
+            allow_input_downcast=None,
+            no_default_updates=False,
+            location=self.location,
+        )
+        return program, structure
 
     def inline(self, call: Call) -> Any:
         """The function's result on arguments some of which are symbolic: its expressions, in its form."""
         paths = self.binder.paths(call.structure)
         leaves = [convert.asarray(leaf) for leaf in call.leaves]
         types = [_described(leaf) for leaf in leaves]
-        with self._frame((self, call.structure, tuple(map(_identity, leaves))), call, types, paths):
-            results, structure = self._results(pytree.unflatten(call.structure, leaves), weak=True)
+        key = (self, call.structure, tuple(map(_identity, leaves)))
+        bound = pytree.unflatten(call.structure, leaves)
+        results, structure = self._run(lambda: self._results(bound, weak=True), key, call, types, paths)
         return pytree.unflatten(structure, results)
 
     def _results(self, bound: Any, weak: bool = False) -> tuple[list[Any], pytree.Structure]:
@@ -121,7 +130,7 @@ class Traceable:
         own.
         """
         own = set(arguments)
-        free = [e for e in postorder(results, {}, {}) if isinstance(e, Symbol) and e not in own]
+        free = [e for e in postorder(results) if isinstance(e, Symbol) and e not in own]
         if any(isinstance(e, Argument) and e.origin.open for e in free):
             raise NeedsOuter
         for symbol in free:
@@ -134,17 +143,21 @@ class Traceable:
                 help=f"make it a parameter, and pass it: {self.name}(..., {symbol.name or 'x'})",
             )
 
-    @contextmanager
-    def _frame(
-        self, key: Hashable, call: Call, types: Sequence[Kind | str], paths: Sequence[str]
-    ) -> Iterator[None]:
-        """While the function runs on symbols; an error from within gets a note on what was traced."""
+    def _run(
+        self,
+        action: Callable[[], T],
+        key: Hashable,
+        call: Call,
+        types: Sequence[Kind | str],
+        paths: Sequence[str],
+    ) -> T:
+        """`action()`, which runs the function on symbols; an error in it gets a note on what was traced."""
         frames = _stack.frames
         if frames.count(key) >= MOST_REPEATS:
             raise self._endless("for the same types")
         frames.append(key)
         try:
-            yield
+            return action()
         except RecursionError:
             if len(frames) <= 2:
                 raise

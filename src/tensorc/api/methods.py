@@ -337,7 +337,7 @@ class Tensor(Expr):
         """The elements converted to `dtype`, as numpy.ndarray.astype does."""
         from tensorc.api import convert
 
-        return convert.cast(self, convert.checked_dtype(dtype))
+        return convert.astype(self, convert.checked_dtype(dtype))
 
     def copy(self) -> Self:
         """The expression itself: expressions are immutable."""

@@ -86,7 +86,7 @@ FAULTS: Final[dict[str, FaultKind]] = {
     ),
     "narrow": FaultKind(
         "TC0264",
-        "Python integer {a} is out of bounds for the dtype it meets, whose limit is {b}",
+        "integer {a} is out of bounds for the dtype it meets, whose limit is {b}",
         TensorcOverflowError,
         help="use a wider dtype, or pass a NumPy scalar, which has a dtype of its own",
     ),
