@@ -4,6 +4,7 @@ public name is a function of `tc` through this module.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -168,4 +169,8 @@ def _function(name: str, definition: type[Pointwise]) -> Callable[..., Any]:
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = definition.__doc__
+    # `help` and the reference show what a call looks like; `call` itself reports a wrong number.
+    names = ("x", "y", "z")[: definition.arity]
+    parameters = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names]
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return function
