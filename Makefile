@@ -13,7 +13,7 @@ PY := $(BIN)/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type bench bless fuzz spec clean
+.PHONY: help demo test lint type docs bench bless fuzz spec clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -30,6 +30,9 @@ lint: $(VENV)/.dev ## ruff over the whole tree
 
 type: $(VENV)/.dev ## mypy --strict over src/tensorc
 	$(BIN)/mypy
+
+docs: $(VENV)/.docs ## build the documentation as a site into build/site; warnings are errors
+	$(PY) tools/build_site.py
 
 bench: $(VENV)/.test ## the figures we quote, beside NumPy's in the same run
 	$(PY) benchmarks/figures.py
@@ -62,6 +65,10 @@ $(VENV)/.demo: pyproject.toml $(VENV)/.made
 
 $(VENV)/.test: pyproject.toml $(VENV)/.made
 	$(PIP) --editable '.[test]'
+	@touch $@
+
+$(VENV)/.docs: pyproject.toml $(VENV)/.made
+	$(PIP) --editable '.[docs]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.made

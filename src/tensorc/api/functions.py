@@ -116,12 +116,15 @@ def _reduced(definition: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> 
 
 
 def sum(x: TensorLike, axis: object = None, dtype: object = None, keepdims: bool = False) -> Any:
-    """numpy.sum."""
+    """numpy.sum: integers narrower than 64 bits are added in 64; 0 for no elements.
+
+    Floats are added in pairwise blocks whose borders depend on sizes only.
+    """
     return reduce_by_name("sum", x, axis, keepdims, dtype)
 
 
 def prod(x: TensorLike, axis: object = None, dtype: object = None, keepdims: bool = False) -> Any:
-    """numpy.prod."""
+    """numpy.prod: integers narrower than 64 bits are multiplied in 64; 1 for no elements."""
     return reduce_by_name("prod", x, axis, keepdims, dtype)
 
 
@@ -136,12 +139,12 @@ def min(x: TensorLike, axis: object = None, keepdims: bool = False) -> Any:
 
 
 def any(x: TensorLike, axis: object = None, keepdims: bool = False) -> Any:
-    """numpy.any."""
+    """numpy.any: whether some element along the axes is true (not zero); false for no elements."""
     return reduce_by_name("any", x, axis, keepdims)
 
 
 def all(x: TensorLike, axis: object = None, keepdims: bool = False) -> Any:
-    """numpy.all."""
+    """numpy.all: whether every element along the axes is true (not zero); true for no elements."""
     return reduce_by_name("all", x, axis, keepdims)
 
 
@@ -182,7 +185,7 @@ def var(
 def std(
     x: TensorLike, axis: object = None, dtype: object = None, ddof: float = 0, keepdims: bool = False
 ) -> Any:
-    """numpy.std."""
+    """numpy.std: the square root of the variance; `ddof` is subtracted from the number of elements."""
     return elementwise.call("sqrt", var(x, axis, dtype, ddof, keepdims))
 
 
@@ -192,7 +195,7 @@ def argmax(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> An
 
 
 def argmin(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Any:
-    """numpy.argmin."""
+    """numpy.argmin: the first position of the minimum (of a NaN, if there is one)."""
     return _arg_reduction("tensorc.argmin", x, axis, keepdims)
 
 
@@ -285,7 +288,7 @@ def tensordot(a: TensorLike, b: TensorLike, axes: Any = 2) -> Any:
 
 
 def outer(a: TensorLike, b: TensorLike) -> Any:
-    """numpy.outer."""
+    """numpy.outer: the products of all pairs of elements, as a matrix; arguments are flattened."""
     a, b = ravel(a), ravel(b)
     return elementwise.call("multiply", insert_axes(a, [1]), insert_axes(b, [0]))
 
@@ -334,29 +337,29 @@ def full(shape: Any, value: TensorLike, dtype: object = None) -> Any:
 
 
 def zeros(shape: Any, dtype: object = "float64") -> Any:
-    """numpy.zeros."""
+    """numpy.zeros: extents may be symbolic integers."""
     return full(shape, 0, dtype)
 
 
 def ones(shape: Any, dtype: object = "float64") -> Any:
-    """numpy.ones."""
+    """numpy.ones: extents may be symbolic integers."""
     return full(shape, 1, dtype)
 
 
 def full_like(x: TensorLike, value: TensorLike, dtype: object = None) -> Any:
-    """numpy.full_like."""
+    """numpy.full_like: an array of the shape of `x`, and of its dtype unless one is given."""
     x = convert.asarray(x)
     fill = convert.cast(convert.asarray(value), x.dtype if dtype is None else convert.checked_dtype(dtype))
     return broadcast_to_extents(fill, x.extents)
 
 
 def zeros_like(x: TensorLike, dtype: object = None) -> Any:
-    """numpy.zeros_like."""
+    """numpy.zeros_like: zeros of the shape of `x`, and of its dtype unless one is given."""
     return full_like(x, 0, dtype)
 
 
 def ones_like(x: TensorLike, dtype: object = None) -> Any:
-    """numpy.ones_like."""
+    """numpy.ones_like: ones of the shape of `x`, and of its dtype unless one is given."""
     return full_like(x, 1, dtype)
 
 
@@ -393,7 +396,7 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: object = None) ->
 
 
 def eye(n: Any, m: Any = None, k: int = 0, dtype: object = "float64") -> Any:
-    """numpy.eye."""
+    """numpy.eye: ones on the `k`-th diagonal of an n × m matrix, zeros elsewhere."""
     rows, columns = insert_axes(arange(n), [1]), insert_axes(arange(n if m is None else m), [0])
     return elementwise.call("equal", rows + k, columns).astype(dtype)
 
@@ -448,7 +451,7 @@ def logsumexp(x: TensorLike, axis: object = None, keepdims: bool = False) -> Any
 
 
 def square(x: TensorLike) -> Any:
-    """x · x."""
+    """x · x, elementwise; integers wrap."""
     expr = convert.asarray(x)
     return elementwise.call("multiply", expr, expr)
 

@@ -344,27 +344,27 @@ class Tensor(Expr):
         return self
 
     def sum(self, axis: Axis = None, dtype: object = None, keepdims: bool = False) -> Any:
-        """numpy.sum."""
+        """numpy.sum: see `tc.sum`."""
         return _reduction("sum", self, axis, keepdims, dtype)
 
     def prod(self, axis: Axis = None, dtype: object = None, keepdims: bool = False) -> Any:
-        """numpy.prod."""
+        """numpy.prod: see `tc.prod`."""
         return _reduction("prod", self, axis, keepdims, dtype)
 
     def mean(self, axis: Axis = None, dtype: object = None, keepdims: bool = False) -> Any:
-        """numpy.mean."""
+        """numpy.mean: see `tc.mean`."""
         from tensorc.api import functions
 
         return functions.mean(self, axis, dtype, keepdims)
 
     def var(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
-        """numpy.var."""
+        """numpy.var: see `tc.var`."""
         from tensorc.api import functions
 
         return functions.var(self, axis, ddof=ddof, keepdims=keepdims)
 
     def std(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
-        """numpy.std."""
+        """numpy.std: see `tc.std`."""
         from tensorc.api import functions
 
         return functions.std(self, axis, ddof=ddof, keepdims=keepdims)
@@ -378,11 +378,11 @@ class Tensor(Expr):
         return _reduction("min", self, axis, keepdims)
 
     def any(self, axis: Axis = None, keepdims: bool = False) -> Any:
-        """numpy.any."""
+        """numpy.any: see `tc.any`."""
         return _reduction("any", self, axis, keepdims)
 
     def all(self, axis: Axis = None, keepdims: bool = False) -> Any:
-        """numpy.all."""
+        """numpy.all: see `tc.all`."""
         return _reduction("all", self, axis, keepdims)
 
     def argmax(self, axis: int | None = None, keepdims: bool = False) -> Any:
@@ -392,31 +392,31 @@ class Tensor(Expr):
         return functions.argmax(self, axis, keepdims)
 
     def argmin(self, axis: int | None = None, keepdims: bool = False) -> Any:
-        """numpy.argmin."""
+        """numpy.argmin: the first position of the minimum (of a NaN, if there is one)."""
         from tensorc.api import functions
 
         return functions.argmin(self, axis, keepdims)
 
     def dot(self, other: object) -> Any:
-        """numpy.dot."""
+        """numpy.dot: see `tc.dot`."""
         from tensorc.api import functions
 
         return functions.dot(self, other)
 
     def take(self, indices: object, axis: int | None = None) -> Any:
-        """numpy.take."""
+        """numpy.take: see `tc.take`."""
         from tensorc.api import functions
 
         return functions.take(self, indices, axis)
 
     def clip(self, min: object = None, max: object = None) -> Any:
-        """numpy.clip."""
+        """numpy.clip: see `tc.clip`."""
         from tensorc.api import functions
 
         return functions.clip(self, min, max)
 
     def round(self, decimals: int = 0) -> Any:
-        """numpy.round."""
+        """numpy.round: half to even."""
         from tensorc.api import functions
 
         return functions.round(self, decimals)

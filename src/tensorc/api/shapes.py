@@ -152,7 +152,7 @@ def matrix_transpose(x: TensorLike) -> Any:
 
 
 def swapaxes(x: TensorLike, axis1: int, axis2: int) -> Any:
-    """numpy.swapaxes."""
+    """numpy.swapaxes: two axes exchanged."""
     x = convert.asarray(x)
     order = list(range(x.ndim))
     a, b = normalize_axis(axis1, x.ndim, "swapaxes"), normalize_axis(axis2, x.ndim, "swapaxes")
@@ -161,7 +161,7 @@ def swapaxes(x: TensorLike, axis1: int, axis2: int) -> Any:
 
 
 def moveaxis(x: TensorLike, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
-    """numpy.moveaxis."""
+    """numpy.moveaxis: axes moved to other positions; the rest keep their order."""
     x = convert.asarray(x)
     sources = [
         normalize_axis(a, x.ndim, "moveaxis")
@@ -249,12 +249,12 @@ def flatten(x: TensorLike, ndim: int = 1) -> Any:
 
 
 def ravel(x: TensorLike) -> Any:
-    """numpy.ravel."""
+    """numpy.ravel: all elements along one axis, in row-major order."""
     return flatten(x)
 
 
 def expand_dims(x: TensorLike, axis: int | Sequence[int]) -> Any:
-    """numpy.expand_dims."""
+    """numpy.expand_dims: axes of extent 1, at these positions of the result."""
     x = convert.asarray(x)
     axes = normalize_axes(axis, x.ndim + (len(axis) if isinstance(axis, tuple | list) else 1), "expand_dims")
     return insert_axes(x, axes)
@@ -330,14 +330,14 @@ def broadcast_to(x: TensorLike, shape: Any) -> Any:
 
 
 def broadcast_arrays(*arrays: object) -> list[Any]:
-    """numpy.broadcast_arrays."""
+    """numpy.broadcast_arrays: all arrays with the shape they have together."""
     exprs = [convert.asarray(a) for a in arrays]
     extents = broadcast_extents([e.extents for e in exprs], exprs, "broadcast_arrays")
     return [broadcast_to_extents(e, extents) for e in exprs]
 
 
 def concatenate(arrays: Sequence[object], axis: int | None = 0) -> Any:
-    """numpy.concatenate."""
+    """numpy.concatenate: along an existing axis; None flattens first. Other extents must agree."""
     exprs = [convert.asarray(a) for a in arrays]
     if not exprs:
         raise fail(TensorcValueError, "concatenate: needs at least one array", "TC0363")

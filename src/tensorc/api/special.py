@@ -33,7 +33,7 @@ def log1mexp(x: TensorLike) -> Any:
 
 
 def log1p(x: TensorLike) -> Any:
-    """log(1 + x)."""
+    """log(1 + x), accurate near 0."""
     return elementwise.call("log1p", x)
 
 
