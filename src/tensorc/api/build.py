@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar
 
 from tensorc.api.modes import Mode
 from tensorc.api.program import Program
-from tensorc.codegen_llvm import jit
+from tensorc.codegen_llvm import cache, jit
 from tensorc.codegen_llvm.abi import ArraySpec, ResultForm, Signature
 from tensorc.codegen_llvm.entry import FunctionBase
 from tensorc.codegen_llvm.native import NativeBody, compile_object, exports_of, link_native
@@ -47,7 +46,7 @@ _NOT_IN_CODE: Final = ("tensorc.name", "tensorc.value", "tensorc.cell")
 """Attributes of arguments that machine code does not depend on."""
 
 Kind = Literal["fast", "generic"]
-Origin = Literal["compiled", "stored"]
+Origin = Literal["compiled", "cached", "stored"]
 F = TypeVar("F", bound=FunctionBase)
 Slow = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 
@@ -86,10 +85,23 @@ class Build:
         )
 
     def body(self, kind: Kind) -> NativeBody:
-        """One body, loaded: from stored object code, else compiled."""
-        body = _loaded(self.stored.get(kind))
-        self.origins[kind] = "compiled" if body is None else "stored"
-        return NativeBody(self._compile(kind)) if body is None else body
+        """One body, loaded: from stored object code, from the cache, else compiled."""
+        stored = _stored(self.stored.get(kind))
+        if stored is not None:
+            self.origins[kind] = "stored"
+            return stored
+        function = self._code_function(kind)
+        pipeline = self.mode.pipeline if kind == "fast" else "O0"
+        options = (pipeline, str(self.mode.level), str(_vector_width()))
+        body, found = cache.obtain(
+            lambda: (print_op(function), *options),
+            self.program.name,
+            f"{kind} body, {self.mode.pipeline}",
+            lambda: (self._compile(kind, function),),
+            _loaded,
+        )
+        self.origins[kind] = "cached" if found else "compiled"
+        return body
 
     def module(self, stage: str) -> Operation:
         """The IR at `tensor` (stabilised), `fused` (kernels) or `loops`."""
@@ -110,10 +122,10 @@ class Build:
         show = jit.optimised_text if stage == "llvm" else jit.assembly
         return show(text, level=self.mode.level)
 
-    def _compile(self, kind: Kind) -> ObjectCode:
+    def _compile(self, kind: Kind, function: Operation) -> ObjectCode:
         from tensorc.codegen_llvm import emitter
 
-        module = _run(self._code_function(kind), self._passes(kind))
+        module = _run(function, self._passes(kind))
         text = emitter.emit(module, _emitter_options())
         return compile_object(NAME, text, self._signature(), level=self.mode.level)
 
@@ -173,14 +185,19 @@ class Build:
         )
 
 
-def _loaded(code: ObjectCode | None) -> NativeBody | None:
+def _stored(code: ObjectCode | None) -> NativeBody | None:
     """The code in memory; None where it is no body of ours or does not fit this process."""
-    if code is None or code.exports != exports_of(NAME):
-        return None
     try:
-        return NativeBody(code)
-    except InternalError:
+        return None if code is None else _loaded((code,))
+    except (InternalError, ValueError):
         return None
+
+
+def _loaded(parts: tuple[ObjectCode, ...]) -> NativeBody:
+    (code,) = parts
+    if code.exports != exports_of(NAME):
+        raise ValueError(f"object code of {', '.join(code.exports)} is no body of a function")
+    return NativeBody(code)
 
 
 def _run(function: Operation, passes: Iterable[Pass]) -> Operation:
@@ -198,9 +215,12 @@ def _spec(type: Type, name: str = "") -> ArraySpec:
     return ArraySpec(to_dtype(type.element), type.shape, name)
 
 
-@cache
 def _emitter_options() -> EmitterOptions:
-    """512-bit vectors where the machine has them: LLVM prefers 256 by default, which measured slower."""
     from tensorc.codegen_llvm.emitter import EmitterOptions
 
-    return EmitterOptions(512 if "+avx512f" in jit.host()[2].split(",") else None)
+    return EmitterOptions(_vector_width())
+
+
+def _vector_width() -> int | None:
+    """512-bit vectors where the machine has them: LLVM prefers 256 by default, which measured slower."""
+    return 512 if "+avx512f" in jit.host()[2].split(",") else None

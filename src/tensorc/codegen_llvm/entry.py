@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
+from tensorc.codegen_llvm import cache as cached
 from tensorc.codegen_llvm import entry_layout as layout
 from tensorc.codegen_llvm import jit, runtime_symbols
 from tensorc.codegen_llvm.abi import ArraySpec, Signature
 from tensorc.codegen_llvm.entry_layout import CONTEXT, WORD
+from tensorc.codegen_llvm.objects import ObjectCode
 from tensorc.ir.errors import InternalError
 from tensorc.runtime.cell import Cell
 
@@ -113,8 +115,20 @@ def library() -> dict[str, int]:
     texts = [expand(Path(__file__).with_name(file).read_text(encoding="utf-8"), names) for file in FILES]
     # No optimiser, it takes longer than it gains in code written out by hand; but for what every call runs,
     # the better code generator.
-    parts = [jit.compile_text(text, level=0, machine_level=n) for text, n in zip(texts, (1, 0), strict=True)]
-    code = jit.load(*parts, exports=EXPORTS)
+    levels = (1, 0)
+
+    def compile() -> tuple[ObjectCode, ...]:
+        return tuple(
+            jit.compile_text(text, level=0, machine_level=n) for text, n in zip(texts, levels, strict=True)
+        )
+
+    code, _ = cached.obtain(
+        lambda: [*texts, str(levels)],
+        "the native entry",
+        "",
+        compile,
+        lambda parts: jit.load(*parts, exports=EXPORTS),
+    )
     ctypes.pythonapi.Py_IncRef(
         ctypes.py_object(code)
     )  # functions may be called while the interpreter shuts down

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,14 +34,14 @@ class ObjectCode:
 
     def to_bytes(self) -> bytes:
         """These three with version, length and checksum, for `from_bytes`."""
-        return frame("object", b"".join((_pack(self.exports), _pack(self.imports), self.data)))
+        return frame("object", b"".join((pack(self.exports), pack(self.imports), self.data)))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> ObjectCode:
         """What `to_bytes` made. Raises ValueError for anything else, a damaged file included."""
         content = unframe("object", data)
-        exports, place = _unpack(content, 0)
-        imports, place = _unpack(content, place)
+        exports, place = unpack(content, 0)
+        imports, place = unpack(content, place)
         return cls(content[place:], exports, imports)
 
 
@@ -74,35 +74,30 @@ def _checksum(head: bytes, content: bytes) -> bytes:
     return digest.digest()
 
 
-def _pack(names: Sequence[str]) -> bytes:
-    return b"".join(_packed(names))
+def pack(texts: Sequence[str]) -> bytes:
+    """A list of texts as bytes from which `unpack` tells them apart."""
+    encoded = [text.encode("utf-8") for text in texts]
+    parts = [part for text in encoded for part in (_LENGTH.pack(len(text)), text)]
+    return b"".join([_LENGTH.pack(len(texts)), *parts])
 
 
-def _packed(names: Sequence[str]) -> Iterator[bytes]:
-    yield _LENGTH.pack(len(names))
-    for name in names:
-        text = name.encode("utf-8")
-        yield _LENGTH.pack(len(text))
-        yield text
-
-
-def _unpack(content: bytes, place: int) -> tuple[tuple[str, ...], int]:
-    """The names at `place`, and where what follows begins."""
+def unpack(content: bytes, place: int) -> tuple[tuple[str, ...], int]:
+    """The texts at `place`, and where what follows begins. Raises ValueError where they are cut off."""
 
     def number() -> int:
         nonlocal place
         if place + _LENGTH.size > len(content):
-            raise ValueError("the list of symbols is cut off")
+            raise ValueError("the list of texts is cut off")
         (value,) = _LENGTH.unpack_from(content, place)
         place += _LENGTH.size
         return int(value)
 
-    names = []
+    texts = []
     for _ in range(number()):
         length = number()
         text = content[place : place + length]
         if len(text) != length:
-            raise ValueError("the list of symbols is cut off")
-        names.append(text.decode("utf-8"))  # UnicodeDecodeError is a ValueError
+            raise ValueError("the list of texts is cut off")
+        texts.append(text.decode("utf-8"))  # UnicodeDecodeError is a ValueError
         place += length
-    return tuple(names), place
+    return tuple(texts), place

@@ -1,0 +1,326 @@
+"""Object code kept between processes, in files under a key that says all that decides it.
+
+The key is a digest of what the caller compiles (for a function: its location-free text, body and pipeline)
+and of what compiles it: our own sources, Python's, NumPy's and SciPy's binary interfaces, LLVM, and the
+machine. An entry holds its key again, so that a file under another's name is not taken for it.
+
+Nothing here is ever an error for the caller: without a folder that can be trusted, with a full disk or a
+damaged file, everything is compiled as if there were no cache. `describe` says why.
+
+| variable | meaning |
+|---|---|
+| `TENSORC_CACHE` | `0` switches the cache off |
+| `TENSORC_CACHE_DIR` | the folder; else `$XDG_CACHE_HOME/tensorc`, else `~/.cache/tensorc` |
+| `TENSORC_CACHE_SIZE` | what the files may take, in bytes or as `100M`, `2G`; 512 MiB |
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.machinery
+import os
+import re
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, TypeVar
+
+import numpy as np
+
+from tensorc.codegen_llvm import folder, jit, sources
+from tensorc.codegen_llvm.folder import File, Unusable
+from tensorc.codegen_llvm.objects import FRAME, ObjectCode, frame, pack, unframe, unpack
+from tensorc.ir.errors import InternalError
+
+SUFFIX: Final = ".o"
+DEFAULT_SIZE: Final = 512 << 20
+FOLDERS: Final = frozenset(f"{n:02x}" for n in range(256))
+"""Files lie in folders named after the first two digits of their keys."""
+_FORMAT: Final = "1"
+_KIND: Final = "entry"
+_KEY: Final = 32
+_OFF: Final = ("0", "off", "no", "false")
+_SIZE: Final = re.compile(r"(\d+)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_LARGEST: Final = 1 << 30
+_LONGEST_NAME: Final = 100
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the cache is and what it may take."""
+
+    path: Path
+    limit: int
+
+
+def settings() -> Settings:
+    """From the environment as it is now. Raises Unusable if the cache is switched off or has no place."""
+    if os.environ.get("TENSORC_CACHE", "").strip().lower() in _OFF:
+        raise Unusable(f"switched off by TENSORC_CACHE={os.environ['TENSORC_CACHE']}")
+    limit = _limit(os.environ.get("TENSORC_CACHE_SIZE", ""))
+    if limit == 0:
+        raise Unusable("switched off by TENSORC_CACHE_SIZE=0")
+    return Settings(_path(), limit)
+
+
+def _path() -> Path:
+    named = os.environ.get("TENSORC_CACHE_DIR")
+    if named:
+        return Path(named)
+    shared = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(shared):  # others must be ignored, says the XDG base directory specification
+        return Path(shared, "tensorc")
+    try:
+        home = Path.home()
+    except (RuntimeError, OSError, KeyError):
+        raise Unusable("there is no home folder; TENSORC_CACHE_DIR can name another place") from None
+    if not home.is_absolute() or not home.exists():
+        raise Unusable(f"there is no home folder {home}; TENSORC_CACHE_DIR can name another place")
+    return home / ".cache" / "tensorc"
+
+
+def _limit(text: str) -> int:
+    if not text.strip():
+        return DEFAULT_SIZE
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise Unusable(f"TENSORC_CACHE_SIZE={text} is no size: write bytes, or 100M, 2G")
+    return int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}[match[2].lower()]
+
+
+# ---------------------------------------------------------------------------------------------------- the key
+
+
+def environment() -> dict[str, str]:
+    """What code depends on besides what is compiled, but for our own sources."""
+    import llvmlite.binding as llvm
+    from llvmlite import __version__ as llvmlite
+
+    triple, cpu, features = jit.host()
+    return {
+        "format": _FORMAT,
+        "python": importlib.machinery.EXTENSION_SUFFIXES[0],  # names the binary interface
+        "numpy": np.__version__.split(".")[0],
+        "scipy": _scipy(),
+        "llvmlite": str(llvmlite),
+        "llvm": ".".join(map(str, llvm.llvm_version_info)),
+        "triple": triple,
+        "cpu": cpu,
+        "features": features,
+    }
+
+
+def _scipy() -> str:
+    """The installed SciPy, without importing it: compiled code calls its BLAS by name."""
+    spec = find_spec("scipy")
+    if spec is None or not spec.submodule_search_locations:
+        return "none"
+    try:
+        version = Path(spec.submodule_search_locations[0], "version.py").read_bytes()
+        return hashlib.sha256(version).hexdigest()
+    except OSError:
+        from importlib.metadata import version as version_of
+
+        return version_of("scipy")
+
+
+@cache
+def _environment() -> str:
+    return "\n".join(f"{name} {value}" for name, value in environment().items())
+
+
+@cache
+def _listing() -> bytes:
+    """The sources as they are when the first key is made."""
+    return sources.listing()
+
+
+@cache
+def _sources(path: Path) -> bytes:
+    with folder.opened(path, create=True) as root:
+        return sources.digest(root, _listing())
+
+
+def key_of(what: Sequence[str], environment: str, sources: bytes) -> str:
+    """The key of what is compiled from these texts there."""
+    return hashlib.sha256(pack([*what, environment]) + sources).hexdigest()
+
+
+# -------------------------------------------------------------------------------------------------- one entry
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Object code under its key. `name` and `about` are for people."""
+
+    key: str
+    name: str
+    about: str
+    parts: tuple[ObjectCode, ...]
+
+    def to_bytes(self) -> bytes:
+        """The content of its file."""
+        parts = [part.to_bytes() for part in self.parts]
+        head = pack([_printable(self.name), self.about, *(str(len(part)) for part in parts)])
+        return frame(_KIND, b"".join([bytes.fromhex(self.key), head, *parts]))
+
+    @classmethod
+    def from_bytes(cls, key: str, data: bytes) -> Entry:
+        """The entry of that key. Raises ValueError for a file that is damaged or of another key."""
+        content = unframe(_KIND, data)
+        if content[:_KEY].hex() != key:
+            raise ValueError("the entry is of another key")
+        (name, about, *lengths), place = unpack(content, _KEY)
+        parts = []
+        for length in map(int, lengths):
+            parts.append(ObjectCode.from_bytes(content[place : place + length]))
+            place += length
+        if place != len(content):
+            raise ValueError("the parts do not fill the entry")
+        return cls(key, name, about, tuple(parts))
+
+
+def _printable(name: str) -> str:
+    return name[:_LONGEST_NAME].encode("unicode_escape").decode("ascii")
+
+
+def title(data: bytes) -> tuple[str, str]:
+    """Name and description of an entry, from the first kilobytes of its file. Raises ValueError."""
+    (name, about, *_), _ = unpack(data, FRAME + _KEY)
+    return name, about
+
+
+# ---------------------------------------------------------------------------------------------------- its use
+
+
+def obtain(
+    what: Callable[[], Sequence[str]],
+    name: str,
+    about: str,
+    compile: Callable[[], tuple[ObjectCode, ...]],
+    load: Callable[[tuple[ObjectCode, ...]], T],
+) -> tuple[T, bool]:
+    """`load(parts)` of what `compile()` gives, or gave another process for the same texts `what()`; and
+    whether it was that. `name` and `about` are shown by `tensorc cache ls`.
+
+    Raises what `compile` and `load` raise for code that was compiled just now.
+    """
+    try:
+        place = settings()
+        key = key_of(what(), _environment(), _sources(place.path))
+    except Unusable:
+        return load(compile()), False
+    cached = _get(place, key)
+    if cached is not None:
+        try:
+            return load(cached.parts), True
+        except (InternalError, ValueError):  # a symbol is missing, or the loader does not take it
+            _forget(place, key)
+    parts = compile()
+    loaded = load(parts)
+    _put(place, Entry(key, name, about, parts))
+    return loaded, False
+
+
+def _get(place: Settings, key: str) -> Entry | None:
+    with suppress(Unusable), folder.opened(place.path) as root:
+        data = folder.read(root, key[:2], key + SUFFIX, _LARGEST)
+        if data is None:
+            return None
+        try:
+            return Entry.from_bytes(key, data)
+        except ValueError:
+            folder.remove(root, key[:2], key + SUFFIX)
+    return None
+
+
+def _forget(place: Settings, key: str) -> None:
+    with suppress(Unusable), folder.opened(place.path) as root:
+        folder.remove(root, key[:2], key + SUFFIX)
+
+
+def _put(place: Settings, entry: Entry) -> None:
+    data = entry.to_bytes()
+    if len(data) > min(_LARGEST, place.limit):
+        return
+    with suppress(Unusable, OSError), folder.opened(place.path, create=True) as root:
+        # Passes are imported when they are first needed: if files have changed since the key was made, this
+        # code may come from the new ones.
+        if sources.listing() != _listing():
+            return
+        _room.take(root, place, len(data))
+        folder.write(root, entry.key[:2], entry.key + SUFFIX, data)
+
+
+class _Room:
+    """How much this process may still write before it looks at the whole folder again."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._place: Settings | None = None
+        self._left = 0
+
+    def take(self, root: int, place: Settings, size: int) -> None:
+        with self._lock:
+            if place != self._place or size > self._left:
+                found = folder.files(root, FOLDERS)
+                total = sum(file.size for file in found) + size
+                if total > place.limit:
+                    # A tenth is cleared at once, so that the next files need no look.
+                    total = size + folder.shrink(root, found, max(place.limit * 9 // 10 - size, 0))
+                # Other processes write too: none may fill by itself what is free.
+                self._place, self._left = place, max(place.limit - total, 0) // 8
+            self._left -= size
+
+
+_room = _Room()
+
+
+# ------------------------------------------------------------------------------------------------- for people
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A folder that can be used: where, what it may take, what is in it."""
+
+    place: Settings
+    files: tuple[File, ...]
+
+    @property
+    def entries(self) -> list[File]:
+        """Object code, last used first."""
+        return sorted((f for f in self.files if f.name.endswith(SUFFIX)), key=lambda f: -f.used)
+
+    @property
+    def size(self) -> int:
+        return sum(f.size for f in self.files)
+
+
+def contents() -> Contents:
+    """What is in the cache now; an empty one where the folder is still missing. Raises Unusable, which says
+    why there is no cache.
+    """
+    place = settings()
+    sources.listing()
+    try:
+        with folder.opened(place.path) as root:
+            return Contents(place, tuple(folder.files(root, FOLDERS)))
+    except Unusable:
+        if os.path.lexists(place.path):
+            raise
+        return Contents(place, ())
+
+
+def clear() -> int:
+    """Remove every file of the cache, and nothing else; how many. Raises Unusable."""
+    with folder.opened(settings().path) as root:
+        removed = [folder.remove(root, f.folder, f.name) for f in folder.files(root, FOLDERS)]
+        for name in FOLDERS:
+            with suppress(OSError):
+                os.rmdir(name, dir_fd=root)
+    return sum(removed)

@@ -1,0 +1,221 @@
+"""A folder of files that only this user can have written: what is read from it may be run as machine code.
+
+Folder and files are opened without following a link, then judged by what was opened, so that nothing can be
+exchanged between looking and reading. Files appear complete or not at all: they are written under a name of
+their own and renamed. Nothing here waits for another process or takes a lock.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+SUPPORTED: Final = hasattr(os, "geteuid") and os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
+_WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+_TEMPORARY: Final = ".tmp"
+_BLOCK: Final = 4096
+_ABANDONED: Final = 3600.0
+"""Seconds after which a file under a temporary name has no writer any more."""
+
+
+class Unusable(Exception):
+    """There is no such folder, or it cannot be trusted; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of a folder: `folder/name`, the disk space it takes and when it was last used."""
+
+    folder: str
+    name: str
+    size: int
+    used: float
+
+    @property
+    def temporary(self) -> bool:
+        """Whether it is still being written, or was when its writer died."""
+        return self.name.endswith(_TEMPORARY)
+
+
+@contextmanager
+def opened(path: Path, create: bool = False) -> Iterator[int]:
+    """A descriptor of a folder that belongs to this user and that nobody else can write to.
+
+    With `create`, it is made if it is missing, and its parent too, for this user alone. Raises Unusable.
+    """
+    if not SUPPORTED:
+        raise Unusable("this platform cannot open files relative to a folder")
+    try:
+        descriptor = _opened_folder(path, None)
+    except FileNotFoundError:
+        if not create:
+            raise Unusable(f"{path} does not exist") from None
+        descriptor = _made(path)
+    except OSError as error:
+        raise Unusable(_reason(path, error)) from None
+    try:
+        _trust(os.fstat(descriptor), path)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _made(path: Path) -> int:
+    try:
+        if not path.parent.exists():
+            _trust_place(path.parent.parent)
+            with suppress(FileExistsError):
+                path.parent.mkdir(mode=0o700)
+        _trust_place(path.parent)
+        with suppress(FileExistsError):  # another process may be quicker
+            path.mkdir(mode=0o700)
+        return _opened_folder(path, None)
+    except OSError as error:
+        raise Unusable(_reason(path, error)) from None
+
+
+def _trust_place(parent: Path) -> None:
+    """No folder of ours among somebody else's files: a program run as root would leave one in a user's home
+    that the user could not write to.
+    """
+    owner = parent.stat().st_uid
+    if owner not in (0, os.geteuid()):
+        raise Unusable(f"{parent} belongs to another user")
+
+
+def _opened_folder(path: Path | str, parent: int | None) -> int:
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+
+
+def _reason(path: Path, error: OSError) -> str:
+    with suppress(OSError):
+        if path.is_symlink():
+            return f"{path} is a symbolic link"
+    return f"{path}: {error.strerror or error}"
+
+
+def _trust(found: os.stat_result, what: object) -> None:
+    if found.st_uid != os.geteuid():
+        raise Unusable(f"{what} belongs to another user")
+    if found.st_mode & _WRITABLE_BY_OTHERS:
+        raise Unusable(f"{what} can be written by other users")
+
+
+def read(root: int, folder: str, name: str, limit: int) -> bytes | None:
+    """The content of a file, which counts as used now; None if there is none that can be read and trusted, or
+    if it has more than `limit` bytes.
+    """
+    try:
+        inner = _opened_folder(folder, root)
+    except OSError:
+        return None
+    try:
+        _trust(os.fstat(inner), folder)
+        # A pipe in place of a file must not make us wait for its writer.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        descriptor = os.open(name, flags, dir_fd=inner)
+    except (OSError, Unusable):
+        return None
+    finally:
+        os.close(inner)
+    try:
+        found = os.fstat(descriptor)
+        _trust(found, name)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
+            return None
+        with suppress(OSError):  # a disk that is read-only, say
+            os.utime(descriptor)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    except (OSError, Unusable):
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def write(root: int, folder: str, name: str, content: bytes) -> None:
+    """Put a file in place, complete. Raises OSError or Unusable, and then leaves nothing behind."""
+    with suppress(FileExistsError):
+        os.mkdir(folder, 0o700, dir_fd=root)
+    inner = _opened_folder(folder, root)
+    try:
+        _trust(os.fstat(inner), folder)
+        temporary = f"{name}.{secrets.token_hex(8)}{_TEMPORARY}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(temporary, flags, 0o600, dir_fd=inner)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+            os.replace(temporary, name, src_dir_fd=inner, dst_dir_fd=inner)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary, dir_fd=inner)
+            raise
+    finally:
+        os.close(inner)
+
+
+def remove(root: int, folder: str, name: str) -> bool:
+    """Remove a file; whether it was there and could be."""
+    try:
+        os.unlink(f"{folder}/{name}", dir_fd=root)
+    except OSError:
+        return False
+    return True
+
+
+def files(root: int, folders: frozenset[str]) -> list[File]:
+    """Everything in the inner folders of these names; what vanishes meanwhile is left out."""
+    found: list[File] = []
+    for folder in os.listdir(root):
+        if folder not in folders:
+            continue
+        try:
+            inner = _opened_folder(folder, root)
+        except OSError:
+            continue
+        try:
+            with suppress(OSError):
+                found += _files(inner, folder)
+        finally:
+            os.close(inner)
+    return found
+
+
+def _files(inner: int, folder: str) -> list[File]:
+    found = []
+    with os.scandir(inner) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                status = entry.stat(follow_symlinks=False)
+                if stat.S_ISREG(status.st_mode):
+                    size = -(-status.st_size // _BLOCK) * _BLOCK
+                    found.append(File(folder, entry.name, size, status.st_mtime))
+    return found
+
+
+def shrink(root: int, found: list[File], limit: int) -> int:
+    """Remove what was not used for longest until the files take at most `limit` bytes; how many they take
+    then. What writers that died have left goes first.
+    """
+    now = time.time()
+    total = sum(file.size for file in found)
+    # A time in the future is of a clock that was wrong: it says nothing about use.
+    aged = sorted(found, key=lambda f: (not _abandoned(f, now), f.used if f.used <= now + 60 else 0.0))
+    for file in aged:
+        if total <= limit and not _abandoned(file, now):
+            break
+        remove(root, file.folder, file.name)
+        total -= file.size
+    return total
+
+
+def _abandoned(file: File, now: float) -> bool:
+    return file.temporary and abs(now - file.used) > _ABANDONED
