@@ -8,6 +8,9 @@ f = tc.function([x], tc.nn.softmax(x))
 
 from typing import Any
 
+from tensorc.version import __version__ as __version__  # first: it notes when the package was loaded
+
+# isort: split
 from tensorc.api import elementwise as _elementwise
 from tensorc.api import nn as nn
 from tensorc.api import special as special
@@ -44,7 +47,6 @@ from tensorc.ir.errors import TensorcOverflowError as TensorcOverflowError  # no
 from tensorc.ir.errors import TensorcTypeError as TensorcTypeError  # noqa: E402
 from tensorc.ir.errors import TensorcValueError as TensorcValueError  # noqa: E402
 from tensorc.ir.tracebacks import install as _install  # noqa: E402
-from tensorc.version import __version__ as __version__  # noqa: E402
 
 _install()
 

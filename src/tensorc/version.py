@@ -5,4 +5,4 @@ import time
 __version__ = "0.1.0"
 
 LOADED = time.time()
-"""When this process loaded the package: sources that change later are not what it runs."""
+"""When this process began to load the package: sources that change later are not all what it runs."""

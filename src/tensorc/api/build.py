@@ -46,7 +46,6 @@ _NOT_IN_CODE: Final = ("tensorc.name", "tensorc.value", "tensorc.cell")
 """Attributes of arguments that machine code does not depend on."""
 
 Kind = Literal["fast", "generic"]
-Origin = Literal["compiled", "cached", "stored"]
 F = TypeVar("F", bound=FunctionBase)
 Slow = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 
@@ -60,8 +59,8 @@ class Build:
     program: Program
     mode: Mode
     stored: Mapping[Kind, ObjectCode] = field(default_factory=dict)
-    origins: dict[Kind, Origin] = field(default_factory=dict)
-    """Where the bodies made so far came from."""
+    origins: dict[str, str] = field(default_factory=dict)
+    """Where the bodies made so far came from: `compiled`, `cached`, `stored`."""
     _sites: dict[Kind, dict[int, sites.Site]] = field(default_factory=dict)
 
     @property

@@ -67,6 +67,13 @@ class Function(FunctionBase):
         """The bodies compiled so far: `fast` (contiguous arguments, equal extents), `generic`."""
         return tuple(self.machine.bodies)
 
+    @property
+    def origins(self) -> dict[str, str]:
+        """Where the code of each of these bodies came from: `compiled` here, `cached` by another process, or
+        `stored` in a file that was loaded.
+        """
+        return dict(self.build.origins)
+
     def stats(self) -> dict[str, int]:
         """Calls answered by the `fast` and the `generic` body; `slow` of them had converted arguments."""
         return self.counts()

@@ -75,13 +75,10 @@ def _path() -> Path:
     shared = os.environ.get("XDG_CACHE_HOME", "")
     if os.path.isabs(shared):  # others must be ignored, says the XDG base directory specification
         return Path(shared, "tensorc")
-    try:
-        home = Path.home()
-    except (RuntimeError, OSError, KeyError):
-        raise Unusable("there is no home folder; TENSORC_CACHE_DIR can name another place") from None
-    if not home.is_absolute() or not home.exists():
-        raise Unusable(f"there is no home folder {home}; TENSORC_CACHE_DIR can name another place")
-    return home / ".cache" / "tensorc"
+    home = os.path.expanduser("~")
+    if not os.path.isabs(os.environ.get("HOME", home)) or not os.path.isdir(home):
+        raise Unusable("there is no home folder; TENSORC_CACHE_DIR can name another place")
+    return Path(home, ".cache", "tensorc")
 
 
 def _limit(text: str) -> int:
@@ -269,10 +266,10 @@ class _Room:
         with self._lock:
             if place != self._place or size > self._left:
                 found = folder.files(root, FOLDERS)
-                total = sum(file.size for file in found) + size
-                if total > place.limit:
-                    # A tenth is cleared at once, so that the next files need no look.
-                    total = size + folder.shrink(root, found, max(place.limit * 9 // 10 - size, 0))
+                fits = sum(file.size for file in found) + size <= place.limit
+                # If anything must go, a tenth goes at once, so that the next files need no look.
+                allowed = place.limit if fits else place.limit * 9 // 10
+                total = size + folder.shrink(root, found, max(allowed - size, 0))
                 # Other processes write too: none may fill by itself what is free.
                 self._place, self._left = place, max(place.limit - total, 0) // 8
             self._left -= size

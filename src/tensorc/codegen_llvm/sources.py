@@ -20,10 +20,8 @@ from tensorc.version import LOADED
 
 PACKAGE: Final = Path(__file__).resolve().parent.parent
 SUFFIX: Final = ".src"
-_SETTLED: Final = 2.0
-"""Seconds before the package was loaded in which nothing may have changed: clocks of files are coarse, and
-loading takes time.
-"""
+_SETTLED: Final = 0.1
+"""Seconds before the package was loaded in which nothing may have changed: the clocks of files are coarse."""
 _SOURCES: Final = (".py", ".ll")
 _KIND: Final = "sources"
 _DIGEST: Final = 32
