@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -91,6 +92,7 @@ def replay(path: Path) -> int:
 
 
 def main() -> int:
+    os.environ["TENSORC_CACHE"] = "0"  # what is tried is the compiler, not what it once made
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("programs", type=int, nargs="?", default=20_000)
     parser.add_argument("--jobs", type=int, default=2)

@@ -7,6 +7,7 @@ shrinks the program. The bug must be found within 500 programs; exit status 1 ot
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -28,6 +29,7 @@ def hunt(name: str, seed: int, folder: Path) -> Finding | None:
 
 
 def main() -> int:
+    os.environ["TENSORC_CACHE"] = "0"  # code with bugs in it must not outlive this process
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("plants", nargs="*", default=[p.__name__ for p in PLANTS])
     parser.add_argument("--seed", type=int, default=0)

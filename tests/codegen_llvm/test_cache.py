@@ -207,6 +207,81 @@ def test_the_key_changes_with_the_vector_width(place: Path, monkeypatch: pytest.
     assert origin() == "cached"
 
 
+# ------------------------------------------------------------------------- a compiler that a program changes
+
+
+@pytest.mark.parametrize("where", ["rules", "canonicalize", "stabilise"])
+@pytest.mark.parametrize("name", ["CANONICAL", "STABLE"])
+def test_rules_entered_by_hand_neither_meet_nor_leave_entries(
+    place: Path, monkeypatch: pytest.MonkeyPatch, where: str, name: str
+) -> None:
+    from tensorc.passes import canonicalize, rules, stabilise
+
+    module = {"rules": rules, "canonicalize": canonicalize, "stabilise": stabilise}[where]
+    make(1.0)
+    with monkeypatch.context() as m:
+        m.setattr(module, name, rules.SHIPPED[name][:-1], raising=False)
+        assert origin(1.0) == "compiled"
+        assert origin(2.0) == "compiled"
+    assert origin(1.0) == "cached"
+    assert origin(2.0) == "compiled"
+
+
+def test_passes_entered_by_hand(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tensorc.passes import pipelines
+
+    assert origin(1.0) == "compiled"
+    with monkeypatch.context() as m:
+        m.setitem(pipelines.PIPELINES, "O3", f"{pipelines.O3},cse,dce")
+        assert origin(1.0) == "compiled"
+        assert origin(1.0) == "cached"  # the names of passes are part of the key
+        m.setitem(pipelines.PASSES, "cse", "my_passes:Cse")
+        assert not pipelines.own_sources("O3")
+        assert pipelines.own_sources("O1")
+    assert origin(1.0) == "cached"
+
+
+FOREIGN_OP = """
+from tensorc.ops import dtypes
+from tensorc.ops.base import register
+from tensorc.ops.families import Pointwise
+
+@register
+class Triple(Pointwise):
+    \"\"\"FACTOR x.\"\"\"
+    name = "tensorc.triple"
+    public = "triple"
+    accepts = dtypes.FLOATS
+    not_differentiable = "triple: not needed"
+
+    @classmethod
+    def reference(cls, attrs, x):
+        return x * FACTOR
+
+    @staticmethod
+    def scalar(s, elements, x):
+        return s.mulf(x, s.constant(FACTOR, x.type))
+
+import numpy as np
+import tensorc as tc
+from tensorc.api.expr import make
+from tensorc.ir.definition import NO_ATTRS
+from tensorc.ir.location import UNKNOWN
+x = tc.vector("x")
+(y,) = make(Triple, (x,), NO_ATTRS, UNKNOWN)
+f = tc.function([x], y)
+assert f(np.ones(2)).tolist() == [FACTOR] * 2
+print(f.origins["fast"])
+"""
+
+
+def test_an_op_of_the_program_is_compiled_every_time(place: Path) -> None:
+    """Its lowering is in a file that no key knows."""
+    for factor in ("3.0", "4.0"):
+        assert run(FOREIGN_OP.replace("FACTOR", factor), environment(place)) == "compiled"
+    assert len(entries(place)) == 1  # the native entry
+
+
 def test_the_key_does_not_change_with_names(place: Path) -> None:
     def function(argument: str, state: str, name: str) -> Function:
         x = tc.vector(argument)

@@ -55,7 +55,7 @@ def run_fresh(code: str) -> str:
         [sys.executable, "-c", textwrap.dedent(code)],
         capture_output=True,
         text=True,
-        env={"PYTHONPATH": ":".join(sys.path)},
+        env={"PYTHONPATH": ":".join(sys.path), "TENSORC_CACHE": "0"},
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -30,7 +30,7 @@ from tensorc.ir.location import caller_location
 from tensorc.ir.printer import print_op
 from tensorc.ir.types import TensorType, Type
 from tensorc.ops.dtypes import to_dtype
-from tensorc.passes import sites
+from tensorc.passes import pipelines, sites
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.emitter import EmitterOptions
@@ -90,10 +90,8 @@ class Build:
             self.origins[kind] = "stored"
             return stored
         function = self._code_function(kind)
-        pipeline = self.mode.pipeline if kind == "fast" else "O0"
-        options = (pipeline, str(self.mode.level), str(_vector_width()))
         body, found = cache.obtain(
-            lambda: (print_op(function), *options),
+            lambda: self._key(kind, function),
             self.program.name,
             f"{kind} body, {self.mode.pipeline}",
             lambda: (self._compile(kind, function),),
@@ -128,10 +126,26 @@ class Build:
         text = emitter.emit(module, _emitter_options())
         return compile_object(NAME, text, self._signature(), level=self.mode.level)
 
+    def _pipeline(self, kind: Kind) -> str:
+        return self.mode.pipeline if kind == "fast" else "O0"
+
     def _passes(self, kind: Kind) -> list[Pass]:
         from tensorc.passes.text import parse_pipeline
 
-        return parse_pipeline(self.mode.pipeline if kind == "fast" else "O0")
+        return parse_pipeline(self._pipeline(kind))
+
+    def _key(self, kind: Kind, function: Operation) -> tuple[str, ...] | None:
+        """All that decides the code of a body but for our own sources and the machine; None if something
+        else does: ops, passes or rules that a program has added.
+        """
+        pipeline = self._pipeline(kind)
+        definitions = {op.definition for op in function.walk()}
+        if not pipelines.own_sources(pipeline) or not all(
+            d is not None and d.__module__.startswith("tensorc.") for d in definitions
+        ):
+            return None
+        width = str(_vector_width())
+        return print_op(function), pipelines.description(pipeline), str(self.mode.level), width
 
     def _code_function(self, kind: Kind) -> Operation:
         """What a body is compiled from: a copy of the function without what does not matter to its code."""

@@ -31,7 +31,8 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from tensorc.codegen_llvm import folder, jit, sources
+from tensorc.codegen_llvm import folder, jit
+from tensorc.codegen_llvm import sources as own_sources
 from tensorc.codegen_llvm.folder import File, Unusable
 from tensorc.codegen_llvm.objects import FRAME, ObjectCode, frame, pack, unframe, unpack
 from tensorc.ir.errors import InternalError
@@ -134,13 +135,13 @@ def _environment() -> str:
 @cache
 def _listing() -> bytes:
     """The sources as they are when the first key is made."""
-    return sources.listing()
+    return own_sources.listing()
 
 
 @cache
 def _sources(path: Path) -> bytes:
     with folder.opened(path, create=True) as root:
-        return sources.digest(root, _listing())
+        return own_sources.digest(root, _listing())
 
 
 def key_of(what: Sequence[str], environment: str, sources: bytes) -> str:
@@ -196,22 +197,27 @@ def title(data: bytes) -> tuple[str, str]:
 
 
 def obtain(
-    what: Callable[[], Sequence[str]],
+    what: Callable[[], Sequence[str] | None],
     name: str,
     about: str,
     compile: Callable[[], tuple[ObjectCode, ...]],
     load: Callable[[tuple[ObjectCode, ...]], T],
 ) -> tuple[T, bool]:
     """`load(parts)` of what `compile()` gives, or gave another process for the same texts `what()`; and
-    whether it was that. `name` and `about` are shown by `tensorc cache ls`.
+    whether it was that. None for `what` is code of which the texts do not say all. `name` and `about` are
+    shown by `tensorc cache ls`.
 
     Raises what `compile` and `load` raise for code that was compiled just now.
     """
     try:
         place = settings()
-        key = key_of(what(), _environment(), _sources(place.path))
+        digest = _sources(place.path)
     except Unusable:
         return load(compile()), False
+    texts = what()
+    if texts is None:
+        return load(compile()), False
+    key = key_of(texts, _environment(), digest)
     cached = _get(place, key)
     if cached is not None:
         try:
@@ -248,7 +254,7 @@ def _put(place: Settings, entry: Entry) -> None:
     with suppress(Unusable, OSError), folder.opened(place.path, create=True) as root:
         # Passes are imported when they are first needed: if files have changed since the key was made, this
         # code may come from the new ones.
-        if sources.listing() != _listing():
+        if own_sources.listing() != _listing():
             return
         _room.take(root, place, len(data))
         folder.write(root, entry.key[:2], entry.key + SUFFIX, data)
@@ -303,7 +309,7 @@ def contents() -> Contents:
     why there is no cache.
     """
     place = settings()
-    sources.listing()
+    own_sources.listing()
     try:
         with folder.opened(place.path) as root:
             return Contents(place, tuple(folder.files(root, FOLDERS)))

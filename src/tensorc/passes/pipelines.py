@@ -14,6 +14,7 @@ A name stands for a class, which is imported when it is first needed.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any, Final
 
 PASSES: Final = {
@@ -88,3 +89,25 @@ GRAD_AFTER: Final = "canonicalize,stabilise,canonicalize"
 GRAD: Final = f"{GRAD_BEFORE},autodiff,{GRAD_AFTER}"
 
 PIPELINES: Final = {"O0": O0, "O1": O1, "O2": O2, "O3": O3, "fast": O3, "compile-fast": O1}
+
+_RULES: Final = tuple((m, n) for m in ("rules", "canonicalize", "stabilise") for n in ("CANONICAL", "STABLE"))
+
+
+def own_sources(pipeline: str) -> bool:
+    """Whether the package's own files say all that a pipeline does: no pass comes from elsewhere, and no rule
+    was entered by hand. What they do not say must not decide code that other processes will use.
+    """
+    names = (word.partition("{")[0].strip() for word in PIPELINES[pipeline].split(","))
+    if not all(PASSES[name].startswith("tensorc.") for name in names):
+        return False
+    rules = sys.modules.get("tensorc.passes.rules")
+    if rules is None:  # nobody can have changed them yet
+        return True
+    loaded = ((sys.modules.get(f"tensorc.passes.{module}"), name) for module, name in _RULES)
+    return all(getattr(module, name, rules.SHIPPED[name]) is rules.SHIPPED[name] for module, name in loaded)
+
+
+def description(pipeline: str) -> str:
+    """The passes of a pipeline, and what stands behind their names, as one text."""
+    text = PIPELINES[pipeline]
+    return f"{text} {' '.join(f'{k}={v}' for k, v in PASSES.items() if k in text)}"

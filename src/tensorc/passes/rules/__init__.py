@@ -45,3 +45,6 @@ STABLE: tuple[Pattern, ...] = (
     *order.PATTERNS,
 )
 """Rules of `stabilise`: the same real function by a form at least as close to it."""
+
+SHIPPED = {"CANONICAL": CANONICAL, "STABLE": STABLE}
+"""The rules of this package's files, should another be entered by hand."""
