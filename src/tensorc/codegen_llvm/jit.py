@@ -8,9 +8,11 @@ absolute addresses: what it calls are symbols bound when it is loaded (`runtime_
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -18,8 +20,36 @@ from tensorc.codegen_llvm.objects import ObjectCode
 from tensorc.codegen_llvm.runtime_symbols import address_of
 from tensorc.ir.errors import InternalError
 
-_libraries = itertools.count()
+LIBRARIES_PER_ENGINE = 64
+"""An engine keeps about 9 KiB of every library it ever held, until it is closed itself; making one takes half
+a millisecond and 120 KiB.
+"""
+
 _lock = threading.RLock()  # LLVM's target machines and tables are shared by all compiles
+
+
+@contextmanager
+def compiling() -> Iterator[None]:
+    """What only one thread does at a time. Re-entrant: a signal handler or a finalizer may compile, too."""
+    with _lock:
+        yield
+
+
+def _before_fork() -> None:
+    """No compile is in progress when a process forks, for its other threads are not there to end it."""
+    _lock.acquire()
+    if _llvm.cache_info().currsize:
+        _llvm().ffi.lib._lock.__enter__()
+
+
+def _after_fork() -> None:
+    if _llvm.cache_info().currsize:
+        _llvm().ffi.lib._lock.__exit__()
+    _lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 class Code:
@@ -62,9 +92,56 @@ def _target_machine(level: int) -> Any:
     return target.create_target_machine(cpu=cpu, features=features, opt=level, reloc="pic", codemodel="small")
 
 
+class _Engines:
+    """The engine that new libraries go to. Every library keeps its engine, which is closed with the last one,
+    so that functions made and dropped leave no memory behind.
+    """
+
+    def __init__(self) -> None:
+        self._engine: Any = None
+        self._names = itertools.count()
+        self._room = 0
+
+    def link(self, builder: Any) -> Any:
+        """The tracker of the library, linked. Raises RuntimeError."""
+        if self._room == 0:
+            self._engine = _llvm().create_lljit_compiler(
+                _target_machine(2), use_jit_link=sys.platform != "win32"
+            )
+            self._room = LIBRARIES_PER_ENGINE
+        self._room -= 1
+        tracker = builder.link(self._engine, f"tensorc.{next(self._names)}")
+        tracker.engine = self._engine  # an object's attributes go after its own memory has been given back
+        return tracker
+
+
+_engines = _Engines()
+
+
 @cache
-def _engine() -> Any:
-    return _llvm().create_lljit_compiler(_target_machine(2), use_jit_link=sys.platform != "win32")
+def _pass_builder(level: int) -> Any:
+    """One for all compiles: of each it would keep a little."""
+    options = _llvm().create_pipeline_tuning_options(speed_level=level)
+    options.loop_vectorization = level >= 2
+    options.slp_vectorization = level >= 2
+    options.loop_interleaving = level >= 3
+    options.loop_unrolling = level >= 3
+    return _llvm().create_pass_builder(_target_machine(level), options)
+
+
+def _run_passes(module: Any, level: int) -> None:
+    from llvmlite.binding.newpassmanagers import NewPassManager
+
+    builder = _pass_builder(level)
+    passes = builder.getModulePassManager()
+    try:
+        passes.run(module, builder)
+    finally:
+        # Its close() finds an empty method first (llvmlite 0.47 to 0.50) and leaves 90 KiB of passes and
+        # analyses behind, for ever.
+        if type(passes)._dispose is not NewPassManager._dispose:
+            NewPassManager._dispose(passes)
+            passes.detach()
 
 
 def _optimised(text: str, level: int, exports: Sequence[str] | None) -> Any:
@@ -82,13 +159,7 @@ def _optimised(text: str, level: int, exports: Sequence[str] | None) -> Any:
         module.verify()
     except RuntimeError as error:
         raise InternalError(f"LLVM rejects the generated code: {error}") from error
-    options = llvm.create_pipeline_tuning_options(speed_level=level)
-    options.loop_vectorization = level >= 2
-    options.slp_vectorization = level >= 2
-    options.loop_interleaving = level >= 3
-    options.loop_unrolling = level >= 3
-    builder = llvm.create_pass_builder(_target_machine(level), options)
-    builder.getModulePassManager().run(module, builder)
+    _run_passes(module, level)
     return module
 
 
@@ -150,7 +221,7 @@ def load(*parts: ObjectCode, exports: Sequence[str] | None = None) -> Code:
         for name in wanted:
             builder.export_symbol(name)
         try:
-            tracker = builder.link(_engine(), f"tensorc.{next(_libraries)}")
+            tracker = _engines.link(builder)
         except RuntimeError as error:
             raise InternalError(f"loading compiled code failed: {error}") from error
     return Code(tracker, wanted)

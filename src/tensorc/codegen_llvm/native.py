@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, overload
 
@@ -34,6 +33,8 @@ class NativeBody:
 
     Raises InternalError if the code cannot be loaded.
     """
+
+    __slots__ = ("__weakref__", "_code", "body_address", "object_code", "shapes_address")
 
     def __init__(self, code: ObjectCode) -> None:
         self.object_code = code
@@ -243,15 +244,17 @@ class _Loader:
 
     def __init__(self, generic: Generic | None) -> None:
         self._generic = generic
-        self._lock = threading.Lock()
 
     def __call__(self) -> None:
-        with self._lock:
+        with jit.compiling():
             if "generic" in self.machine.bodies:
                 return
             if self._generic is None:
                 raise InternalError(f"{self.machine.name}: there is no generic body")
-            self.machine.install("generic", self._generic())
+            body = self._generic()
+            # A signal handler may have called this function meanwhile: what it installed is in use.
+            if "generic" not in self.machine.bodies:
+                self.machine.install("generic", body)
 
 
 def _check_arrays(name: str, signature: Signature, cells: Sequence[Cell], constants: Sequence[Array]) -> None:
