@@ -41,6 +41,7 @@ bless: $(VENV)/.test ## rewrite expected texts and generated pages from what the
 	TENSORC_BLESS=1 $(PY) -m pytest -q tests/test_filetests.py tests/test_docs.py
 	$(PY) tools/gen_spec.py
 	$(PY) tools/gen_irdl.py
+	$(PY) tools/draw_levels.py
 	git --no-pager diff --stat
 
 fuzz: $(VENV)/.test ## judge PROGRAMS=20000 random programs: interpreter against machine code
@@ -49,6 +50,7 @@ fuzz: $(VENV)/.test ## judge PROGRAMS=20000 random programs: interpreter against
 spec: $(VENV)/.test ## regenerate docs/spec from the op classes
 	$(PY) tools/gen_spec.py
 	$(PY) tools/gen_irdl.py
+	$(PY) tools/draw_levels.py
 
 clean: ## remove the virtual environment, caches and build products
 	rm -rf $(VENV) .venv-oracle build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -21,6 +21,7 @@ from tests.documents import (
     unexplained,
     unshown,
 )
+from tools import draw_levels
 
 _LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
@@ -73,6 +74,11 @@ def test_every_page_is_listed() -> None:
     listed = set(_LINK.findall(index))
     pages = {str(d.relative_to(ROOT / "docs")) for d in WRITTEN if ROOT / "docs" in d.parents}
     assert pages - listed - {"index.md"} == set()
+
+
+def test_the_picture_shows_the_pipeline_as_it_is() -> None:
+    drawn = draw_levels.picture()
+    assert drawn == draw_levels.PICTURE.read_text(encoding="utf-8"), "python tools/draw_levels.py"
 
 
 def test_readme_opens_with_the_two_commands() -> None:
