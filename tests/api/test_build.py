@@ -11,7 +11,7 @@ import pytest
 
 import tensorc as tc
 from tensorc.api.build import NAME, Build, Kind
-from tensorc.api.function import Function, _SlowCall
+from tensorc.api.function import Function
 from tensorc.codegen_llvm import jit
 from tensorc.codegen_llvm.objects import ObjectCode
 from tensorc.ir.errors import TensorcError
@@ -78,7 +78,7 @@ def stored_code(f: Function) -> dict[Kind, ObjectCode]:
 
 def relinked(f: Function, stored: dict[Kind, ObjectCode]) -> tuple[Function, Build]:
     build = Build(f.program, f.mode, stored)
-    return build.native(Function, _SlowCall(f.program)), build
+    return build.native(Function, lambda direct, args, _: direct(*args)), build
 
 
 @pytest.fixture

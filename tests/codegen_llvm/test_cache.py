@@ -288,7 +288,7 @@ def test_the_key_does_not_change_with_names(place: Path) -> None:
         return tc.function([x], x + tc.shared(np.ones(2), name=state), name=name)
 
     assert function("x", "w", "f").origins["fast"] == "compiled"
-    for names in (("y", "w", "f"), ("x", "v", "f"), ("x", "w", "g"), ("größe", "\ud800", 'a "name"\n')):
+    for names in (("y", "w", "f"), ("x", "v", "f"), ("x", "w", "g"), ("größe", "w w", "größe")):
         assert function(*names).origins["fast"] == "cached", names
 
 

@@ -62,6 +62,7 @@ def findings() -> Iterator[Finding]:
         yield _package(package, oldest)
     for what, check in _CHECKS.items():
         yield _guarded(what, check)
+    yield _cache()
     for extra, packages in _EXTRAS.items():
         yield _extra(extra, packages)
 
@@ -167,6 +168,18 @@ def _compile() -> str:
         if not np.allclose(found, (x * 2 + 1).sum(axis=1), rtol=1e-14):
             raise ArithmeticError(f"mode {mode} gives {found.tolist()}")
     return f"compiled code gives NumPy's results ({', '.join(times)})"
+
+
+def _cache() -> Finding:
+    """Whether compiled code is kept; doing without is slower, no failure."""
+    from tensorc.cli.cache import summary
+    from tensorc.codegen_llvm import cache
+    from tensorc.codegen_llvm.folder import Unusable
+
+    try:
+        return Finding("ok", "cache", summary(cache.contents()))
+    except Unusable as reason:
+        return Finding("absent", "cache", str(reason))
 
 
 _CHECKS: Final = {"CPU": _cpu, "LLVM": _llvm, "BLAS": _blas, "entry": _entry, "self-test": _compile}

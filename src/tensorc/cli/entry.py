@@ -13,14 +13,14 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from tensorc.cli import demo, doctor, dump, opt, run
+from tensorc.cli import cache, demo, doctor, dump, opt, run
 from tensorc.cli.errors import CommandLineError, Reported
 from tensorc.cli.text import forget_texts
 from tensorc.ir.errors import InternalError, TensorcError
 from tensorc.version import __version__
 
 DONE, WRONG_INPUT, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
-COMMANDS: Final = (dump, opt, run, doctor, demo)
+COMMANDS: Final = (dump, opt, run, cache, doctor, demo)
 _TRACEBACK: Final = "TENSORC_TRACEBACK"
 
 

@@ -319,6 +319,17 @@ def contents() -> Contents:
         return Contents(place, ())
 
 
+def titles(found: Contents) -> dict[File, tuple[str, str]]:
+    """Name and description of the entries that can be read, which does not count as use. Raises Unusable."""
+    known = {}
+    with folder.opened(found.place.path) as root:
+        for file in found.entries:
+            data = folder.read(root, file.folder, file.name, _LARGEST, first=4096, touch=False)
+            with suppress(ValueError):
+                known[file] = title(data or b"")
+    return known
+
+
 def clear() -> int:
     """Remove every file of the cache, and nothing else; how many. Raises Unusable."""
     with folder.opened(settings().path) as root:

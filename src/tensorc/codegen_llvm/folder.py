@@ -108,9 +108,11 @@ def _trust(found: os.stat_result, what: object) -> None:
         raise Unusable(f"{what} can be written by other users")
 
 
-def read(root: int, folder: str, name: str, limit: int) -> bytes | None:
-    """The content of a file, which counts as used now; None if there is none that can be read and trusted, or
-    if it has more than `limit` bytes.
+def read(
+    root: int, folder: str, name: str, limit: int, first: int = -1, touch: bool = True
+) -> bytes | None:
+    """The content of a file, or its `first` bytes; it counts as used now, if `touch`. None if there is no
+    file that can be read and trusted, or if it has more than `limit` bytes.
     """
     try:
         inner = _opened_folder(folder, root)
@@ -130,10 +132,11 @@ def read(root: int, folder: str, name: str, limit: int) -> bytes | None:
         _trust(found, name)
         if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
             return None
-        with suppress(OSError):  # a disk that is read-only, say
-            os.utime(descriptor)
+        if touch:
+            with suppress(OSError):  # a disk that is read-only, say
+                os.utime(descriptor)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read()
+            return file.read(first)
     except (OSError, Unusable):
         return None
     finally:
