@@ -35,6 +35,7 @@ from tensorc.api.jit import jit as jit  # noqa: E402
 from tensorc.api.leaves import Shared as Shared  # noqa: E402
 from tensorc.api.leaves import shared as shared  # noqa: E402
 from tensorc.api.modes import Mode as Mode  # noqa: E402
+from tensorc.api.pretty import pprint as pprint  # noqa: E402
 from tensorc.api.pytree import register_pytree_node as register_pytree_node  # noqa: E402
 from tensorc.api.shapes import *  # noqa: E402, F403
 from tensorc.api.suggestions import no_function as _no_function  # noqa: E402

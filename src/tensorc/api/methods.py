@@ -439,6 +439,12 @@ class Tensor(Expr):
 
         return evaluate(self, {} if inputs is None else inputs)
 
+    def _repr_latex_(self) -> str | None:
+        """What a notebook shows: the formula, if it is not too large to be read."""
+        from tensorc.api.pretty import latex_of_small
+
+        return latex_of_small(self)
+
     def __repr__(self) -> str:
         if self.name:
             return f"<{self.name}: {self.type}>"
