@@ -192,7 +192,7 @@ def test_calls_with_wrong_arguments_name_the_function_and_parameter():
     ]:
         with pytest.raises(TypeError, match="f"):
             f(*args, **kwargs)
-    with pytest.raises(TypeError, match=r"'y'.*rank 1.*rank 2"):
+    with pytest.raises(TypeError, match=r"'y'.*1 axis.*2 axes"):
         f(np.ones(2), np.ones((2, 2)))
     with pytest.raises(ValueError, match=r"3 and 4|4 and 3"):
         f(np.ones(3), np.ones(4))

@@ -114,7 +114,7 @@ def test_ten_thousand_deep():
 @pytest.mark.parametrize(
     ("givens", "words"),
     [
-        (lambda x, s: {x: s}, "ranks"),
+        (lambda x, s: {x: s}, "another rank"),
         (lambda x, s: {x: x.astype("float32") > 0}, None),
         (lambda x, s: {tc.lscalar("k"): 1.5}, "int64"),
         (lambda x, s: {1: x}, "int"),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tensorc.api import advice, convert
 from tensorc.api.expr import Expr
 from tensorc.ir.errors import TensorcTypeError, TensorcValueError
 from tensorc.ir.location import caller_location
@@ -20,6 +21,8 @@ from tensorc.ops.dtypes import to_dtype, with_own_dtype
 
 Array = np.ndarray[Any, np.dtype[Any]]
 _FLOAT64 = to_dtype(f64)
+DEFAULT_NAME = "main"
+"""The name of a function that was given none; messages do not show it."""
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
 
 
@@ -112,13 +115,12 @@ class Parameter:
         parameter, both types, and the remedy.
         """
         wanted = self.dtype
-        label = function if position is None else f"{function}: argument {position}"
-        label += f" ({self.name!r})" if self.name and position is not None else ""
+        label = self._label(function, position)
         array = self._array(value, wanted, label)
         if array.ndim != self.type.rank:
             raise TensorcTypeError(
-                f"{label}: expected {self.type} (rank {self.type.rank}), got an array of shape "
-                f"{array.shape} (rank {array.ndim})",
+                f"{label}: expected {self.type}, which has {_axes(self.type.rank)}, got an array of shape "
+                f"{array.shape}, which has {_axes(array.ndim)}",
                 code="TC0420",
                 help=_rank_help(array.ndim, self.type.rank),
             )
@@ -128,6 +130,7 @@ class Parameter:
                     f"{label}: expected {self.type}, got shape {array.shape}: extent {actual} on axis "
                     f"{axis} instead of {extent}",
                     code="TC0421",
+                    help="pass that extent, or declare the input with None there: it then takes any",
                 )
         if array.dtype == wanted:
             array = with_own_dtype(array)
@@ -137,10 +140,16 @@ class Parameter:
             array = np.array(array, dtype=wanted, order="C", copy=True)
         return array
 
+    def _label(self, function: str, position: int | None) -> str:
+        if position is None:
+            return function
+        which = f"argument {self.name!r}" if self.name else f"argument {position + 1}"
+        return which if function == DEFAULT_NAME else f"{which} of {function}"
+
     def _array(self, value: object, wanted: np.dtype[Any], label: str) -> Array:
         if isinstance(value, Expr):
             raise TensorcTypeError(
-                f"{label}: got the symbolic expression {value!r}, a compiled function takes values",
+                f"{label}: got the expression {advice.quoted(value)}, a compiled function takes values",
                 code="TC0422",
                 help=(
                     "pass an array; to combine expressions, build the larger expression first and "
@@ -161,13 +170,16 @@ class Parameter:
             array = np.asarray(value)
         except Exception as error:
             raise TensorcTypeError(
-                f"{label}: cannot make an array of {type(value).__name__}: {error}", code="TC0424"
+                f"{label}: expected {self.type}, cannot make an array of {_short(value)}: {_first(error)}",
+                code="TC0424",
+                help=convert.RAGGED if "inhomogeneous" in str(error) else "pass an array or nested list",
             ) from None
         if array.dtype.kind not in "biuf":
             raise TensorcTypeError(
-                f"{label}: expected {self.type}, got {type(value).__name__} which makes an array of "
-                f"dtype {array.dtype}",
-                code="TC0424",
+                f"{label}: expected {self.type}, got {_short(value)}, of which NumPy makes an array of dtype "
+                f"{array.dtype}",
+                code="TC0428",
+                help=convert.dtype_help(array.dtype),
             )
         if (
             hasattr(value, "__array__")
@@ -191,13 +203,17 @@ class Parameter:
         if array.dtype == wanted and array.dtype.isnative:
             return array
         if array.dtype.kind not in "biuf":
-            raise TensorcTypeError(f"{label}: expected {self.type}, got dtype {array.dtype}", code="TC0424")
+            raise TensorcTypeError(
+                f"{label}: expected {self.type}, got an array of dtype {array.dtype}",
+                code="TC0429",
+                help=convert.dtype_help(array.dtype),
+            )
         if np.can_cast(array.dtype, wanted, "safe") or self.allow_downcast:
             with np.errstate(all="ignore"):
                 return array.astype(wanted)
         raise TensorcTypeError(
-            f"{label}: expected {self.type}, got dtype {array.dtype}, which does not convert to {wanted} "
-            "safely",
+            f"{label}: expected {self.type}, got an array of dtype {array.dtype}, which {wanted} cannot hold "
+            "without loss",
             code="TC0426",
             help=f"pass value.astype({wanted.name!r}), or compile with allow_input_downcast=True",
         )
@@ -227,6 +243,19 @@ class Parameter:
 def _same_sign(converted: Array, original: Array) -> bool:
     """False for a negative value that became unsigned: it must not pass by overflow."""
     return not (converted.dtype.kind == "u" and original.dtype.kind in "if" and bool((original < 0).any()))
+
+
+def _axes(rank: int) -> str:
+    return "no axes" if rank == 0 else f"{rank} ax{'i' if rank == 1 else 'e'}s"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return f"the {type(value).__name__} {text if len(text) <= 40 else text[:37] + '...'}"
+
+
+def _first(error: Exception) -> str:
+    return str(error).split(". ", 1)[0]
 
 
 def _rank_help(got: int, wanted: int) -> str:

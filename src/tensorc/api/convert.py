@@ -40,7 +40,7 @@ def checked_array(value: object, what: str) -> np.ndarray[Any, Any]:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:
         raise TensorcTypeError(
-            f"{what}: cannot make an array of {_describe(value)}: {error}",
+            f"{what}: cannot make an array of {_describe(value)}: {str(error).split('. ', 1)[0]}",
             code="TC0302",
             location=caller_location(),
             help=RAGGED if "inhomogeneous" in str(error) else None,

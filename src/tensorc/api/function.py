@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tensorc.api.arguments import MISSING
+from tensorc.api import advice
+from tensorc.api.arguments import DEFAULT_NAME, MISSING
 from tensorc.api.expr import Expr
 from tensorc.api.leaves import Shared, Symbol
 from tensorc.api.modes import STAGES, Mode, as_mode
 from tensorc.api.program import Program, exposed, make_program, swapped
+from tensorc.api.suggestions import keyword
 from tensorc.api.trace import postorder
 from tensorc.codegen_llvm.entry import FunctionBase
 from tensorc.ir.core import Operation
@@ -95,13 +97,17 @@ def _checked_swap(function: Function, swap: Mapping[Shared, Shared]) -> dict[Sha
         if not isinstance(old, Shared) or not isinstance(new, Shared) or old.type != new.type:
             raise TensorcTypeError(
                 f"copy: swap exchanges shared variables of one type, got {old!r} for {new!r}",
-                code="TC0460",
+                code="TC0468",
                 location=location,
+                help="give the new one the dtype and rank of the old one",
             )
         defaults = [p.default for p in program.parameters]
         if not any(old is v for v in (*program.traced.shared, *program.updated, *defaults)):
             raise TensorcValueError(
-                f"copy: {program.name} does not use {old!r}", code="TC0461", location=location
+                f"copy: {program.name} does not use {advice.quoted(old)}",
+                code="TC0461",
+                location=location,
+                help=f"it uses {', '.join(map(advice.quoted, program.traced.shared)) or 'none'}",
             )
     written = [swap.get(v, v) for v in program.updated]
     for position, variable in enumerate(written):
@@ -153,10 +159,10 @@ def function(
     location = caller_location()
     if not isinstance(inputs, list | tuple):
         raise TensorcTypeError(
-            f"function: inputs is a list of symbols, got {type(inputs).__name__}",
+            f"function: inputs is a list of symbols, got {_kind(inputs)}",
             code="TC0463",
             location=location,
-            help="tc.function([x, y], x + y)",
+            help="put it into brackets: tc.function([x], ...)",
         )
     try:
         program = make_program(
@@ -248,17 +254,12 @@ class _SlowCall:
         types = [e.tensor_type for e in program.exprs[: program.output_count]]
         problem = _out_problem(targets, types)
         if problem is not None:
-            raise TensorcValueError(
-                f"{program.name}: out: {problem}", code="TC0466", location=caller_location()
-            )
+            raise _out_error(problem, types)
         results = program.outputs.flatten(direct(*arguments))
         for position, (target, result) in enumerate(zip(targets, results, strict=True)):
             if target.shape != result.shape:
-                raise TensorcValueError(
-                    f"{program.name}: out: array {position} has shape {target.shape}, the result "
-                    f"{result.shape}",
-                    code="TC0466",
-                    location=caller_location(),
+                raise _out_error(
+                    f"array {position + 1} has shape {target.shape}, the result {result.shape}", types
                 )
         for target, result in zip(targets, results, strict=True):
             target[...] = result
@@ -277,21 +278,23 @@ class _SlowCall:
                 raise self._count_error(f"got {name!r} by position and by name")
             values[position] = value
         if any(value is MISSING for value in values[given:]):
-            names = [p.name or f"argument {i}" for i, p in enumerate(self.program.parameters)]
+            names = [p.name or f"argument {i + 1}" for i, p in enumerate(self.program.parameters)]
             missing = [repr(n) for n, value in zip(names, values, strict=True) if value is MISSING]
-            raise self._count_error(f"misses {', '.join(missing)}")
+            raise self._count_error(f"is called without {', '.join(missing)}", "TC0471")
         return values
 
     def _name_error(self, name: str) -> TensorcError:
         if name in self.positions:
             count = sum(p.name == name for p in self.program.parameters)
             return self._count_error(f"has {count} parameters named {name!r}: pass them by position")
-        return self._count_error(f"has no parameter {name!r}")
+        near = keyword(name, [n for n in self.positions if n])
+        return self._count_error(f"has no parameter {name!r}{near}", "TC0472")
 
-    def _count_error(self, message: str) -> TensorcError:
+    def _count_error(self, message: str, code: str = "TC0464") -> TensorcError:
         name = self.program.name
+        shown, called = ("the function", "f") if name == DEFAULT_NAME else (name, name)
         return TensorcTypeError(
-            f"{name} {message}", code="TC0464", help=f"its parameters are {name}({_signature(self.program)})"
+            f"{shown} {message}", code=code, help=f"its parameters are {called}({_signature(self.program)})"
         )
 
 
@@ -300,17 +303,33 @@ def _signature(program: Program) -> str:
     return ", ".join([*required, *[f"{p.name or '_'}: {p.type} (state)" for p, _ in program.state]])
 
 
+def _kind(value: object) -> str:
+    return advice.quoted(value) if isinstance(value, Expr) else f"a {type(value).__name__}"
+
+
+def _out_error(problem: str, types: Sequence[TensorType]) -> TensorcError:
+    wanted = [f"np.empty(shape, {to_dtype(t.element).name!r})" for t in types]
+    given = wanted[0] if len(wanted) == 1 else f"({', '.join(wanted)})"
+    return TensorcValueError(
+        f"out=: {problem}",
+        code="TC0466",
+        location=caller_location(),
+        help=f"pass out={given} with the shape of the result, or leave it away",
+    )
+
+
 def _out_problem(targets: Sequence[Any], types: Sequence[TensorType]) -> str | None:
     """What is wrong with the arrays given as `out=`, as far as the types tell."""
     if len(targets) != len(types):
         return f"{len(targets)} arrays for {len(types)} outputs"
     for position, (target, wanted) in enumerate(zip(targets, types, strict=True)):
         if not isinstance(target, np.ndarray) or not target.flags.writeable:
-            return f"item {position} is not a writable array"
+            return f"item {position + 1} is not a writable array"
         if target.dtype != to_dtype(wanted.element) or target.ndim != wanted.rank:
-            return f"array {position} has dtype {target.dtype} and rank {target.ndim}, the result is {wanted}"
+            has = f"dtype {target.dtype} and {target.ndim} axes"
+            return f"array {position + 1} has {has}, the result is {wanted}"
         if any(np.shares_memory(target, other) for other in targets[:position]):
-            return f"array {position} shares memory with another"
+            return f"array {position + 1} shares memory with another"
     return None
 
 
@@ -331,14 +350,23 @@ def evaluate(expr: Expr, inputs: Any) -> Any:
     for key, value in inputs.items():
         found = [key] if isinstance(key, Expr) else [s for s in symbols if s.name == key]
         if len(found) != 1 or (isinstance(key, Symbol) and key not in symbols):
-            what = f"{len(found)} inputs are named {key!r}" if len(found) > 1 else f"{key!r} is not an input"
+            shown = advice.quoted(key) if isinstance(key, Expr) else repr(key)
+            what = f"{len(found)} inputs are named {shown}" if len(found) > 1 else f"{shown} is not an input"
             raise TensorcValueError(
                 f"eval: {what} of this expression",
                 code="TC0465",
                 location=location,
-                help=f"its inputs are {', '.join(map(repr, symbols))}" if symbols else "it has no inputs",
+                help=f"its inputs are {advice.listed(symbols)}" if symbols else "it has no inputs",
             )
         values[found[0]] = value
+    missing = [s for s in symbols if s not in values]
+    if missing and all(key in symbols for key in values):  # a given expression may stand before some of them
+        raise TensorcValueError(
+            f"eval: no value for {', '.join(map(advice.quoted, missing))}",
+            code="TC0470",
+            location=location,
+            help="x.eval({" + ", ".join(f"{advice.label(s) or 'symbol'}: value" for s in symbols) + "})",
+        )
     try:
         return _evaluator(expr, tuple(values))(*values.values())
     except TensorcError as error:

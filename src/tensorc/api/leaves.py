@@ -140,17 +140,16 @@ class Shared(Leaf):
         array = np.asarray(value)
         if isinstance(value, int | float) and not isinstance(value, bool):
             array = np.asarray(value, dtype=wanted) if _fits(value, wanted) else array
-        label = f"shared variable {self.name!r}" if self.name else "the shared variable"
+        label = f"the shared variable {self.name!r}" if self.name else "the shared variable"
         if array.ndim != self.ndim or not np.can_cast(array.dtype, wanted, "safe"):
             raise TensorcTypeError(
-                f"set_value: {label} is {self.type}, the new value has dtype {array.dtype} and rank "
-                f"{array.ndim}",
+                f"set_value: {label} is {self.type}, the new value has dtype {array.dtype} and shape "
+                f"{array.shape}",
                 code="TC0410",
                 location=caller_location(),
-                help=(
-                    f"pass an array of rank {self.ndim} and dtype {wanted}, for example "
-                    f"value.astype({wanted.name!r})"
-                ),
+                help=f"convert it: value.astype({wanted.name!r})"
+                if array.ndim == self.ndim
+                else f"extents may change, the number of axes ({self.ndim}) may not",
             )
         for axis, (extent, actual) in enumerate(zip(self.tensor_type.shape, array.shape, strict=True)):
             if extent is not None and extent != actual:
@@ -158,6 +157,7 @@ class Shared(Leaf):
                     f"set_value: {label} is {self.type}, the new value has extent {actual} on axis {axis}",
                     code="TC0411",
                     location=caller_location(),
+                    help="make it with shape=None instead, and its extents may change",
                 )
         if array.dtype == wanted:
             array = with_own_dtype(array)
@@ -232,5 +232,6 @@ def shared(
             f"tc.shared: the value has shape {array.shape}, which does not match shape={shape}",
             code="TC0412",
             location=location,
+            help="None in shape allows any extent there; without shape all extents may change",
         )
     return Shared(held, name, location, extents)

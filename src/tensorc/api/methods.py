@@ -182,7 +182,7 @@ class Tensor(Expr):
     def __bool__(self) -> bool:
         location = caller_location()
         _refuse(
-            f"whether {_named(self)} is true is not known while the program is being built",
+            f"whether {_named(self)} is true is known only when the program runs",
             _advice().truth(location),
             "TC0321",
             location,
@@ -252,7 +252,7 @@ class Tensor(Expr):
 
     def __contains__(self, item: object) -> NoReturn:
         _refuse(
-            f"whether something is in {_named(self)} is not known while the program is being built",
+            f"whether something is in {_named(self)} is known only when the program runs",
             "use tc.any(x == value), an expression",
             "TC0326",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from tensorc.api.suggestions import keyword
 from tensorc.ir.errors import TensorcValueError
 from tensorc.ir.location import caller_location
 
@@ -41,7 +42,7 @@ def as_mode(mode: Mode | str | None) -> Mode:
     name = "fast" if mode is None else mode
     if not isinstance(name, str) or name not in PIPELINE_OF:
         raise TensorcValueError(
-            f"unknown mode {mode!r}",
+            f"there is no mode {mode!r}{keyword(mode, list(PIPELINE_OF)) if isinstance(mode, str) else ''}",
             code="TC0402",
             location=caller_location(),
             help=f"one of {', '.join(PIPELINE_OF)}",

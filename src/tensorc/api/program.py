@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
-from tensorc.api import convert, leaves, pytree
-from tensorc.api.arguments import MISSING, In, Out, Parameter
+from tensorc.api import advice, convert, leaves, pytree
+from tensorc.api.arguments import DEFAULT_NAME, MISSING, In, Out, Parameter
 from tensorc.api.escaped import escaped
 from tensorc.api.expr import Expr
 from tensorc.api.leaves import Argument, Constant, Shared, Symbol
@@ -109,7 +109,7 @@ def make_program(
     parameters = [_parameter(i, allow_input_downcast) for i in ins]
     program = _traced(
         Program(
-            name or "main",
+            name or DEFAULT_NAME,
             tuple(p for i, p in zip(ins, parameters, strict=True) if i.update is None),
             form,
             len(flat),
@@ -187,6 +187,7 @@ def _check_options(
             f"function: the name is {name!r}; a name is printable text without quotes and backslashes",
             code="TC0454",
             location=location,
+            help="name='loss'",
         )
     if on_unused_input not in (None, "raise", "warn", "ignore"):
         raise TensorcValueError(
@@ -209,18 +210,20 @@ def _as_input(item: Any, position: int, location: Location) -> In:
     variable = found.variable
     if isinstance(variable, Shared):
         raise TensorcTypeError(
-            f"function: input {position} is the shared variable {variable!r}; its value is read at every "
-            "call without being an input",
+            f"function: input {position + 1} is the shared variable {advice.quoted(variable)}, which is read "
+            "at every call without being an input",
             code="TC0440",
             location=location,
             help="remove it from inputs; to replace it in one function use givens={shared: symbol}",
         )
     if not isinstance(variable, Symbol):
         what = (
-            "an expression that is computed" if isinstance(variable, Expr) else f"{type(variable).__name__}"
+            f"the expression {advice.quoted(variable)}"
+            if isinstance(variable, Expr)
+            else f"of type {type(variable).__name__}"
         )
         raise TensorcTypeError(
-            f"function: input {position} is {what}, not a symbol",
+            f"function: input {position + 1} is {what}, not a symbol",
             code="TC0441",
             location=location,
             help=(
@@ -236,9 +239,11 @@ def _check_inputs(variables: Sequence[Expr], location: Location) -> None:
     for position, variable in enumerate(variables):
         if first.setdefault(variable, position) != position:
             raise TensorcValueError(
-                f"function: {variable!r} is input {first[variable]} and input {position}",
+                f"function: {advice.quoted(variable)} is both input {first[variable] + 1} and input "
+                f"{position + 1}",
                 code="TC0442",
                 location=location,
+                help="name each input once",
             )
 
 
@@ -253,7 +258,7 @@ def _parameter(item: In, allow_input_downcast: bool | None) -> Parameter:
     if isinstance(item.value, Shared):
         _check_holder(item)
         return replace(parameter, default=item.value)
-    default = parameter.convert(item.value, f"In({variable!r}, value=)", None).copy()
+    default = parameter.convert(item.value, f"In({variable.name or '...'}, value=)", None).copy()
     default.setflags(write=False)
     return replace(parameter, default=default)
 
@@ -287,7 +292,10 @@ def _flatten_outputs(outputs: Any, location: Location) -> tuple[Outputs, list[An
     if isinstance(outputs, Mapping):
         if not all(isinstance(k, str) for k in outputs):
             raise TensorcTypeError(
-                "function: the keys of dictionary outputs are strings", code="TC0443", location=location
+                "function: the keys of dictionary outputs are strings",
+                code="TC0459",
+                location=location,
+                help="tc.function([x], {'loss': loss, 'norm': norm})",
             )
         return Outputs("dict", tuple(outputs)), [expr(v, f"output {k!r}") for k, v in outputs.items()]
     if isinstance(outputs, list | tuple):
@@ -307,6 +315,7 @@ def _pairs(given: Any, what: str, location: Location) -> list[tuple[Any, Any]]:
             f"function: {what} is a dictionary or a list of pairs, got {type(given).__name__}",
             code="TC0444",
             location=location,
+            help=f"{what}={{variable: expression}}",
         ) from None
 
 
@@ -315,12 +324,18 @@ def _givens(givens: Any, location: Location) -> dict[Expr, Expr]:
     for key, value in _pairs(givens, "givens", location):
         if not isinstance(key, Expr):
             raise TensorcTypeError(
-                f"function: givens replaces expressions, got {type(key).__name__}",
+                f"function: givens replaces expressions, got a {type(key).__name__}",
                 code="TC0445",
                 location=location,
+                help="givens={expression: replacement}",
             )
         if key in found:
-            raise TensorcValueError(f"function: givens names {key!r} twice", code="TC0445", location=location)
+            raise TensorcValueError(
+                f"function: givens names {advice.quoted(key)} twice",
+                code="TC0469",
+                location=location,
+                help="keep one of its replacements",
+            )
         found[key] = _fitting(value, key, "givens", location)
     return found
 
@@ -330,14 +345,18 @@ def _updates(updates: Any, location: Location) -> dict[Shared, Expr]:
     for key, value in _pairs(updates, "updates", location):
         if not isinstance(key, Shared):
             raise TensorcTypeError(
-                f"function: updates assigns to shared variables, got {key!r}",
+                "function: updates assigns to shared variables, got "
+                f"{advice.quoted(key) if isinstance(key, Expr) else f'a {type(key).__name__}'}",
                 code="TC0446",
                 location=location,
-                help="make it one with tc.shared(value)",
+                help="make it one with tc.shared(value), which needs no place among the inputs",
             )
         if key in found:
             raise TensorcValueError(
-                f"function: updates assigns to {key!r} twice", code="TC0447", location=location
+                f"function: updates assigns to {advice.quoted(key)} twice",
+                code="TC0447",
+                location=location,
+                help="keep one of its new values",
             )
         found[key] = _fitting(value, key, "updates", location)
     return found
@@ -351,24 +370,34 @@ def _fitting(value: Any, target: Expr, what: str, location: Location) -> Any:
         dtype = convert.common_dtype([target, expr])
         if dtype != wanted or expr.ndim != target.ndim:
             raise TensorcTypeError(
-                f"function: {what} gives {target!r} a value of type {expr.type}",
+                f"function: {what} gives {advice.quoted(target)} a value of another "
+                f"{'dtype' if dtype != wanted else 'rank'}: {advice.listed([expr])}",
                 code="TC0448",
                 location=location,
-                help=f"the types must agree: use .astype('{wanted}')"
-                if dtype != wanted
-                else "the ranks must agree",
+                help=_fitting_help(target, expr, dtype == wanted),
             )
     except TensorcError as error:
         raise error.at(location) from None
     for axis, (mine, theirs) in enumerate(zip(target.tensor_type.shape, expr.tensor_type.shape, strict=True)):
         if mine is not None and theirs is not None and mine != theirs:
             raise TensorcTypeError(
-                f"function: {what} gives {target!r} a value of type {expr.type}: extents {mine} and "
-                f"{theirs} on axis {axis}",
-                code="TC0448",
+                f"function: {what} gives {advice.quoted(target)} a value of another shape: "
+                f"{advice.listed([expr])}, extents {mine} and {theirs} on axis {axis}",
+                code="TC0439",
                 location=location,
+                help="the extents must agree; make the shared variable with shape=None for any",
             )
     return convert.cast(expr, wanted)
+
+
+def _fitting_help(target: Expr, expr: Expr, fits: bool) -> str:
+    if not fits:
+        name = advice.label(expr)
+        shown = "the value" if name is None else name if name.isidentifier() else f"({name})"
+        return f"convert it: {shown}.astype('{target.dtype}')"
+    if expr.ndim > target.ndim:
+        return "reduce it over the axis that is too many, for example with .sum(axis=0) or .mean(axis=0)"
+    return "add the axis that is missing: value[None, :]"
 
 
 def _state(ins: Sequence[In], new_values: dict[Shared, Expr], location: Location) -> dict[Expr, Shared]:
@@ -380,9 +409,11 @@ def _state(ins: Sequence[In], new_values: dict[Shared, Expr], location: Location
         cell = _holder(item, location)
         if cell in new_values:
             raise TensorcValueError(
-                f"function: {cell!r} is updated twice, once as the state of In({item.variable!r})",
-                code="TC0447",
+                f"function: {advice.quoted(cell)} is updated twice, once as the state of "
+                f"In({item.variable.name or '...'})",
+                code="TC0438",
                 location=location,
+                help="keep one of the updates",
             )
         state[item.variable] = cell
         new_values[cell] = _fitting(item.update, cell, "In(update=)", location)
@@ -393,7 +424,7 @@ def _holder(item: In, location: Location) -> Shared:
     variable = item.variable
     if item.value is None:
         raise TensorcTypeError(
-            f"function: In({variable!r}) has an update but no value to start from",
+            f"function: In({variable.name or '...'}) has an update but no value to start from",
             code="TC0449",
             location=location,
             help="In(x, value=..., update=...)",
@@ -402,7 +433,7 @@ def _holder(item: In, location: Location) -> Shared:
         _check_holder(item)
         return item.value
     start = Parameter(variable.name, variable.tensor_type, MISSING, item.strict, item.allow_downcast)
-    value = start.convert(item.value, f"In({variable!r}, value=)", None)
+    value = start.convert(item.value, f"In({variable.name or '...'}, value=)", None)
     return leaves.Shared(value.copy(), item.name or variable.name, location, variable.tensor_type.shape)
 
 
@@ -472,13 +503,14 @@ def _check_missing(program: Program, location: Location) -> None:
         traced_elsewhere = [m for m in missing if isinstance(m, Argument)]
         if traced_elsewhere:
             raise escaped(traced_elsewhere[0], program.exprs)
-        names = ", ".join(repr(m) for m in missing)
+        names = ", ".join(advice.quoted(m) for m in missing)
         raise TensorcValueError(
             f"function: the outputs need {names}, which {'is' if len(missing) == 1 else 'are'} not among "
             "the inputs",
             code="TC0450",
             location=missing[0].location or location,
-            help="add it to inputs, or give it a value with givens={symbol: value}",
+            help=f"{'add it' if len(missing) == 1 else 'add them'} to inputs, or give a value with "
+            "givens={symbol: value}",
         )
 
 
@@ -487,7 +519,7 @@ def _check_unused(
 ) -> None:
     if policy == "ignore" or not unused:
         return
-    names = ", ".join(repr(u) for u in unused)
+    names = ", ".join(advice.quoted(u) for u in unused)
     message = (
         f"function: {names} {'is' if len(unused) == 1 else 'are'} not used by the outputs or updates"
         f"{', because givens replaces it' if any(u in replaced for u in unused) else ''}"

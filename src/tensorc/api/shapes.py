@@ -354,8 +354,22 @@ def concatenate(arrays: Sequence[object], axis: int | None = 0) -> Any:
             "add an axis where one is missing: x[None, :]; tc.stack joins along a new axis",
         )
     number = normalize_axis(axis, exprs[0].ndim, "concatenate")
+    _check_joined(exprs, number)
     exprs = [convert.cast(e, dtype) for e in exprs]
     return exprs[0] if len(exprs) == 1 else apply(Concatenate, *exprs, attrs=AxisAttrs(number))
+
+
+def _check_joined(exprs: Sequence[Any], number: int) -> None:
+    for axis in range(exprs[0].ndim):
+        known = sorted({e.extents[axis] for e in exprs if isinstance(e.extents[axis], int)})
+        if axis != number and len(known) > 1:
+            raise fail(
+                TensorcValueError,
+                f"concatenate: extents {known[0]} and {known[1]} differ on axis {axis} "
+                f"({advice.listed(exprs)})",
+                "TC0377",
+                f"arrays joined along axis {number} must agree on all others; axis= chooses another",
+            )
 
 
 concat = concatenate
