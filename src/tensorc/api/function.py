@@ -15,7 +15,7 @@ import numpy as np
 from tensorc.api import advice
 from tensorc.api.arguments import DEFAULT_NAME, MISSING
 from tensorc.api.expr import Expr
-from tensorc.api.leaves import Shared, Symbol
+from tensorc.api.leaves import Argument, Shared, Symbol
 from tensorc.api.modes import STAGES, Mode, as_mode
 from tensorc.api.program import Program, exposed, make_program, swapped
 from tensorc.api.suggestions import keyword
@@ -360,7 +360,8 @@ def evaluate(expr: Expr, inputs: Any) -> Any:
             )
         values[found[0]] = value
     missing = [s for s in symbols if s not in values]
-    if missing and all(key in symbols for key in values):  # a given expression may stand before some of them
+    traced = any(isinstance(s, Argument) for s in missing)  # that has an error of its own
+    if missing and not traced and all(key in symbols for key in values):  # others may stand before symbols
         raise TensorcValueError(
             f"eval: no value for {', '.join(map(advice.quoted, missing))}",
             code="TC0470",

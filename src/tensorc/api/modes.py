@@ -42,7 +42,7 @@ def as_mode(mode: Mode | str | None) -> Mode:
     name = "fast" if mode is None else mode
     if not isinstance(name, str) or name not in PIPELINE_OF:
         raise TensorcValueError(
-            f"there is no mode {mode!r}{keyword(mode, list(PIPELINE_OF)) if isinstance(mode, str) else ''}",
+            f"unknown mode {mode!r}{keyword(mode, list(PIPELINE_OF)) if isinstance(mode, str) else ''}",
             code="TC0402",
             location=caller_location(),
             help=f"one of {', '.join(PIPELINE_OF)}",

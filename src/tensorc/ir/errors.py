@@ -136,6 +136,7 @@ for _kind in (
     TensorcError,
     TensorcTypeError,
     TensorcValueError,
+    TensorcOverflowError,
     TensorcIndexError,
     TensorcAttributeError,
     InternalError,
