@@ -93,6 +93,11 @@ class Expr:
     def __hash__(self) -> int:
         return id(self)
 
+    def __reduce__(self) -> Any:
+        from tensorc.api.pickling import reduce_expr
+
+        return reduce_expr(self)
+
 
 class ExprBuilder:
     """Builds expression nodes; offers the `create` that op rules use, like the IR's `Builder`."""

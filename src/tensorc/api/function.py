@@ -28,7 +28,9 @@ from tensorc.ir.types import TensorType
 from tensorc.ops.dtypes import to_dtype
 
 if TYPE_CHECKING:
-    from tensorc.api.build import Build, Slow
+    from tensorc.api.build import Build, Kind, Slow
+    from tensorc.api.saving import File
+    from tensorc.codegen_llvm.objects import ObjectCode
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -63,6 +65,32 @@ class Function(FunctionBase):
     def source(self, stage: str = "tensor", **options: str) -> str:
         """The program's text at a stage: `tensor fused loops llvm asm ptx` (`arch="sm_90"` for the last)."""
         return self.build.source(_checked_stage(stage, STAGES), **options)
+
+    def save(self, file: File) -> None:
+        """Write the function to a file, a path or one open for writing bytes, for `tc.load`: its program, the
+        values of its shared variables now, its constants and the machine code there is.
+
+        A path gets its content when that is complete; until then, an existing file stays as it is. The file
+        is a zip of plain parts; `numpy.load(path)["state/NAME"]` is the array of the shared variable NAME.
+        """
+        from tensorc.api.saving import save
+
+        save(self, file)
+
+    def __reduce__(self) -> Any:
+        """Pickling, and `copy`: a copy has the same shared variables, a deep copy has copies of them."""
+        from tensorc.api.pickling import reduce_function
+
+        return reduce_function(self)
+
+    @property
+    def shared(self) -> dict[str, Shared]:
+        """The shared variables that it reads or updates, by name: `f.shared["w"].get_value()`. One without a
+        name has its number in their order; of several with one name, the later ones have numbers (`w.1`).
+        """
+        from tensorc.api.saving import member_names
+
+        return {name: variable for variable, name in member_names(self.program).items()}
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -181,13 +209,18 @@ def function(
     return compile_program(program, as_mode(mode))
 
 
-def compile_program(program: Program, mode: Mode, slow: Slow | None = None) -> Function:
+def compile_program(
+    program: Program,
+    mode: Mode,
+    slow: Slow | None = None,
+    stored: Mapping[Kind, ObjectCode] | None = None,
+) -> Function:
     """The callable of a program in a mode. `slow` answers calls the native entry does not take, in place of
-    the conversion of arguments.
+    the conversion of arguments. Bodies that are among `stored` are not compiled again.
     """
     from tensorc.api.build import Build  # the passes and the emitter are imported by the first compile
 
-    build = Build(program, mode)
+    build = Build(program, mode, stored or {})
     compiled: Function = build.native(Function, slow or _SlowCall(program, mode))
     compiled.name = program.name
     compiled.program = program

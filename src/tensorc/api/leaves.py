@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tensorc.api import pickling
 from tensorc.api.expr import Expr, make
 from tensorc.api.methods import Tensor
 from tensorc.ir.errors import TensorcTypeError
@@ -47,6 +47,9 @@ class Symbol(Leaf):
     """A symbolic input of a function."""
 
     __slots__ = ()
+
+    def __reduce__(self) -> Any:
+        return pickling.reduce_symbol(self)
 
 
 class Argument(Symbol):
@@ -90,6 +93,9 @@ class Constant(Leaf):
         frozen.setflags(write=False)
         self.value = frozen
         self.weak = weak
+
+    def __reduce__(self) -> Any:
+        return pickling.reduce_constant(self)
 
 
 class Shared(Leaf):
@@ -168,8 +174,8 @@ class Shared(Leaf):
         twin.default_update = self.default_update
         return twin
 
-    def __deepcopy__(self, memo: dict[int, object]) -> Shared:
-        return copy.copy(self)
+    def __reduce__(self) -> Any:
+        return pickling.reduce_shared(self)
 
 
 def _held(array: Array, wanted: np.dtype[Any], borrow: bool) -> Array:

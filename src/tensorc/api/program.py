@@ -107,7 +107,7 @@ def make_program(
     exprs = substitution([*flat, *new_values.values()])
     pairs = [(substitution([a])[0], b) for a, b in equal]
     parameters = [_parameter(i, allow_input_downcast) for i in ins]
-    program = _traced(
+    program = retraced(
         Program(
             name or DEFAULT_NAME,
             tuple(p for i, p in zip(ins, parameters, strict=True) if i.update is None),
@@ -127,7 +127,7 @@ def make_program(
     return program
 
 
-def _traced(program: Program) -> Program:
+def retraced(program: Program) -> Program:
     """The program with its function made from its expressions."""
     state = Substitution({_symbol(p): cell for p, cell in program.state}, chained=False)
     equal = [(_extent(state, a), _extent(state, b)) for a, b in program.equal]
@@ -159,7 +159,7 @@ def swapped(program: Program, swap: Mapping[Shared, Shared], keep_updates: bool,
         replace(p, default=swap.get(p.default, p.default)) if isinstance(p.default, Shared) else p
         for p in program.parameters
     )
-    return _traced(
+    return retraced(
         replace(
             program,
             name=name or program.name,
@@ -176,7 +176,7 @@ def exposed(program: Program, names: Sequence[str]) -> Program:
     """The same program with the state of these names taken from the caller; the updates stay."""
     shown = tuple(p for p, _ in program.state if p.name in names)
     hidden = tuple((p, cell) for p, cell in program.state if p.name not in names)
-    return _traced(replace(program, parameters=(*program.parameters, *shown), state=hidden))
+    return retraced(replace(program, parameters=(*program.parameters, *shown), state=hidden))
 
 
 def _check_options(

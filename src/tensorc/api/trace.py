@@ -169,15 +169,15 @@ def _argument_attributes(expr: Expr, position: int, is_input: bool) -> dict[str,
     return entries
 
 
-def inline(func: Operation, arguments: Sequence[Expr]) -> list[Expr]:
-    """The results of `func` applied to `arguments`, as expressions that carry the locations of the function's
-    ops.
+def inline(func: Operation, arguments: Sequence[Expr], further: Sequence[Value] = ()) -> list[Expr]:
+    """The results of `func` applied to `arguments`, and `further` values of its body, as expressions that
+    carry the locations of the function's ops.
     """
     block = func.regions[0].block
     known: dict[Value, Expr] = dict(zip(block.args, arguments, strict=True))
     for op in block:
         if op.isa(Return):
-            return [known[v] for v in op.operands]
+            return [known[v] for v in (*op.operands, *further)]
         assert op.definition is not None
         results = make(op.definition, tuple([known[v] for v in op.operands]), op.attrs, op.location)
         known.update(zip(op.results, results, strict=True))

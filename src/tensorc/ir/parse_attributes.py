@@ -45,6 +45,8 @@ from tensorc.ir.types import (
 
 LARGEST_DENSE: Final = 1 << 20
 """Elements of one `dense<>`: a splat of a few bytes of text must not fill the memory."""
+LARGEST_PLAIN: Final = 16
+"""The same in a plain text, which may hold any number of them."""
 
 _NUMBER = re.compile(r"-?(?:0x[0-9A-Fa-f]+|\d+\.\d*(?:[eE][-+]?\d+)?|\d+)")
 _LITERAL = re.compile(rf"{_NUMBER.pattern}|true\b|false\b")
@@ -65,8 +67,9 @@ class _Elements:
 
 
 class AttributeParser(TypeParser):
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, plain: bool = False) -> None:
         super().__init__(text, file)
+        self._plain = plain
         self._attribute_aliases: dict[str, Attribute] = {}
         self._resource_bytes: dict[str, bytes] | None = None
         self._resource_arrays: dict[tuple[str, TensorType], np.ndarray[Any, Any]] = {}
@@ -100,6 +103,11 @@ class AttributeParser(TypeParser):
         if first in ("(", "!") or word:
             return TypeAttr(self.type())
         return self.expected("an attribute")
+
+    def no_alias(self) -> None:
+        """An error in a plain text: aliases of aliases stand for more than any memory holds."""
+        if self._plain:
+            self.error("aliases are not accepted here", self.pos, code="TC0101")
 
     def symbol(self) -> str:
         """`@name` or `@"any text"`."""
@@ -245,10 +253,11 @@ class AttributeParser(TypeParser):
         type = self._constant_type(start)
         shape = tuple(extent or 0 for extent in type.shape)
         size = math.prod(shape)
-        if size > LARGEST_DENSE:
+        largest = LARGEST_PLAIN if self._plain else LARGEST_DENSE
+        if size > largest:
             help = "use dense_resource<...> for a large constant"
             self.error(
-                f"dense<> holds at most {LARGEST_DENSE} elements, {type} has {size}",
+                f"dense<> holds at most {largest} elements, {type} has {size}",
                 start,
                 code="TC0106",
                 help=help,
@@ -486,6 +495,7 @@ class AttributeParser(TypeParser):
     def _location_reference(self) -> Location:
         """`#loc3`: MLIR defines these after their use, so the definition is looked up wherever it stands."""
         start = self.pos
+        self.no_alias()
         match = self.accept_match(_ALIAS)
         if match is None:
             self.expected("a location")

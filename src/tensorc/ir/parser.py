@@ -37,13 +37,15 @@ _UPSTREAM_DEFAULTS: Final = {
 }
 
 
-def parse_module(text: str, filename: str = "<string>") -> Operation:
+def parse_module(text: str, filename: str = "<string>", *, plain: bool = False) -> Operation:
     """The module of a text: one `builtin.module`, or functions, which are wrapped in a module.
 
     Ops without `loc(...)` get their position in the text as location. Nothing is verified beyond what is
-    needed to build the ops: call `verifier.check`. Raises ParseError.
+    needed to build the ops: call `verifier.check`. A `plain` text defines no aliases and repeats no element
+    in more than a few places, so that its module is not much larger than itself: for texts from elsewhere.
+    Raises ParseError.
     """
-    return _Parser(text, filename).module()
+    return _Parser(text, filename, plain).module()
 
 
 @dataclass
@@ -63,8 +65,8 @@ class _Open:
 
 
 class _Parser(AttributeParser):
-    def __init__(self, text: str, file: str) -> None:
-        super().__init__(text, file)
+    def __init__(self, text: str, file: str, plain: bool) -> None:
+        super().__init__(text, file, plain)
         self._values: dict[str, tuple[Value, ...]] = {}
         self._defined: list[str] = []  # names defined in the current region, forgotten at its end
         self._block: Block | None = None
@@ -93,6 +95,7 @@ class _Parser(AttributeParser):
         if not self.at("#") and not self.at("!"):
             return False
         start = self.pos
+        self.no_alias()
         match = self.accept_match(_ALIAS_DEFINITION)
         if match is None:
             self.expected("an alias definition (`#name = ...` or `!name = ...`)")
