@@ -157,13 +157,13 @@ entry.library()
 def refuse(*a, **k): raise SystemExit("compiled")
 jit.compile_text = refuse
 f = tc.load({str(path)!r})
-print(f.build.origins, sorted(m for m in sys.modules if m.startswith("tensorc.passes.")))
+print(f.build.origins, "tensorc.passes.manager" in sys.modules)
 print(f(np.load({str(tmp_path / "x.npy")!r}))["y"].tobytes().hex())
 """
     np.save(tmp_path / "x.npy", X)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     first, second = done.stdout.splitlines()
-    assert first == "{'fast': 'stored'} ['tensorc.passes.sites']"
+    assert first == "{'fast': 'stored'} False"
     assert second == f(X)["y"].tobytes().hex()
 
 
@@ -387,12 +387,13 @@ def test_a_seal_is_for_one_program() -> None:
     assert (tc.load(mixed)(np.ones(2)) == 2).all()
 
 
-@pytest.mark.parametrize("field", ["triple", "cpu", "features", "abi", "compiler"])
+@pytest.mark.parametrize("field", ["triple", "cpu", "features", "python", "numpy", "llvm", "sources"])
 def test_another_machine_compiles_again(field: str) -> None:
     file = saved(model())
     with zipfile.ZipFile(file) as archive:
         table = json.loads(archive.read("manifest.json"))
-    table["target"][field] += "x"
+    group = table["target"] if field in table["target"] else table["target"]["environment"]
+    group[field] += "x"
     changed = rewritten(file, {"manifest.json": json.dumps(table).encode()})
     assert origin(changed) == "compiled"
     assert origin(changed, trust_code=True) == "compiled"

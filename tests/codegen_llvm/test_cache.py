@@ -311,7 +311,7 @@ def listed(package: Path) -> bytes:
 
 def content(package: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
     monkeypatch.setattr(sources, "PACKAGE", package)
-    return sources._content(listed(package))
+    return sources.content(listed(package))
 
 
 def test_the_digest_is_of_names_and_contents(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -358,7 +358,7 @@ def test_the_digest_is_remembered_once(place: Path, monkeypatch: pytest.MonkeyPa
     (remembered,) = place.glob("??/*.src")
     settle(monkeypatch)
     with monkeypatch.context() as m:
-        m.setattr(sources, "_content", None)
+        m.setattr(sources, "content", None)
         assert origin() == "cached"
     remembered.write_bytes(remembered.read_bytes()[:-1])
     settle(monkeypatch)

@@ -66,10 +66,11 @@ def settings() -> Settings:
     limit = _limit(os.environ.get("TENSORC_CACHE_SIZE", ""))
     if limit == 0:
         raise Unusable("switched off by TENSORC_CACHE_SIZE=0")
-    return Settings(_path(), limit)
+    return Settings(folder_path(), limit)
 
 
-def _path() -> Path:
+def folder_path() -> Path:
+    """The folder of the cache, whether it is switched on or not. Raises Unusable where there is no place."""
     named = os.environ.get("TENSORC_CACHE_DIR")
     if named:
         return Path(named)
@@ -142,6 +143,14 @@ def _listing() -> bytes:
 def _sources(path: Path) -> bytes:
     with folder.opened(path, create=True) as root:
         return own_sources.digest(root, _listing())
+
+
+def compiler() -> bytes:
+    """A digest of our own sources. Raises Unusable where they cannot be listed or are changing."""
+    try:
+        return _sources(settings().path)
+    except Unusable:
+        return own_sources.content(_listing())
 
 
 def key_of(what: Sequence[str], environment: str, sources: bytes) -> str:

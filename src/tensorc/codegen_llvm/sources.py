@@ -36,7 +36,7 @@ def digest(root: int, files: bytes) -> bytes:
     known = None if found is None else _remembered(found)
     if known is not None:
         return known
-    made = _content(files)
+    made = content(files)
     if listing() != files:
         raise Unusable("the sources of tensorc are changing")
     with suppress(OSError, Unusable):  # it will be made again
@@ -83,7 +83,7 @@ def _listing(package: Path, latest: float) -> bytes:
     return b"\n".join(lines)
 
 
-def _content(files: bytes) -> bytes:
+def content(files: bytes) -> bytes:
     """A digest of names and contents alone: the same wherever the package lies."""
     total = hashlib.sha256()
     try:

@@ -1,41 +1,35 @@
-"""What object code is for: it runs where all of this is equal."""
+"""What object code in a file is for: it may be loaded where all of this is equal."""
 
 from __future__ import annotations
 
-import sys
+import secrets
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 
-import numpy as np
-
-from tensorc.codegen_llvm import jit
+from tensorc.codegen_llvm import cache as object_cache
+from tensorc.codegen_llvm.folder import Unusable
 from tensorc.version import __version__
 
 
 @dataclass(frozen=True)
 class Target:
-    """Machine, processor and its features, the interpreter and NumPy whose objects the code's caller reads,
-    and the compiler that made it.
+    """The machine and the libraries whose interfaces the code relies on, by name, and the compiler that made
+    it: its version, and a digest of its sources.
     """
 
-    triple: str
-    cpu: str
-    features: str
-    abi: str
-    compiler: str
+    environment: dict[str, str]
+    tensorc: str
+    sources: str
 
 
 @cache
 def target() -> Target:
     """That of this process."""
-    triple, cpu, features = jit.host()
-    abi = f"{sys.implementation.cache_tag} numpy{np.__version__.partition('.')[0]}"
-    return Target(triple, cpu, features, abi, f"tensorc {__version__} llvmlite {_version('llvmlite')}")
+    return Target(object_cache.environment(), __version__, _sources())
 
 
-def _version(package: str) -> str:
+def _sources() -> str:
     try:
-        return version(package)
-    except PackageNotFoundError:
-        return "?"
+        return object_cache.compiler().hex()
+    except Unusable:  # they change under our feet: what is compiled now is for this process only
+        return f"unknown {secrets.token_hex(16)}"
