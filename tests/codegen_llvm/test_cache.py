@@ -771,6 +771,16 @@ def test_many_functions_stay_within_the_limit(place: Path, monkeypatch: pytest.M
     assert len(entries(place)) >= 0.7 * limit / 12288
 
 
+def test_the_number_of_files_is_bounded_too(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "MOST", 50)
+    for number in range(200):
+        key = f"{number % 256:02x}" + f"{number:062x}"
+        monkeypatch.setattr(cache, "_room", cache._Room())  # as if each came from a process of its own
+        cache._put(cache.settings(), Entry(key, "f", "", (ObjectCode(b"", (), ()),)))
+        assert len(entries(place)) <= 50
+    assert len(entries(place)) >= 40
+
+
 def test_clocks_that_jump(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(4):
         make(float(number))

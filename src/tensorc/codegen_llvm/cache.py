@@ -20,7 +20,6 @@ import hashlib
 import importlib.machinery
 import os
 import re
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,6 +38,8 @@ from tensorc.ir.errors import InternalError
 
 SUFFIX: Final = ".o"
 DEFAULT_SIZE: Final = 512 << 20
+MOST: Final = 1 << 14
+"""Files at most, however small: looking through them must not take longer than compiling."""
 FOLDERS: Final = frozenset(f"{n:02x}" for n in range(256))
 """Files lie in folders named after the first two digits of their keys."""
 _FORMAT: Final = "1"
@@ -265,29 +266,31 @@ def _put(place: Settings, entry: Entry) -> None:
         # code may come from the new ones.
         if own_sources.listing() != _listing():
             return
-        _room.take(root, place, len(data))
+        _room.take(root, place, folder.space(len(data)))
         folder.write(root, entry.key[:2], entry.key + SUFFIX, data)
 
 
 class _Room:
-    """How much this process may still write before it looks at the whole folder again."""
+    """How much this process may still write before it looks at the whole folder again. An estimate: threads
+    that meet here look twice, which a lock that a fork may leave taken is not worth.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._place: Settings | None = None
         self._left = 0
 
     def take(self, root: int, place: Settings, size: int) -> None:
-        with self._lock:
-            if place != self._place or size > self._left:
-                found = folder.files(root, FOLDERS)
-                fits = sum(file.size for file in found) + size <= place.limit
-                # If anything must go, a tenth goes at once, so that the next files need no look.
-                allowed = place.limit if fits else place.limit * 9 // 10
-                total = size + folder.shrink(root, found, max(allowed - size, 0))
-                # Other processes write too: none may fill by itself what is free.
-                self._place, self._left = place, max(place.limit - total, 0) // 8
-            self._left -= size
+        """Room for one more file of that size."""
+        if place != self._place or size > self._left:
+            found = folder.files(root, FOLDERS)
+            fits = sum(file.size for file in found) + size <= place.limit and len(found) < MOST
+            # If anything must go, a tenth goes at once, so that the next files need no look.
+            limit, most = (n if fits else n * 9 // 10 for n in (place.limit, MOST))
+            total = size + folder.shrink(root, found, max(limit - size, 0), most)
+            # Other processes write too: none may fill by itself what is free.
+            free = min(place.limit - total, (most - len(found)) * folder.BLOCK)
+            self._place, self._left = place, max(free, 0) // 8
+        self._left -= size
 
 
 _room = _Room()

@@ -20,7 +20,8 @@ from typing import Final
 SUPPORTED: Final = hasattr(os, "geteuid") and os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 _WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 _TEMPORARY: Final = ".tmp"
-_BLOCK: Final = 4096
+BLOCK: Final = 4096
+"""What a file takes is a multiple of this."""
 _ABANDONED: Final = 3600.0
 """Seconds after which a file under a temporary name has no writer any more."""
 
@@ -174,6 +175,11 @@ def remove(root: int, folder: str, name: str) -> bool:
     return True
 
 
+def space(size: int) -> int:
+    """The disk space that a file of so many bytes takes."""
+    return -(-size // BLOCK) * BLOCK
+
+
 def files(root: int, folders: frozenset[str]) -> list[File]:
     """Everything in the inner folders of these names; what vanishes meanwhile is left out."""
     found: list[File] = []
@@ -199,24 +205,23 @@ def _files(inner: int, folder: str) -> list[File]:
             with suppress(FileNotFoundError):
                 status = entry.stat(follow_symlinks=False)
                 if stat.S_ISREG(status.st_mode):
-                    size = -(-status.st_size // _BLOCK) * _BLOCK
-                    found.append(File(folder, entry.name, size, status.st_mtime))
+                    found.append(File(folder, entry.name, space(status.st_size), status.st_mtime))
     return found
 
 
-def shrink(root: int, found: list[File], limit: int) -> int:
-    """Remove what was not used for longest until the files take at most `limit` bytes; how many they take
-    then. What writers that died have left goes first.
+def shrink(root: int, found: list[File], limit: int, most: int) -> int:
+    """Remove what was not used for longest until there are at most `most` files, which take at most `limit`
+    bytes; how many they take then. What writers that died have left goes first.
     """
     now = time.time()
-    total = sum(file.size for file in found)
+    total, count = sum(file.size for file in found), len(found)
     # A time in the future is of a clock that was wrong: it says nothing about use.
     aged = sorted(found, key=lambda f: (not _abandoned(f, now), f.used if f.used <= now + 60 else 0.0))
     for file in aged:
-        if total <= limit and not _abandoned(file, now):
+        if total <= limit and count <= most and not _abandoned(file, now):
             break
         remove(root, file.folder, file.name)
-        total -= file.size
+        total, count = total - file.size, count - 1
     return total
 
 
