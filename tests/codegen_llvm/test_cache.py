@@ -80,6 +80,18 @@ def test_a_hit_runs_no_pass_and_no_llvm(place: Path, monkeypatch: pytest.MonkeyP
     assert g.origins == {"fast": "cached", "generic": "cached"}
 
 
+def test_a_hit_imports_no_compiler(place: Path) -> None:
+    """Neither the passes nor the emitter: importing them takes longer than the whole hit."""
+    code = program() + """
+import sys
+print(*sorted(m for m in sys.modules if m.startswith("tensorc.passes.") or "emitter" in m))
+"""
+    first = set(run(code, environment(place)).split())
+    second = set(run(code, environment(place)).split())
+    assert {"tensorc.passes.manager", "tensorc.codegen_llvm.emitter", "tensorc.passes.fuse"} < first
+    assert second == {"cached", "tensorc.passes.pipelines", "tensorc.passes.sites"}
+
+
 def test_an_error_from_cached_code_names_its_own_line(place: Path) -> None:
     def add() -> Function:
         x, y = tc.vector("x"), tc.vector("y")
