@@ -7,9 +7,13 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+import tensorc as tc
+from tensorc.api.function import Function
 from tensorc.codegen_llvm import cache, entry, sources
 
 PROGRAM = """
@@ -87,3 +91,17 @@ def entries(folder: Path) -> list[Path]:
 
 def leftovers(folder: Path) -> list[Path]:
     return sorted(folder.glob("??/*.tmp"))
+
+
+def make(number: float = 1.0, **options: Any) -> Function:
+    """The function of `program`, its result checked."""
+    x, y = tc.vector("x"), tc.vector("y")
+    f = tc.function([x, y], tc.exp(x) * y + number, **options)
+    a = np.linspace(0, 1, 5)
+    assert np.allclose(f(a, a), np.exp(a) * a + number, rtol=1e-14, atol=0)
+    return f
+
+
+def origin(number: float = 1.0, **options: Any) -> str:
+    """Where its code came from."""
+    return make(number, **options).origins["fast"]
