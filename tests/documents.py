@@ -25,6 +25,7 @@ ROOT = Path(__file__).parent.parent
 MARK = "\x1e"
 IN_REPOSITORY = "<!-- runs in the repository -->"
 _FENCE = re.compile(r"^```(\w*)\s*$")
+_LOOKS_LIKE_FENCE = re.compile(r"^\s*(?:`{3,}|~{3,})")
 _REMARK = re.compile(r"^<!-- (not run|varies): (\S.*) -->$")
 _FILE = re.compile(r"^(?:#|//) file: (\S+)$")
 _SPAN = re.compile(r"`([^`]+)`")
@@ -76,6 +77,8 @@ def blocks(text: str) -> list[Block]:
             current = None
         elif current is not None:
             current.lines.append(line)
+        elif _LOOKS_LIKE_FENCE.match(line):
+            raise AssertionError(f"line {number}: {line!r} would go unseen; begin a block with ```language")
         if line.strip():
             said = _REMARK.match(line)
             remark = said[1] if said else ""

@@ -109,6 +109,12 @@ def test_a_page_that_fails_is_noticed(kind: str, tmp_path: Path) -> None:
         run(tmp_path / "planted.md", "# Title\n\n" + PLANTED[kind], tmp_path)
 
 
+@pytest.mark.parametrize("fence", ["  ```python", "```python title", "~~~python", "````python"])
+def test_a_block_that_would_go_unseen_is_refused(fence: str) -> None:
+    with pytest.raises(AssertionError, match="line 3"):
+        blocks(f"# Title\n\n{fence}\n1 / 0\n```\n")
+
+
 def test_errors_have_the_line_of_the_page(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=r'planted.py", line 4'):
         run(tmp_path / "planted.md", "# Title\n\n```python\n1 / 0\n```\n", tmp_path)
