@@ -89,7 +89,8 @@ class Constant(Leaf):
         self, value: Array, location: Location, name: str | None = None, weak: str | None = None
     ) -> None:
         super().__init__(TensorType(value.shape, from_dtype(value.dtype)), name, location)
-        frozen = np.array(value, order="C", copy=True)
+        native = value.dtype.newbyteorder("=")
+        frozen = with_own_dtype(np.array(value, dtype=native, order="C", copy=True))
         frozen.setflags(write=False)
         self.value = frozen
         self.weak = weak
