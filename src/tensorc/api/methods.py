@@ -180,7 +180,7 @@ class Tensor(Expr):
         )
 
     def __bool__(self) -> bool:
-        location = caller_location()
+        location = narrowed(caller_location())
         _refuse(
             f"whether {_named(self)} is true is known only when the program runs",
             _advice().truth(location),

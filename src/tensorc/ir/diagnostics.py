@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import linecache
 import os
+import sys
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tensorc.ir.errors import ParseError, TensorcError
 from tensorc.ir.location import FileLocation, Location, file_location, transform_names
@@ -59,7 +60,7 @@ def render(error: TensorcError, color: bool = False) -> str:
         places.append((called, _excerpt(called, None)))
     margin = max((len(number) for _, excerpt in places for number, _ in excerpt), default=1) + 1
     for arrow, (place, excerpt) in zip(("-->", "called at"), places, strict=False):
-        lines.append(f"{' ' * margin}{arrow} {_shown_path(place.file)}:{place.line}:{place.column}")
+        lines.append(f"{' ' * margin}{arrow} {shown_path(place.file)}:{place.line}:{place.column}")
         lines += [_quoted(number, text, margin, paint) for number, text in excerpt]
     lines += [f"{' ' * margin}= in {name}" for name in transform_names(error.location)]
     lines += [_remark(margin, "note", note) for note in error.notes]
@@ -86,15 +87,28 @@ def _remark(margin: int, kind: str, text: str) -> str:
     return head + text.replace("\n", "\n" + " " * len(head))
 
 
-def _shown_path(file: str) -> str:
-    """Relative to the working directory when the file lies below it; names like `<stdin>` stay."""
-    if not os.path.isabs(file):
-        return file
+def shown_path(file: str) -> str:
+    """Relative to the working directory when the file lies below it; names like `<stdin>` stay; a cell of a
+    notebook is called as the notebook calls it, `Cell In[3]`.
+    """
+    if not os.path.isabs(file) or file.startswith("<ipython"):
+        return _cell(file) or file
+    if not os.path.exists(file):
+        file = _cell(file) or file
     try:
         relative = os.path.relpath(file)
     except (ValueError, OSError):  # another drive, or the working directory is gone
         return file
     return file if relative.startswith(os.pardir) else relative
+
+
+def _cell(file: str) -> str | None:
+    """The name of the notebook cell that was compiled under a file name, if it was one."""
+    interactive: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    try:
+        return " ".join(interactive.compile.format_code_name(file))
+    except (AttributeError, TypeError):  # no notebook, or no cell of it
+        return None
 
 
 def _excerpt(place: FileLocation, source: list[str] | None) -> list[tuple[str, str]]:

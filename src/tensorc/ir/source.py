@@ -106,11 +106,19 @@ def _holds(node: ast.AST, wanted: _Span) -> bool:
 
 
 def narrowed(location: Location) -> Location:
-    """A location that is a whole `for` statement cut down to what it iterates over."""
+    """A location that is a whole `for`, `if`, `while` or comprehension cut down to what it asks for first."""
     found = fragment(location)
-    if found is None or not isinstance(found.node, ast.For | ast.AsyncFor):
+    if found is None:
         return location
-    place, over = file_location(location), found.node.iter
+    if isinstance(found.node, ast.For | ast.AsyncFor):
+        over = found.node.iter
+    elif isinstance(found.node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+        over = found.node.generators[0].iter
+    elif isinstance(found.node, ast.If | ast.While):
+        over = found.node.test
+    else:
+        return location
+    place = file_location(location)
     assert place is not None
     text = linecache.getline(place.file, over.lineno).encode("utf-8", "surrogatepass")
     if over.end_lineno != over.lineno or over.end_col_offset is None:

@@ -13,13 +13,15 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from itertools import dropwhile
 from types import FrameType, TracebackType
 from typing import Any, Final, TextIO
 
-from tensorc.ir.diagnostics import render
+from tensorc.ir.diagnostics import render, shown_path
 from tensorc.ir.errors import TensorcError
 from tensorc.ir.location import FileLocation, file_location, is_ours
 
+_SHELLS: Final = ("IPython", "ipykernel")
 _CAUSE: Final = "\nThe above exception was the direct cause of the following exception:\n\n"
 _CONTEXT: Final = "\nDuring handling of the above exception, another exception occurred:\n\n"
 Hook = Callable[[type[BaseException], BaseException, TracebackType | None], Any]
@@ -33,9 +35,13 @@ def frames(tb: TracebackType | None) -> Iterator[TracebackType]:
 
 
 def trimmed(tb: TracebackType | None) -> TracebackType | None:
-    """A copy of a traceback without the frames of this package; None when nothing else was in it."""
+    """A copy of a traceback without the frames of this package, and without those of the notebook around the
+    program; None when nothing else was in it.
+    """
     kept: TracebackType | None = None
-    for entry in reversed([e for e in frames(tb) if not is_ours(e.tb_frame.f_globals.get("__name__", ""))]):
+    modules = [(str(e.tb_frame.f_globals.get("__name__", "")), e) for e in frames(tb)]
+    users = dropwhile(lambda item: item[0].partition(".")[0] in _SHELLS, modules)
+    for entry in reversed([e for name, e in users if not is_ours(name)]):
         kept = TracebackType(kept, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     return kept
 
@@ -69,6 +75,10 @@ def _own(error: BaseException, color: bool) -> str:
     shown = [p for p in (file_location(error.location), file_location(error.call)) if p is not None]
     while stack and any(_covers(place, stack[-1]) for place in shown):
         stack.pop()  # the diagnostic shows this line itself
+    for frame in stack:
+        shown_as = shown_path(frame.filename)
+        if shown_as.startswith("Cell "):
+            frame.filename = shown_as
     lines = ["Traceback (most recent call last):\n", *stack.format()] if stack else []
     name = f"{type(error).__module__}.{type(error).__qualname__}"
     notes = [f"{note}\n" for note in getattr(error, "__notes__", ())]
