@@ -19,6 +19,7 @@ from tensorc.api.arguments import In as In
 from tensorc.api.arguments import Out as Out
 from tensorc.api.convert import asarray as asarray
 from tensorc.api.convert import constant as constant
+from tensorc.api.debugprint import debugprint as debugprint
 from tensorc.api.function import Function as Function
 from tensorc.api.function import function as function
 

@@ -159,6 +159,11 @@ def _literal(value: np.ndarray[Any, Any], latex: bool) -> Text:
     return Text(_listed(value.tolist(), latex))
 
 
+def literal_text(value: Any) -> str:
+    """A literal: a number, a short list, or the shape and dtype of a long array."""
+    return _literal(np.asarray(value), latex=False).text
+
+
 def _listed(value: Any, latex: bool) -> str:
     """Nested lists; their depth is the rank of a literal of a few elements."""
     if not isinstance(value, list):
@@ -227,14 +232,15 @@ def function_name(node: Node) -> str:
 def _function_form(node: Node, operands: tuple[Expr, ...]) -> Form:
     name = function_name(node)
     keywords = [
-        Text(f"{'axis' if f.name == 'axes' else f.name}={_attribute(value)}")
+        Text(f"{'axis' if f.name == 'axes' else f.name}={attribute_text(value)}")
         for f in fields(node.attrs)
         if (value := getattr(node.attrs, f.name)) is not None
     ]
     return Form(operands, lambda parts, latex: _call(name, [*parts, *keywords], latex))
 
 
-def _attribute(value: object) -> str:
+def attribute_text(value: object) -> str:
+    """An attribute's value as it is written in a call."""
     if isinstance(value, Type):
         return str(to_dtype(value)) if isinstance(value, ScalarType) else str(value)
     if isinstance(value, tuple) and len(value) == 1:
@@ -336,7 +342,7 @@ def _reduction(node: Node) -> Form:
 
     def build(parts: Sequence[Text], latex: bool) -> Text:
         if not latex:
-            shown = "" if every else f", axis={_attribute(axes)}"
+            shown = "" if every else f", axis={attribute_text(axes)}"
             return Text(f"{name}({parts[0].text}{shown})")
         below = "" if every else f"_{{{', '.join(map(str, axes))}}}"
         head = sign or (f"\\{name}" if name in LATEX_FUNCTIONS else rf"\operatorname{{{latex_escape(name)}}}")
@@ -448,7 +454,7 @@ def _slice(node: Node, dropped: Sequence[int] = ()) -> Form:
         for axis, (start, size, step) in enumerate(zip(positions, sizes, attrs.steps, strict=True))
     ]
     kept = [axis for axis in dropped if sizes[axis] != 1]
-    return _spanned(node.operands[:1], spans, "" if not kept else f".squeeze({_attribute(tuple(kept))})")
+    return _spanned(node.operands[:1], spans, "" if not kept else f".squeeze({attribute_text(tuple(kept))})")
 
 
 def _update_slice(node: Node) -> Form:
