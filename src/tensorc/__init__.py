@@ -37,6 +37,7 @@ from tensorc.api.leaves import Shared as Shared  # noqa: E402
 from tensorc.api.leaves import shared as shared  # noqa: E402
 from tensorc.api.modes import Mode as Mode  # noqa: E402
 from tensorc.api.pretty import pprint as pprint  # noqa: E402
+from tensorc.api.profile import Profile as Profile  # noqa: E402
 from tensorc.api.pytree import register_pytree_node as register_pytree_node  # noqa: E402
 from tensorc.api.saving import load as load  # noqa: E402
 from tensorc.api.shapes import *  # noqa: E402, F403

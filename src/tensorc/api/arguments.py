@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -16,13 +16,19 @@ from tensorc.api import advice, convert
 from tensorc.api.expr import Expr
 from tensorc.ir.errors import TensorcTypeError, TensorcValueError
 from tensorc.ir.location import caller_location
-from tensorc.ir.types import TensorType, f64
+from tensorc.ir.types import TensorType, f64, i1, i64
 from tensorc.ops.dtypes import to_dtype, with_own_dtype
 
 Array = np.ndarray[Any, np.dtype[Any]]
-_FLOAT64 = to_dtype(f64)
+_FLOAT64, _INT64 = to_dtype(f64), to_dtype(i64)
 DEFAULT_NAME = "main"
 """The name of a function that was given none; messages do not show it."""
+_EXACT: Final = {_FLOAT64: (float, np.float64), to_dtype(i1): (bool, np.bool_), _INT64: (np.int64,)}
+"""Types of numbers that keep their value as an element of the dtype, whatever it is."""
+_PYTHON: Final = (list, tuple, float, int, bool)
+_PROTOCOLS: Final = ("__array__", "__array_interface__", "__dlpack__")
+_ALIGNED, _CONTIGUOUS = 0x100, 0x101
+"""NumPy's flags: aligned; aligned and C-contiguous."""
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
 
 
@@ -74,6 +80,26 @@ class Out:
     borrow: bool = False
 
 
+def _exact(value: Any, wanted: np.dtype[Any]) -> bool:
+    """Whether a number is sure to keep its value as an element of that dtype."""
+    if type(value) is int:
+        return (wanted is _FLOAT64 or wanted is _INT64) and -(2**53) <= value <= 2**53
+    return type(value) in _EXACT.get(wanted, ())
+
+
+class _Label(NamedTuple):
+    """What an error calls an argument; a call that goes well never makes the text."""
+
+    function: str
+    position: int | None
+    name: str | None
+
+    def __format__(self, spec: str) -> str:
+        if self.position is None:
+            return self.function
+        return f"{self.function}: argument {self.position}" + (f" ({self.name!r})" if self.name else "")
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One positional parameter of a compiled function. `default` is an array in native form, or a shared
@@ -93,29 +119,26 @@ class Parameter:
         return to_dtype(self.type.element)
 
     @cached_property
-    def _fixed(self) -> bool:
-        return any(extent is not None for extent in self.type.shape)
+    def _rank(self) -> int | None:
+        """The rank, if nothing but dtype, rank and layout decides whether an array fits; else None."""
+        return self.type.rank if self.type.shape == (None,) * self.type.rank else None
 
-    def quick(self, value: Any) -> Array | None:
-        """`value` in native form, where that takes no checks worth mentioning; None: `convert` must see it.
-
-        These are the commonest arguments of calls by name: contiguous arrays of the right type, and Python
-        numbers for scalars.
+    def takes(self, value: Any) -> bool:
+        """Whether `value` is a contiguous array that goes to the native body as it is: what most calls by
+        name pass. Others may be in native form too; `convert` finds out.
         """
-        kind = type(value)
-        if kind is np.ndarray:
-            fits = value.dtype is self.dtype and value.ndim == len(self.type.shape) and not self._fixed
-            return value if fits and value.flags.carray else None
-        if kind is float and not self.type.shape and self.dtype is _FLOAT64 and not self.strict:
-            return np.array(value)
-        return None
+        return (
+            type(value) is np.ndarray
+            and value.dtype is self.dtype
+            and value.ndim == self._rank
+            and value.flags.num & _CONTIGUOUS == _CONTIGUOUS
+        )
 
     def convert(self, value: object, function: str, position: int | None) -> Array:
         """`value` as an aligned native ndarray of the parameter's dtype and rank; raises naming the
         parameter, both types, and the remedy.
         """
-        wanted = self.dtype
-        label = self._label(function, position)
+        wanted, label = self.dtype, _Label(function, position, self.name)
         array = self._array(value, wanted, label)
         if array.ndim != self.type.rank:
             raise TensorcTypeError(
@@ -132,13 +155,13 @@ class Parameter:
                     code="TC0421",
                     help="pass that extent, or declare the input with None there: it then takes any",
                 )
-        if array.dtype == wanted:
+        if array.dtype is not wanted:
             array = with_own_dtype(array)
-        if not (array.flags.aligned and array.dtype is wanted) or any(
-            s % array.itemsize for s in array.strides
-        ):
-            array = np.array(array, dtype=wanted, order="C", copy=True)
-        return array
+        flags = array.flags.num
+        whole = flags & 1 or not any(s % array.itemsize for s in array.strides)
+        if array.dtype is wanted and flags & _ALIGNED and whole:
+            return array
+        return np.array(array, dtype=wanted, order="C", copy=True)
 
     def _label(self, function: str, position: int | None) -> str:
         if position is None:
@@ -146,7 +169,7 @@ class Parameter:
         which = f"argument {self.name!r}" if self.name else f"argument {position + 1}"
         return which if function == DEFAULT_NAME else f"{which} of {function}"
 
-    def _array(self, value: object, wanted: np.dtype[Any], label: str) -> Array:
+    def _array(self, value: object, wanted: np.dtype[Any], label: _Label) -> Array:
         if isinstance(value, Expr):
             raise TensorcTypeError(
                 f"{label}: got the expression {advice.quoted(value)}, a compiled function takes values",
@@ -164,6 +187,8 @@ class Parameter:
             )
         if self.strict:
             return self._strict(value, wanted, label)
+        if not self.type.shape and _exact(value, wanted):
+            return np.array(value, wanted)
         if isinstance(value, np.ndarray | np.generic):
             return self._cast(np.asarray(value), wanted, label)
         try:
@@ -181,15 +206,11 @@ class Parameter:
                 code="TC0428",
                 help=convert.dtype_help(array.dtype),
             )
-        if (
-            hasattr(value, "__array__")
-            or hasattr(value, "__array_interface__")
-            or hasattr(value, "__dlpack__")
-        ):
+        if type(value) not in _PYTHON and any(hasattr(value, name) for name in _PROTOCOLS):
             return self._cast(array, wanted, label)
         return self._python(array, wanted, label)
 
-    def _strict(self, value: object, wanted: np.dtype[Any], label: str) -> Array:
+    def _strict(self, value: object, wanted: np.dtype[Any], label: _Label) -> Array:
         if not isinstance(value, np.ndarray) or value.dtype != wanted:
             found = (
                 f"an array of dtype {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
@@ -199,7 +220,7 @@ class Parameter:
             )
         return np.asarray(value)
 
-    def _cast(self, array: Array, wanted: np.dtype[Any], label: str) -> Array:
+    def _cast(self, array: Array, wanted: np.dtype[Any], label: _Label) -> Array:
         if array.dtype == wanted and array.dtype.isnative:
             return array
         if array.dtype.kind not in "biuf":
@@ -208,7 +229,9 @@ class Parameter:
                 code="TC0429",
                 help=convert.dtype_help(array.dtype),
             )
-        if np.can_cast(array.dtype, wanted, "safe") or self.allow_downcast:
+        if np.can_cast(array.dtype, wanted, "safe"):
+            return array.astype(wanted)
+        if self.allow_downcast:
             with np.errstate(all="ignore"):
                 return array.astype(wanted)
         raise TensorcTypeError(
@@ -218,11 +241,13 @@ class Parameter:
             help=f"pass value.astype({wanted.name!r}), or compile with allow_input_downcast=True",
         )
 
-    def _python(self, array: Array, wanted: np.dtype[Any], label: str) -> Array:
+    def _python(self, array: Array, wanted: np.dtype[Any], label: _Label) -> Array:
         """Python numbers and lists: accepted where their values survive; a float also rounds to float32
         unless downcasting was refused.
         """
-        if array.size == 0 or array.dtype == wanted:
+        if array.dtype == wanted:
+            return array
+        if array.size == 0:
             return array.astype(wanted)
         with np.errstate(all="ignore"):
             converted = array.astype(wanted)

@@ -44,7 +44,7 @@ def debugprint(
     if ids not in IDS or not (depth is None or (isinstance(depth, int) and depth >= -1)):
         raise TensorcValueError(
             f"debugprint: ids={ids!r}, depth={depth!r}",
-            code="TC0472",
+            code="TC0404",
             location=caller_location(),
             help="ids is 'CHAR', 'int' or ''; depth is None or the number of levels",
         )
@@ -52,7 +52,7 @@ def debugprint(
     if not (file is None or file == "str" or callable(write)):
         raise TensorcTypeError(
             f"debugprint: file={file!r}",
-            code="TC0472",
+            code="TC0404",
             location=caller_location(),
             help="an open text file, None for standard output, or 'str' for the text as result",
         )

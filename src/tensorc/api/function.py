@@ -8,12 +8,13 @@ machine code. What the fast path does not take (keywords, lists, other dtypes, w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tensorc.api import advice
-from tensorc.api.arguments import DEFAULT_NAME, MISSING
+from tensorc.api.arguments import DEFAULT_NAME, MISSING, Parameter
 from tensorc.api.expr import Expr
 from tensorc.api.leaves import Argument, Shared, Symbol
 from tensorc.api.modes import STAGES, Mode, as_mode
@@ -29,6 +30,7 @@ from tensorc.ops.dtypes import to_dtype
 
 if TYPE_CHECKING:
     from tensorc.api.build import Build, Kind, Slow
+    from tensorc.api.profile import Profile
     from tensorc.api.saving import File
     from tensorc.codegen_llvm.objects import ObjectCode
 
@@ -42,6 +44,8 @@ class Function(FunctionBase):
     program: Program
     mode: Mode
     build: Build
+    profile: Profile | None = None
+    """Figures of its calls, if it was made with `profile=`."""
 
     def copy(
         self,
@@ -170,16 +174,27 @@ def function(
     on_unused_input: str = "raise",
     allow_input_downcast: bool | None = None,
     no_default_updates: Any = False,
+    profile: Any = None,
     trust_input: bool = False,
 ) -> Function:
     """Compile `inputs -> outputs` to native code.
 
+    `inputs` are symbols, or `In(symbol, ...)` for one with a default value, state, or another option.
     `outputs` is None, an expression, a list or tuple of them, or a dict with string keys; the result of a
-    call has that form. `updates` maps shared variables to their new values: all right-hand sides see the old
-    values, all are written together after the call succeeded. `givens` replaces expressions by others.
-    `allow_input_downcast` True converts arguments at the price of precision, False refuses even Python floats
-    for float32; the default allows those. `trust_input` is there for Theano's programs: the checks are
-    part of the native entry and are always made.
+    call has that form. `updates` maps shared variables to their new values (a dict or pairs): all right-hand
+    sides see the old values, all are written together after the call succeeded. Shared variables that are
+    read get their `default_update`, except those in `no_default_updates` (True: all).
+
+    `givens` (a dict or pairs) replaces any expressions: symbols, shared variables, computed ones. The value
+    of one may contain others, and itself, which is then the original. A computed expression is replaced
+    wherever that very object was used; a gradient by `tc.grad` computes anew what it needs of it, so replace
+    what it is a function of to change that too.
+
+    `on_unused_input` is "raise", "warn" or "ignore". `allow_input_downcast` True converts arguments at the
+    price of precision, False refuses even Python floats for float32; the default allows those. `profile`
+    (True, a name, or a `tc.Profile` that several share) measures compilation and calls, shown by
+    `f.profile.summary()`.
+    `trust_input` is there for Theano's programs: the checks are part of the native entry and always made.
 
     Raises a TensorcError kind at the caller's line for unused or missing inputs, updates of another type, and
     whatever else is wrong with the program; compile errors surface here, not at the first call.
@@ -206,7 +221,13 @@ def function(
         )
     except TensorcError as error:
         raise error.at(location) from None
-    return compile_program(program, as_mode(mode))
+    if profile is None or profile is False:
+        return compile_program(program, as_mode(mode))
+    from tensorc.api.profile import as_profile
+
+    measured, start = as_profile(profile, location), perf_counter()
+    compiled = compile_program(program, as_mode(mode))
+    return compiled if measured is None else measured.watch(compiled, perf_counter() - start)
 
 
 def compile_program(
@@ -250,21 +271,17 @@ class _SlowCall:
             return self._with_state(args, kwargs)
         out = kwargs.pop("out", None)
         try:
-            values = self._bind(args, kwargs)
-            converted = [
-                self._convert(position, value) if array is None else array
-                for position, (value, array) in enumerate(
-                    [(v, p.quick(v)) for p, v in zip(self.program.parameters, values, strict=True)]
-                )
-            ]
+            arrays = self._bind(args, kwargs)
+            for position, parameter in enumerate(self.program.parameters):
+                if not parameter.takes(arrays[position]):
+                    arrays[position] = self._convert(parameter, arrays[position], position)
         except TensorcError as error:
             raise error.at(caller_location()) from None
         if out is None:
-            return direct(*converted)
-        return self._deliver(direct, converted, out)
+            return direct(*arrays)
+        return self._deliver(direct, arrays, out)
 
-    def _convert(self, position: int, value: object) -> Array:
-        parameter = self.program.parameters[position]
+    def _convert(self, parameter: Parameter, value: object, position: int) -> Array:
         if value is parameter.default and isinstance(value, Shared):
             return value.cell.get()
         return parameter.convert(value, self.program.name, position)

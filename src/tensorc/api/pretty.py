@@ -63,7 +63,7 @@ def pprint(x: Any, format: str = "text") -> str:
     if format not in FORMATS:
         raise TensorcValueError(
             f"pprint: format={format!r}",
-            code="TC0471",
+            code="TC0403",
             location=caller_location(),
             help="one of 'text', 'latex'",
         )
