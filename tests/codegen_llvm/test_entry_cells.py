@@ -15,7 +15,7 @@ import pytest
 from codegen_llvm.entry_bodies import Recorded, accumulate, add_checked, make, plus_one, signature, swap
 from tensorc.codegen_llvm import entry_layout
 from tensorc.codegen_llvm.abi import ArraySpec, Signature
-from tensorc.runtime.cell import Cell, locked
+from tensorc.runtime.cell import Cell
 
 ACCUMULATE = signature(1, 3, cells=2, updates=[(0, 1), (1, 2)], result="one")
 SWAP = signature(0, 2, cells=2, updates=[(0, 0), (1, 1)], result="none")
@@ -177,23 +177,32 @@ def test_two_functions_with_the_same_cells_in_opposite_order_do_not_deadlock() -
     assert (a.get().tolist(), b.get().tolist()) == ([1], [2])
 
 
-def test_set_waits_for_a_running_update() -> None:
+def test_set_and_calls_wait_for_a_running_update() -> None:
+    """Another thread has the cells: its mark is in the box of each."""
     w, u = Cell(np.zeros(1)), Cell(np.zeros(1))
     f = make(accumulate(), ACCUMULATE, cells=[w, u], gil_bytes=0)
-    seen = []
+    seen: list[str] = []
 
     def call() -> None:
-        seen.append(f(np.ones(1)))
+        f(np.ones(1))
+        seen.append("call")
 
-    thread = threading.Thread(target=call)
-    with locked([w]):
+    def set() -> None:
+        w.set(np.full(1, 7.0))
+        seen.append("set")
+
+    w._box[0] = 1
+    threads = [threading.Thread(target=job) for job in (call, set)]
+    for thread in threads:
         thread.start()
-        time.sleep(0.05)
-        assert not seen
-    thread.join(10)
-    assert len(seen) == 1
-    w.set(np.full(1, 7.0))
-    assert f(np.ones(1)).tolist() == [8]
+    time.sleep(0.05)
+    assert not seen
+    w._box[0] = 0
+    for thread in threads:
+        thread.join(10)
+    assert sorted(seen) == ["call", "set"]
+    assert w.get().tolist() in ([7], [8])
+    assert w._box[1] == u._box[1] == 0
 
 
 def test_readers_see_updates_that_belong_together() -> None:
@@ -248,20 +257,21 @@ def test_dropping_a_function_during_its_call_in_another_thread() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_locks_are_free_in_the_child_of_a_fork() -> None:
+def test_cells_are_free_in_the_child_of_a_fork() -> None:
     w, u = Cell(np.zeros(1)), Cell(np.zeros(1))
     f = make(accumulate(), ACCUMULATE, cells=[w, u])
-    with locked([w, u]):
-        child = os.fork()
-        if child == 0:
-            os._exit(0 if f(np.ones(1)).tolist() == [1] else 1)
-        deadline = time.monotonic() + 20
-        done = status = 0
-        while not done and time.monotonic() < deadline:
-            done, status = os.waitpid(child, os.WNOHANG)
-            time.sleep(0.01)
-        if not done:
-            os.kill(child, 9)
-            os.waitpid(child, 0)
+    for cell in (w, u):
+        cell._box[0], cell._box[1] = 1, 3  # another thread has it, and three wait
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if f(np.ones(1)).tolist() == [1] else 1)
+    deadline = time.monotonic() + 20
+    done = status = 0
+    while not done and time.monotonic() < deadline:
+        done, status = os.waitpid(child, os.WNOHANG)
+        time.sleep(0.01)
+    if not done:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
     assert done
     assert os.waitstatus_to_exitcode(status) == 0

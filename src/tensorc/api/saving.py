@@ -42,7 +42,7 @@ from tensorc.ir.core import BlockArgument, Operation
 from tensorc.ir.errors import TensorcError, TensorcTypeError
 from tensorc.ir.location import UNKNOWN, Location, caller_location
 from tensorc.ir.types import TensorType
-from tensorc.runtime.cell import locked
+from tensorc.runtime.cell import snapshot
 from tensorc.version import __version__
 
 if TYPE_CHECKING:
@@ -95,8 +95,7 @@ def _write(function: Function, stream: IO[bytes]) -> None:
     program = function.program
     form = opened(program)
     shared = saved_shared(program, form)
-    with locked([v.cell for v in shared]):
-        state = [v.cell.get() for v in shared]
+    state = snapshot([v.cell for v in shared])
     names = member_names(program)
     cells = [SavedArray(v.name, f"state/{names[v]}.npy") for v in shared]
     large = [SavedArray(c.name, f"constants/{i}.npy") for i, c in enumerate(form.constants)]

@@ -1,7 +1,7 @@
 ; The native entry: what CPython calls when a compiled function is called. Compiled once a process, shared by
 ; all functions.
 ;
-; One call goes: lock cells -> describe inputs and cells as memrefs -> pick a body -> shape function -> allocate
+; One call goes: have the cells -> describe inputs and cells as memrefs -> pick a body -> shape function -> allocate
 ; outputs -> body -> commit updates -> build the result. Everything a call needs lives in its own frame on the
 ; stack, so the entry is re-entrant. Whatever is not in native form (see @native_form) goes to the function's
 ; Python slow path, which converts and calls back. This file is what every call runs; entry_rare.ll has the rest,
@@ -31,11 +31,11 @@ declare i64 @llvm.umin.i64(i64, i64)
 declare i64 @llvm.uadd.sat.i64(i64, i64)
 
 ; In entry_rare.ll.
-declare void @entry_lock(ptr)
+declare i1 @entry_enter(ptr, ptr)
 declare void @entry_leave(ptr, ptr, i64)
 declare i64 @entry_bind_cells(ptr, ptr, ptr, ptr)
 declare void @entry_bind_constants(ptr, ptr)
-declare i1 @entry_commit(ptr, ptr, ptr)
+declare i32 @entry_commit(ptr, ptr, ptr)
 declare ptr @entry_collect(ptr, ptr)
 declare void @entry_hold(ptr, i64)
 declare void @entry_drop(ptr, i64)
@@ -296,7 +296,7 @@ define internal void @count(ptr %ctx, i1 %fast) alwaysinline {
 }
 
 ; One try with one body. Returns 0: finished, %result holds the answer, or null with an exception set; 1: something is
-; not in native form; 2: the generic body is needed.
+; not in native form; 2: the generic body is needed; 3: a cell was written meanwhile, the call has to begin again.
 define i32 @entry_attempt(ptr %ctx, ptr %frame, ptr %args, i1 %generic.only, ptr %result) {
 entry:
   %pointers = getelementptr i8, ptr %frame, i64 $FRAME_HEAD
@@ -304,10 +304,10 @@ entry:
   %refs = getelementptr i8, ptr %frame, i64 %refs.at
   %n.cells = get i64, %ctx, N_CELLS
   %has.cells = icmp ne i64 %n.cells, 0
-  br i1 %has.cells, label %lock, label %inputs
-lock:
-  call void @entry_lock(ptr %ctx)
-  br label %inputs
+  br i1 %has.cells, label %enter, label %inputs
+enter:
+  %entered = call i1 @entry_enter(ptr %ctx, ptr %frame)
+  br i1 %entered, label %inputs, label %refused
 inputs:
   %n.inputs = get i64, %ctx, N_INPUTS
   %specs = get ptr, %ctx, INPUT_SPECS
@@ -321,8 +321,15 @@ cells:
   %cells.native = icmp sge i64 %cells.form, 0
   br i1 %cells.native, label %choose, label %foreign
 foreign:
-  call void @entry_leave(ptr %ctx, ptr %refs, i64 0)
+  br i1 %has.cells, label %foreign.cells, label %not.native
+foreign.cells:
+  call void @entry_leave(ptr %ctx, ptr %frame, i64 0)
+  br label %not.native
+not.native:
   ret i32 1
+refused:
+  store ptr null, ptr %result
+  ret i32 0
 
 choose:
   %cells.or.none = phi i64 [ 1, %cells.maybe ], [ %cells.form, %cells ]
@@ -341,7 +348,11 @@ choose:
   %present = icmp ne ptr %body, null
   br i1 %present, label %constants.maybe, label %absent
 absent:
-  call void @entry_leave(ptr %ctx, ptr %refs, i64 %n.cells)
+  br i1 %has.cells, label %absent.cells, label %compile
+absent.cells:
+  call void @entry_leave(ptr %ctx, ptr %frame, i64 %n.cells)
+  br label %compile
+compile:
   ret i32 2
 
 constants.maybe:
@@ -383,12 +394,14 @@ compute:
   %ok = icmp eq i32 %code, 0
   br i1 %ok, label %commit.maybe, label %body.failed
 commit.maybe:
-  call void @count(ptr %ctx, i1 %fast)
   br i1 %has.cells, label %commit, label %finish
 commit:
-  %committed = call i1 @entry_commit(ptr %ctx, ptr %refs, ptr %outs)
-  br i1 %committed, label %finish, label %uncommitted
+  %committed = call i32 @entry_commit(ptr %ctx, ptr %frame, ptr %outs)
+  switch i32 %committed, label %uncommitted [ i32 1, label %finish i32 2, label %overtaken ]
+overtaken:
+  ret i32 3
 finish:
+  call void @count(ptr %ctx, i1 %fast)
   %result.form = get i64, %ctx, RESULT_FORM
   %single = icmp eq i64 %result.form, $RESULT_ONE_BARE
   br i1 %single, label %one, label %several
@@ -402,19 +415,23 @@ several:
   ret i32 0
 
 uncommitted:
-  call void @entry_drop(ptr %outs, i64 %n.outputs)
   store ptr null, ptr %result
   ret i32 0
 raised:
-  call void @entry_leave(ptr %ctx, ptr %refs, i64 %n.cells)
-  store ptr null, ptr %result
-  ret i32 0
+  br i1 %has.cells, label %raised.cells, label %uncommitted
+raised.cells:
+  call void @entry_leave(ptr %ctx, ptr %frame, i64 %n.cells)
+  br label %uncommitted
 body.failed:
   call void @entry_drop(ptr %outs, i64 %n.outputs)
   br label %failed
 failed:
   %failure = phi i32 [ %shape.code, %shape ], [ %code, %body.failed ]
-  call void @entry_leave(ptr %ctx, ptr %refs, i64 %n.cells)
+  br i1 %has.cells, label %failed.cells, label %which
+failed.cells:
+  call void @entry_leave(ptr %ctx, ptr %frame, i64 %n.cells)
+  br label %which
+which:
   %assumption = icmp eq i32 %failure, 2
   %retry = and i1 %assumption, %fast
   br i1 %retry, label %again, label %error
@@ -428,8 +445,11 @@ error:
 
 ; Try the body that fits, then the generic one. True: answered, in %result; false: something is not in native form.
 define internal i1 @answer(ptr %ctx, ptr %frame, ptr %args, ptr %result) alwaysinline {
+entry:
+  br label %try
+try:
   %code = call i32 @entry_attempt(ptr %ctx, ptr %frame, ptr %args, i1 false, ptr %result)
-  switch i32 %code, label %answered [ i32 1, label %foreign i32 2, label %more ]
+  switch i32 %code, label %answered [ i32 1, label %foreign i32 2, label %more i32 3, label %try ]
 answered:
   ret i1 true
 foreign:

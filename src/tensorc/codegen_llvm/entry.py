@@ -22,14 +22,17 @@ from tensorc.codegen_llvm.abi import ArraySpec, Signature
 from tensorc.codegen_llvm.entry_layout import CONTEXT, WORD
 from tensorc.codegen_llvm.objects import ObjectCode
 from tensorc.ir.errors import InternalError
-from tensorc.runtime.cell import Cell
+from tensorc.runtime.cell import Cell, closed_gate, use_helpers
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.native import Machine
 
 F = TypeVar("F", bound="FunctionBase")
 FILES = ("entry.ll", "entry_rare.ll")
-EXPORTS = ("tensorc_call", "tensorc_dispatch", "tensorc_release", "tensorc_alloc", "tensorc_free")
+EXPORTS = tuple(
+    f"tensorc_{name}"
+    for name in ("call", "dispatch", "release", "alloc", "free", "wait", "snapshot", "commit")
+)
 
 
 class FunctionBase:
@@ -131,6 +134,7 @@ def library() -> dict[str, int]:
     ctypes.pythonapi.Py_IncRef(
         ctypes.py_object(code)
     )  # functions may be called while the interpreter shuts down
+    use_helpers(code.addresses)
     return code.addresses
 
 
@@ -286,7 +290,7 @@ class Context:
             "N_OUTPUTS": len(s.outputs),
             "N_RESULTS": s.results,
             "N_UPDATES": len(s.updates),
-            "N_LOCKS": len(s.cells) if s.updates else 0,
+            "N_BOXES": len(s.cells) if s.updates else 0,
             "N_EXTENTS": sum(out.rank for out in s.outputs),
         }
 
@@ -296,13 +300,12 @@ class Context:
         pointers = len(s.arguments) + max(len(s.outputs) + 1, 2)
         extents_at = layout.FRAME_HEAD + WORD * pointers
         refs_at = extents_at + WORD * sum(out.rank for out in s.outputs)
-        place = refs_at + WORD * (len(s.cells) + len(s.outputs) + len(s.updates))
+        place = refs_at + WORD * (len(s.cells) + len(s.outputs))
         varying = s.inputs + s.cells
         inputs = self._specs(varying, place)
         place += sum(spec.descriptor_bytes for spec in varying)
         outputs = self._specs(s.outputs, place)
         place += sum(spec.descriptor_bytes for spec in s.outputs)
-        ordered = sorted(cells, key=lambda cell: cell.number)
         return {
             "INPUT_SPECS": inputs,
             "OUTPUT_SPECS": outputs,
@@ -310,7 +313,8 @@ class Context:
             "REFS_AT": refs_at,
             "FRAME_BYTES": place,
             "CELLS": self._block([id(cell) for cell in cells]),
-            "LOCKS": self._block([cell.lock_box for cell in ordered] if s.updates else []),
+            "BOXES": self._block([cell.box for cell in cells] if s.updates else []),
+            "CLOSED_GATE": closed_gate(),
             "CONSTANTS": self._block([self._block(layout.descriptor(array)) for array in constants]),
             "UPDATES": self._block([n for pair in s.updates for n in pair]),
         }

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tensorc.codegen_llvm.abi import ERROR_CELL, ArraySpec, canonical
+from tensorc.runtime.cell import BOX
 
 WORD = 8
 NPY_C_CONTIGUOUS, NPY_ALIGNED = 0x1, 0x100
@@ -28,8 +29,8 @@ _ARRAY_FIELDS = ("DATA", "ND", "DIMENSIONS", "STRIDES", "BASE", "DESCR", "FLAGS"
 
 _CONTEXT = """
     FAST_SHAPES FAST_BODY GENERIC_SHAPES GENERIC_BODY
-    N_INPUTS N_CELLS N_CONSTANTS N_ARGUMENTS N_OUTPUTS N_RESULTS N_UPDATES N_LOCKS N_EXTENTS RESULT_FORM
-    INPUT_SPECS OUTPUT_SPECS CELLS CONSTANTS UPDATES LOCKS LOADER ON_ERROR WRAP NAME
+    N_INPUTS N_CELLS N_CONSTANTS N_ARGUMENTS N_OUTPUTS N_RESULTS N_UPDATES N_BOXES N_EXTENTS RESULT_FORM
+    INPUT_SPECS OUTPUT_SPECS CELLS CONSTANTS UPDATES BOXES CLOSED_GATE LOADER ON_ERROR WRAP NAME
     GIL_BYTES FRAME_BYTES EXTENTS_AT REFS_AT COUNT_FAST COUNT_GENERIC COUNT_SLOW
 """.split()  # noqa: SIM905 - a table, more readable so
 CONTEXT = {name: WORD * n for n, name in enumerate(_CONTEXT)}
@@ -45,7 +46,8 @@ DESCRIPTOR = {"ALLOCATED": 0, "ALIGNED": 8, "OFFSET": 16, "SIZES": 24, "STRIDE_1
 
 _VECTOR_DESCRIPTOR = 40
 FRAME_ERROR = 0
-FRAME_ERROR_DESC = FRAME_ERROR + WORD * len(ERROR_CELL)
+FRAME_HAS_CELLS = FRAME_ERROR + WORD * len(ERROR_CELL)
+FRAME_ERROR_DESC = FRAME_HAS_CELLS + WORD
 FRAME_EXTENTS_DESC = FRAME_ERROR_DESC + _VECTOR_DESCRIPTOR
 FRAME_HEAD = FRAME_EXTENTS_DESC + _VECTOR_DESCRIPTOR
 """The fixed head of a call's frame; then come the argument pointers, extents, object references and
@@ -145,7 +147,9 @@ def names(function_base: type) -> dict[str, int | str]:
         **{f"DESC_{name}": offset for name, offset in DESCRIPTOR.items()},
         **{f"ERR_{name.upper()}": WORD * n for n, name in enumerate(ERROR_CELL)},
         "RESULT_ONE_BARE": RESULT_ONE_BARE,
+        **{f"BOX_{name}": WORD * n for n, name in enumerate(BOX)},
         "FRAME_ERROR": FRAME_ERROR,
+        "FRAME_HAS_CELLS": FRAME_HAS_CELLS,
         "FRAME_ERROR_DESC": FRAME_ERROR_DESC,
         "FRAME_EXTENTS_DESC": FRAME_EXTENTS_DESC,
         "FRAME_HEAD": FRAME_HEAD,

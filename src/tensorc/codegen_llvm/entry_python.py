@@ -12,7 +12,7 @@ import numpy as np
 
 from tensorc.codegen_llvm.abi import ASSUMPTION, FAILED, NO_MEMORY, OK, ArraySpec
 from tensorc.codegen_llvm.entry_layout import descriptor, native_form
-from tensorc.runtime.cell import locked
+from tensorc.runtime.cell import commit, snapshot
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.entry import Callbacks
@@ -27,6 +27,10 @@ class PythonEntry:
 
     def __init__(self, machine: Machine, callbacks: Callbacks) -> None:
         self._state, self._callbacks = machine, callbacks
+        from tensorc.codegen_llvm.entry import library
+
+        if machine.cells:
+            library()  # compiled now, not in a call
 
     def __call__(self, *args: object) -> Any:
         inputs = self._state.signature.inputs
@@ -37,26 +41,30 @@ class PythonEntry:
         return self._attempt(arrays, generic_only=True) if result is _AGAIN else result
 
     def _attempt(self, inputs: list[Array], generic_only: bool) -> Any:
+        if not self._state.signature.updates:
+            return self._finish(*self._run(inputs, snapshot(self._state.cells), generic_only), generic_only)
+        with self._state.cells[self._state.signature.updates[0][0]].turn:  # saves work, see runtime/cell.py
+            return self._update(inputs, generic_only)
+
+    def _update(self, inputs: list[Array], generic_only: bool) -> Any:
         state = self._state
-        cells = list(state.cells)
-        if not state.signature.updates:
-            with locked(cells):  # values that belong together: nobody commits while they are read
-                read = [c[0] for c in cells]
-            code, outs, cell = self._run(inputs, read, generic_only)
-        else:
-            with locked(cells):
-                code, outs, cell = self._run(inputs, [c[0] for c in cells], generic_only)
-                if code == OK:
-                    for target, out in state.signature.updates:
-                        state.cells[target][0] = outs[out]
+        while True:
+            for cell in state.cells:
+                cell.wait()
+            read = snapshot(state.cells)
+            code, outs, error = self._run(inputs, read, generic_only)
+            if code != OK or commit(state.cells, read, state.signature.updates, outs):
+                return self._finish(code, outs, error, generic_only)
+
+    def _finish(self, code: int, outs: list[Array], error: list[int], generic_only: bool) -> Any:
         if code == OK:
-            return self._collect(outs[: state.signature.results])
+            return self._collect(outs[: self._state.signature.results])
         if code == ASSUMPTION and not generic_only:
             return _AGAIN
-        return self._report(code, cell)
+        return self._report(code, error)
 
     def _run(
-        self, inputs: list[Array], read: list[Array], generic_only: bool
+        self, inputs: list[Array], read: Sequence[Array], generic_only: bool
     ) -> tuple[int, list[Array], list[int]]:
         state = self._state
         cells = [_require(state.name, c, s) for c, s in zip(read, state.signature.cells, strict=True)]

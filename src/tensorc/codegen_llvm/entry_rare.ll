@@ -1,8 +1,9 @@
 ; The rest of the native entry: what a call of a function without cells, returning one array, does not run. See
-; entry.ll. A call's object references lie in one area of its frame: cells, outputs, replaced values.
+; entry.ll. A call's object references lie in one area of its frame: cells, then outputs.
 
 @_Py_NoneStruct = external global i8
 @PyExc_SystemError = external global ptr
+@PyExc_TypeError = external global ptr
 
 declare void @Py_IncRef(ptr)
 declare void @Py_DecRef(ptr)
@@ -18,12 +19,15 @@ declare i64 @PyList_Size(ptr)
 declare ptr @PyList_GetItem(ptr, i64)
 declare i32 @PyList_SetItem(ptr, i64, ptr)
 declare ptr @PyCapsule_GetContext(ptr)
+declare i32 @PyErr_CheckSignals()
 declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
-declare i32 @PyThread_acquire_lock(ptr, i32)
+declare i64 @PyThread_get_thread_ident()
+declare i32 @PyThread_acquire_lock_timed(ptr, i64, i32)
 declare void @PyThread_release_lock(ptr)
 declare ptr @$ALIGNED_ALLOC(i64, i64)
 declare void @$ALIGNED_FREE(ptr)
+declare i64 @llvm.umax.i64(i64, i64)
 
 ; In entry.ll.
 declare i32 @entry_attempt(ptr, ptr, ptr, i1, ptr)
@@ -32,15 +36,13 @@ declare i64 @entry_describe(ptr, ptr, ptr, ptr, i64)
 text @text.code = "%s: the compiled body returned the unexpected code %d"
 text @text.silent = "%s: the error callback returned without raising"
 text @text.error = "LLLL"
+text @text.empty = "a shared variable holds no array, which is not its native form"
 
 ; --------------------------------------------------------------------------------------------------- cells
 
-; Take a strong reference to what every cell holds now, and describe it. Returns their form as @native_form does; or -1 if
-; one is not native, and has dropped what it took.
-define i64 @entry_bind_cells(ptr %ctx, ptr %frame, ptr %pointers, ptr %refs) {
+; Take a strong reference to what every cell holds now. False: somebody has emptied one, and nothing was taken.
+define internal i1 @snapshot(ptr %cells, i64 %n, ptr %refs) {
 entry:
-  %n = get i64, %ctx, N_CELLS
-  %cells = get ptr, %ctx, CELLS
   br label %next
 next:
   %k = phi i64 [ 0, %entry ], [ %k.next, %full ]
@@ -51,7 +53,7 @@ one:
   %cell = load ptr, ptr %cell.p
   %length = call i64 @PyList_Size(ptr %cell)
   %holds = icmp eq i64 %length, 1
-  br i1 %holds, label %full, label %foreign
+  br i1 %holds, label %full, label %empty
 full:
   %array = call ptr @PyList_GetItem(ptr %cell, i64 0)
   call void @Py_IncRef(ptr %array)
@@ -59,7 +61,22 @@ full:
   store ptr %array, ptr %ref
   %k.next = add i64 %k, 1
   br label %next
+empty:
+  call void @entry_drop(ptr %refs, i64 %k)
+  ret i1 false
 done:
+  ret i1 true
+}
+
+; The arrays in the cells, all of the same moment. Returns their form as @native_form does; or -1 if one is not native, and
+; has dropped what it took.
+define i64 @entry_bind_cells(ptr %ctx, ptr %frame, ptr %pointers, ptr %refs) {
+entry:
+  %n = get i64, %ctx, N_CELLS
+  %cells = get ptr, %ctx, CELLS
+  %held = call i1 @snapshot(ptr %cells, i64 %n, ptr %refs)
+  br i1 %held, label %describe, label %empty
+describe:
   %first = get i64, %ctx, N_INPUTS
   %specs.all = get ptr, %ctx, INPUT_SPECS
   %skip = mul i64 %first, $SPEC_BYTES
@@ -71,10 +88,12 @@ done:
 described:
   ret i64 %form
 foreign:
-  %taken = phi i64 [ %k, %one ], [ %n, %done ]
-  call void @entry_drop(ptr %refs, i64 %taken)
+  call void @entry_drop(ptr %refs, i64 %n)
+  ret i64 -1
+empty:
   ret i64 -1
 }
+
 define void @entry_bind_constants(ptr %ctx, ptr %pointers) {
 entry:
   %n = get i64, %ctx, N_CONSTANTS
@@ -98,80 +117,190 @@ done:
   ret void
 }
 
-; Take the locks of all cells of a function with updates. They are sorted, the same order for every function, so that no
-; two calls wait for each other; a lock that is not free is waited for without the GIL.
-define void @entry_lock(ptr %ctx) {
+; Wait, without the GIL, until no call of another thread has this cell. -1: a signal handler raised.
+;
+; The box of a cell: the thread whose call has it (0: none), how many wait, the gate they wait at. Boxes are read and
+; written with the GIL held, so they need no lock. A thread that passes the gate has no claim: it looks again. Every call
+; that gives a cell back opens the gate for one, and so does everyone who leaves it; the time limit is for a thread that a
+; signal took away on its way.
+define i32 @tensorc_wait(ptr %box) {
 entry:
-  %n = get i64, %ctx, N_LOCKS
-  %locks = get ptr, %ctx, LOCKS
+  %me = call i64 @PyThread_get_thread_ident()
+  %first = get i64, %box, BOX_WAITERS
+  %joined = add i64 %first, 1
+  put i64 %joined, %box, BOX_WAITERS
+  br label %look
+look:
+  %owner = get i64, %box, BOX_OWNER
+  %free = icmp eq i64 %owner, 0
+  %own = icmp eq i64 %owner, %me
+  %pass = or i1 %free, %own
+  br i1 %pass, label %leave, label %wait
+wait:
+  %gate = get ptr, %box, BOX_GATE
+  %thread = call ptr @PyEval_SaveThread()
+  %status = call i32 @PyThread_acquire_lock_timed(ptr %gate, i64 5000, i32 1)
+  call void @PyEval_RestoreThread(ptr %thread)
+  %interrupted = icmp eq i32 %status, 2
+  br i1 %interrupted, label %handle, label %look
+handle:
+  %handled = call i32 @PyErr_CheckSignals()
+  %quiet = icmp eq i32 %handled, 0
+  br i1 %quiet, label %look, label %leave
+leave:
+  %answer = phi i32 [ 0, %look ], [ -1, %handle ]
+  %waiting = get i64, %box, BOX_WAITERS
+  %some = call i64 @llvm.umax.i64(i64 %waiting, i64 1)       ; a fork forgets who waits
+  %rest = sub i64 %some, 1
+  put i64 %rest, %box, BOX_WAITERS
+  call void @open_gate(ptr %box)
+  ret i32 %answer
+}
+
+define internal void @open_gate(ptr %box) {
+entry:
+  %waiting = get i64, %box, BOX_WAITERS
+  %nobody = icmp eq i64 %waiting, 0
+  br i1 %nobody, label %done, label %open
+open:
+  %gate = get ptr, %box, BOX_GATE
+  call void @PyThread_release_lock(ptr %gate)
+  br label %done
+done:
+  ret void
+}
+
+; Let those who wait for a cell go first: a fraction of a millisecond without the GIL.
+define internal void @step_back(ptr %ctx) {
+  %nobody = get ptr, %ctx, CLOSED_GATE
+  %thread = call ptr @PyEval_SaveThread()
+  call i32 @PyThread_acquire_lock_timed(ptr %nobody, i64 200, i32 0)
+  call void @PyEval_RestoreThread(ptr %thread)
+  ret void
+}
+
+; Have all cells of a function with updates for this call: all or none, so that no two calls wait for each other. The frame
+; notes whether it has. A call made while this thread has one of the cells already (from a signal handler) goes ahead
+; without. What a call has is no promise: see @commit. False: a signal handler raised while waiting.
+define i1 @entry_enter(ptr %ctx, ptr %frame) {
+entry:
+  put i64 0, %frame, FRAME_HAS_CELLS
+  %n = get i64, %ctx, N_BOXES
+  %boxes = get ptr, %ctx, BOXES
+  %me = call i64 @PyThread_get_thread_ident()
+  br label %try
+try:
+  %polite = phi i1 [ true, %entry ], [ false, %waited ], [ false, %back ]
   br label %next
 next:
-  %k = phi i64 [ 0, %entry ], [ %k.next, %taken ]
+  %k = phi i64 [ 0, %try ], [ %k.next, %free ]
+  %more = icmp ult i64 %k, %n
+  br i1 %more, label %one, label %all
+one:
+  %box.p = getelementptr ptr, ptr %boxes, i64 %k
+  %box = load ptr, ptr %box.p
+  %owner = get i64, %box, BOX_OWNER
+  %own = icmp eq i64 %owner, %me
+  br i1 %own, label %without, label %others
+others:
+  %busy = icmp ne i64 %owner, 0
+  br i1 %busy, label %wait, label %queue
+wait:
+  %status = call i32 @tensorc_wait(ptr %box)
+  %ok = icmp eq i32 %status, 0
+  br i1 %ok, label %waited, label %raised
+waited:
+  br label %try
+queue:
+  %waiting = get i64, %box, BOX_WAITERS
+  %some = icmp ne i64 %waiting, 0
+  %yield = and i1 %some, %polite
+  br i1 %yield, label %back, label %free
+back:
+  call void @step_back(ptr %ctx)
+  br label %try
+free:
+  %k.next = add i64 %k, 1
+  br label %next
+all:
+  put i64 1, %frame, FRAME_HAS_CELLS
+  br label %take
+take:
+  %j = phi i64 [ 0, %all ], [ %j.next, %taken ]
+  %left = icmp ult i64 %j, %n
+  br i1 %left, label %taken, label %without
+taken:
+  %taken.p = getelementptr ptr, ptr %boxes, i64 %j
+  %taken.box = load ptr, ptr %taken.p
+  put i64 %me, %taken.box, BOX_OWNER
+  %j.next = add i64 %j, 1
+  br label %take
+without:
+  ret i1 true
+raised:
+  ret i1 false
+}
+
+; Give back what a call has when it ends: the cells, then the first %bound references to what they held, because dropping
+; an array can run Python code.
+define void @entry_leave(ptr %ctx, ptr %frame, i64 %bound) {
+entry:
+  %refs.at = get i64, %ctx, REFS_AT
+  %refs = getelementptr i8, ptr %frame, i64 %refs.at
+  %has = get i64, %frame, FRAME_HAS_CELLS
+  %none = icmp eq i64 %has, 0
+  br i1 %none, label %done, label %some
+some:
+  %n = get i64, %ctx, N_BOXES
+  %boxes = get ptr, %ctx, BOXES
+  br label %next
+next:
+  %k = phi i64 [ 0, %some ], [ %k.next, %one ]
   %more = icmp ult i64 %k, %n
   br i1 %more, label %one, label %done
 one:
-  %box.p = getelementptr ptr, ptr %locks, i64 %k
+  %box.p = getelementptr ptr, ptr %boxes, i64 %k
   %box = load ptr, ptr %box.p
-  %lock = load ptr, ptr %box
-  %at.once = call i32 @PyThread_acquire_lock(ptr %lock, i32 0)
-  %free = icmp ne i32 %at.once, 0
-  br i1 %free, label %taken, label %wait
-wait:
-  %thread = call ptr @PyEval_SaveThread()
-  call i32 @PyThread_acquire_lock(ptr %lock, i32 1)
-  call void @PyEval_RestoreThread(ptr %thread)
-  br label %taken
-taken:
+  put i64 0, %box, BOX_OWNER
+  call void @open_gate(ptr %box)
   %k.next = add i64 %k, 1
   br label %next
 done:
-  ret void
-}
-
-define internal void @unlock_cells(ptr %ctx) {
-entry:
-  %n = get i64, %ctx, N_LOCKS
-  %locks = get ptr, %ctx, LOCKS
-  br label %next
-next:
-  %left = phi i64 [ %n, %entry ], [ %k, %one ]
-  %more = icmp ne i64 %left, 0
-  br i1 %more, label %one, label %done
-one:
-  %k = sub i64 %left, 1
-  %box.p = getelementptr ptr, ptr %locks, i64 %k
-  %box = load ptr, ptr %box.p
-  %lock = load ptr, ptr %box
-  call void @PyThread_release_lock(ptr %lock)
-  br label %next
-done:
-  ret void
-}
-
-; Give back what a call holds when it ends: the locks, and the first %bound references to what cells held.
-define void @entry_leave(ptr %ctx, ptr %refs, i64 %bound) {
-  call void @unlock_cells(ptr %ctx)
   call void @entry_drop(ptr %refs, i64 %bound)
   ret void
 }
 
-; Put every new value into its cell and end the call's hold on the cells. What a cell held is dropped only after the locks
-; are free: dropping an array can run Python code. False: an exception is set, since somebody has emptied a cell.
-define i1 @entry_commit(ptr %ctx, ptr %refs, ptr %outs) {
+; Put all new values into their cells if every cell still holds what was read, in one go with the GIL held. 1: done; 2:
+; somebody has written meanwhile, nothing is changed; 0: an exception is set, since somebody has emptied a cell. %reads
+; has references to what the cells held, so nothing is dropped here.
+define i32 @tensorc_commit(ptr %cells, i64 %n, ptr %reads, ptr %pairs, i64 %updates, ptr %outs) {
 entry:
-  %n = get i64, %ctx, N_UPDATES
-  %n.cells = get i64, %ctx, N_CELLS
-  %n.outputs = get i64, %ctx, N_OUTPUTS
-  %olds = getelementptr ptr, ptr %outs, i64 %n.outputs
-  %pairs = get ptr, %ctx, UPDATES
-  %cells = get ptr, %ctx, CELLS
-  br label %next
+  br label %check
+check:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %same ]
+  %unchecked = icmp ult i64 %k, %n
+  br i1 %unchecked, label %look, label %next
+look:
+  %seen.p = getelementptr ptr, ptr %cells, i64 %k
+  %seen = load ptr, ptr %seen.p
+  %now = call ptr @PyList_GetItem(ptr %seen, i64 0)
+  %read.p = getelementptr ptr, ptr %reads, i64 %k
+  %read = load ptr, ptr %read.p
+  %unchanged = icmp eq ptr %now, %read
+  br i1 %unchanged, label %same, label %other
+same:
+  %k.next = add i64 %k, 1
+  br label %check
+other:
+  %emptied = icmp eq ptr %now, null
+  %code = select i1 %emptied, i32 0, i32 2
+  ret i32 %code
 next:
-  %k = phi i64 [ 0, %entry ], [ %k.next, %hold ]
-  %more = icmp ult i64 %k, %n
-  br i1 %more, label %one, label %finish
+  %j = phi i64 [ 0, %check ], [ %j.next, %one ]
+  %more = icmp ult i64 %j, %updates
+  br i1 %more, label %one, label %done
 one:
-  %first = mul i64 %k, 2
+  %first = mul i64 %j, 2
   %cell.index.p = getelementptr i64, ptr %pairs, i64 %first
   %cell.index = load i64, ptr %cell.index.p
   %out.index.p = getelementptr i64, ptr %cell.index.p, i64 1
@@ -180,22 +309,71 @@ one:
   %cell = load ptr, ptr %cell.p
   %out.p = getelementptr ptr, ptr %outs, i64 %out.index
   %value = load ptr, ptr %out.p
-  %old = call ptr @PyList_GetItem(ptr %cell, i64 0)
-  %emptied = icmp eq ptr %old, null
-  br i1 %emptied, label %finish, label %hold
-hold:
-  call void @Py_IncRef(ptr %old)
-  %old.p = getelementptr ptr, ptr %olds, i64 %k
-  store ptr %old, ptr %old.p
-  store ptr null, ptr %out.p
-  %status = call i32 @PyList_SetItem(ptr %cell, i64 0, ptr %value)
+  call void @Py_IncRef(ptr %value)
+  call i32 @PyList_SetItem(ptr %cell, i64 0, ptr %value)
+  %j.next = add i64 %j, 1
+  br label %next
+done:
+  ret i32 1
+}
+
+; @tensorc_commit for a call of the native entry, whose hold on the cells ends. Unless it answers 1, the outputs are
+; dropped.
+define i32 @entry_commit(ptr %ctx, ptr %frame, ptr %outs) {
+entry:
+  %refs.at = get i64, %ctx, REFS_AT
+  %refs = getelementptr i8, ptr %frame, i64 %refs.at
+  %n.cells = get i64, %ctx, N_CELLS
+  %n.outputs = get i64, %ctx, N_OUTPUTS
+  %n.results = get i64, %ctx, N_RESULTS
+  %n.updates = get i64, %ctx, N_UPDATES
+  %reader = icmp eq i64 %n.updates, 0
+  br i1 %reader, label %leave, label %write
+write:
+  %cells = get ptr, %ctx, CELLS
+  %pairs = get ptr, %ctx, UPDATES
+  %code = call i32 @tensorc_commit(ptr %cells, i64 %n.cells, ptr %refs, ptr %pairs, i64 %n.updates, ptr %outs)
+  br label %leave
+leave:
+  %answer = phi i32 [ 1, %entry ], [ %code, %write ]
+  call void @entry_leave(ptr %ctx, ptr %frame, i64 %n.cells)
+  %done = icmp eq i32 %answer, 1
+  %kept = select i1 %done, i64 %n.results, i64 0
+  %rest = getelementptr ptr, ptr %outs, i64 %kept
+  %n.rest = sub i64 %n.outputs, %kept
+  call void @entry_drop(ptr %rest, i64 %n.rest)
+  ret i32 %answer
+}
+
+; For the Python entry: a tuple of what the cells hold, all of the same moment; null with an exception set.
+define ptr @tensorc_snapshot(ptr %cells, i64 %n) {
+entry:
+  %block = alloca ptr, i64 %n
+  %pack = call ptr @PyTuple_New(i64 %n)
+  %no.pack = icmp eq ptr %pack, null
+  br i1 %no.pack, label %fail, label %read
+read:
+  %held = call i1 @snapshot(ptr %cells, i64 %n, ptr %block)
+  br i1 %held, label %next, label %empty
+next:
+  %k = phi i64 [ 0, %read ], [ %k.next, %put ]
+  %more = icmp ult i64 %k, %n
+  br i1 %more, label %put, label %done
+put:
+  %array.p = getelementptr ptr, ptr %block, i64 %k
+  %array = load ptr, ptr %array.p
+  call i32 @PyTuple_SetItem(ptr %pack, i64 %k, ptr %array)
   %k.next = add i64 %k, 1
   br label %next
-finish:
-  %ok = phi i1 [ true, %next ], [ false, %one ]
-  call void @entry_leave(ptr %ctx, ptr %refs, i64 %n.cells)
-  call void @entry_drop(ptr %olds, i64 %k)
-  ret i1 %ok
+done:
+  ret ptr %pack
+empty:
+  call void @Py_DecRef(ptr %pack)
+  %type.error = load ptr, ptr @PyExc_TypeError
+  call ptr (ptr, ptr, ...) @PyErr_Format(ptr %type.error, ptr @text.empty)
+  ret ptr null
+fail:
+  ret ptr null
 }
 
 ; -------------------------------------------------------------------------------------- results and errors
@@ -342,6 +520,9 @@ check:
   br label %try
 try:
   %code = call i32 @entry_attempt(ptr %ctx, ptr %frame, ptr %args, i1 true, ptr %result)
+  %overtaken = icmp eq i32 %code, 3
+  br i1 %overtaken, label %try, label %end
+end:
   %answered = icmp eq i32 %code, 0
   ret i1 %answered
 fail:
