@@ -1,7 +1,7 @@
 """Documents as programs: what the fenced blocks, the marks and the tables of a Markdown page mean.
 
     ```python          executed, with the line numbers of the page; all blocks of a page share one process
-    ```text            right after a python block: exactly what that block printed
+    ```text, ```mlir   right after a python block: exactly what that block printed
     ```console         `$ command` lines, each followed by exactly what the command printed
     # file: NAME       as the first line of a block (// in other languages): written to that file, not run
     | … | tensorc |    a table with this column: every code span in it is executed, row by row
@@ -23,6 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 MARK = "\x1e"
+OUTPUTS = ("text", "mlir")
 IN_REPOSITORY = "<!-- runs in the repository -->"
 _FENCE = re.compile(r"^```(\w*)\s*$")
 _LOOKS_LIKE_FENCE = re.compile(r"^\s*(?:`{3,}|~{3,})")
@@ -161,7 +162,7 @@ def run(document: Path, text: str, folder: Path) -> list[str]:
 
 
 def expectations(text: str) -> list[tuple[int, Block]]:
-    """(index among the blocks that run, block that holds the expected text): `text` blocks after python ones,
+    """(index among the blocks that run, block that holds the expected text): output blocks after python ones,
     and console blocks themselves.
     """
     pairs = []
@@ -171,7 +172,7 @@ def expectations(text: str) -> list[tuple[int, Block]]:
         seen += block.runs
         if block.runs and block.language == "console" and block.remark != "varies":
             pairs.append((seen, block))
-        if block.language == "text" and previous is not None and previous.language == "python":
+        if block.language in OUTPUTS and previous is not None and previous.language == "python":
             pairs.append((seen, block))
         previous = block
     return pairs

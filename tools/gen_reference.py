@@ -47,7 +47,6 @@ PAGE_OF_MODULE = {
     "tensorc.api.shapes": "arrays",
     "tensorc.api.indexing": "arrays",
     "tensorc.api.grad": "derivatives",
-    "tensorc.ir.errors": "errors",
 }
 """Where the public names of a module go; those of any other module go to "functions"."""
 NAMESPACES = {"nn": tc.nn, "special": tc.special}
@@ -87,6 +86,8 @@ def page_and_key(name: str, value: Any) -> tuple[str, Any]:
     """The page of a public name, and what its aliases have in common."""
     if name in elementwise.OPS and value.__module__ == elementwise.__name__:
         return "elementwise", elementwise.OPS[name]
+    if inspect.isclass(value) and issubclass(value, Exception):
+        return "errors", value
     return PAGE_OF_MODULE.get(getattr(value, "__module__", ""), "functions"), value
 
 
