@@ -38,6 +38,7 @@ from tensorc.api.leaves import shared as shared  # noqa: E402
 from tensorc.api.modes import Mode as Mode  # noqa: E402
 from tensorc.api.pretty import pprint as pprint  # noqa: E402
 from tensorc.api.profile import Profile as Profile  # noqa: E402
+from tensorc.api.python_errors import remark as _remark  # noqa: E402
 from tensorc.api.pytree import register_pytree_node as register_pytree_node  # noqa: E402
 from tensorc.api.saving import load as load  # noqa: E402
 from tensorc.api.shapes import *  # noqa: E402, F403
@@ -52,7 +53,7 @@ from tensorc.ir.errors import TensorcTypeError as TensorcTypeError  # noqa: E402
 from tensorc.ir.errors import TensorcValueError as TensorcValueError  # noqa: E402
 from tensorc.ir.tracebacks import install as _install  # noqa: E402
 
-_install()
+_install(_remark)
 
 
 def __getattr__(name: str) -> Any:

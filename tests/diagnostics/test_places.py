@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import tensorc as tc
+from tensorc.api.python_errors import remark
 from tensorc.ir.source import fragment, text_at
 
 ROOT = Path(__file__).parent.parent.parent
@@ -83,6 +84,39 @@ def test_a_doctest_can_expect_an_error(tmp_path: Path) -> None:
     done = python("-m", "doctest", "page.md", folder=tmp_path)
     assert done.stdout == ""
     assert done.returncode == 0
+
+
+REMARKS = {
+    "x.sum(axes=0)": "did you mean 'axis'? it is sum(axis=None, dtype=None, keepdims=False)",
+    "tc.mean(x, dim=0)": "did you mean 'axis'? it is mean(x, axis=None, dtype=None, keepdims=False)",
+    "tc.where(x > 0)": "it is where(condition, x, y)",
+    "x(3)": "x is an expression: x[i] takes elements, x.eval({input: value}) computes it, "
+    "f = tc.function([input], x) makes a function of it",
+    "tc.tensor.exp(x)": "tc.tensor is a function; it is tc.exp",
+    "from tensorc import sofmax": "did you mean tc.nn.softmax or tc.nn.log_softmax?",
+}
+OWN = ("mean = lambda x: x\nmean(x, axes=3)", "[].foo", "1 + 'a'", "f = {}\nf(x)", "import tensorcc")
+
+
+@pytest.mark.parametrize("source", [*REMARKS, *OWN])
+def test_errors_of_python_get_a_remark_where_they_are_about_us(source: str) -> None:
+    name = f"<places {len(linecache.cache)}>"
+    linecache.cache[name] = len(source), None, source.splitlines(True), name
+    with pytest.raises((TypeError, AttributeError, ImportError)) as info:
+        exec(compile(source, name, "exec"), {"__name__": "user", "tc": tc, "x": tc.matrix("x"), "f": int})
+    assert not isinstance(info.value, tc.TensorcError)
+    assert remark(info.value, info.value.__traceback__) == REMARKS.get(source)
+
+
+def test_a_remark_stands_below_the_error_of_python(tmp_path: Path) -> None:
+    source = "import tensorc as tc\nx = tc.vector('x')\nx.sum(axes=0)\n"
+    (tmp_path / "model.py").write_text(source, encoding="utf-8")
+    done = python("model.py", folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-2:] == [
+        "TypeError: Tensor.sum() got an unexpected keyword argument 'axes'",
+        "  = help: did you mean 'axis'? it is sum(axis=None, dtype=None, keepdims=False)",
+    ]
 
 
 def message(source: str) -> list[str]:

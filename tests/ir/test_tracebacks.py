@@ -246,7 +246,7 @@ def test_pytest_hides_our_frames_of_a_users_error(tmp_path: Path) -> None:
 
 def test_no_stderr_is_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[object] = []
-    hook = tracebacks._excepthook(lambda *args: seen.append(args[1]))
+    hook = tracebacks._excepthook(lambda *args: seen.append(args[1]), lambda *args: None)
     monkeypatch.setattr(sys, "stderr", None)
     error = caught(bad)
     hook(type(error), error, None)

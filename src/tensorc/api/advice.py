@@ -191,6 +191,8 @@ def iteration(location: Location, x: Expr) -> str:
         whole = _WHOLE.get(found.node.func.id)
         if whole is not None and parts is not None and len(parts) == 1:
             return f"write it on the whole array: {whole.format(parts[0])}"
+    if while_traced(x) is not None:
+        return "write it on whole arrays, as in NumPy, or pass the rows as a list or tuple of arguments"
     shape = ", ".join(["3", *("None" if not isinstance(e, int) else str(e) for e in x.extents[1:])])
     comma = "," if x.ndim == 1 else ""
     return (
@@ -222,8 +224,48 @@ def _functional(found: Fragment, node: ast.AST, parent: ast.AST | None) -> str |
     return f"{array} = {item}.set(...) with the new value of {item}"
 
 
-def number(location: Location, kind: str) -> str:
+def while_traced(x: Expr) -> str | None:
+    """What to do for a value that is needed while a jitted function is traced; None for other values."""
+    from tensorc.api.leaves import Argument
+    from tensorc.api.trace import postorder
+
+    argument = next((e for e in postorder([x]) if isinstance(e, Argument) and e.origin.open), None)
+    if argument is None:
+        return None
+    name = argument.origin.function
+    return (
+        f"inside {name} only expressions can be built: return it from {name} and use the result"
+        if argument.weak is None
+        else f"return it from {name} and use the result, or make {argument.name} a static argument: "
+        f"tc.jit({name}, static_argnames={argument.name!r})"
+    )
+
+
+def array(x: Expr) -> str:
+    """Instead of `np.asarray(x)`."""
+    compiled = "call x.eval({input: value}), or compile it with tc.function"
+    return f"{while_traced(x) or compiled}; on expressions use the functions of tc instead of np"
+
+
+def index(x: Expr) -> str:
+    """Instead of `range(n)`, `np.zeros(n)` and other places where Python itself needs an int."""
+    general = (
+        "tc.arange(n), tc.zeros((n, m)), x[n] and x.reshape(n, -1) take symbolic integers; range, "
+        "np.zeros and lists do not"
+    )
+    from tensorc.api.leaves import Argument
+
+    if isinstance(x, Argument) and x.origin.open:
+        name, n = x.origin.function, x.name
+        return f"make {n} a static argument: tc.jit({name}, static_argnames={n!r}); {general}"
+    return general
+
+
+def number(location: Location, kind: str, x: Expr) -> str:
     """Instead of `float(x)`, `int(x)`, `complex(x)`."""
+    traced = while_traced(x)
+    if traced is not None:
+        return traced
     found = fragment(location)
     node = None if found is None else found.node
     inside = found.text(node.args[0]) if found and isinstance(node, ast.Call) and node.args else None

@@ -78,7 +78,7 @@ def _named(x: Expr) -> str:
 
 def _no_number(x: Expr, kind: str) -> NoReturn:
     location = caller_location()
-    _refuse(f"{_named(x)} has no {kind} value yet", _advice().number(location, kind), "TC0322", location)
+    _refuse(f"{_named(x)} has no {kind} value yet", _advice().number(location, kind, x), "TC0322", location)
 
 
 class Tensor(Expr):
@@ -200,8 +200,7 @@ class Tensor(Expr):
     def __index__(self) -> NoReturn:
         _refuse(
             f"{_named(self)} has no value yet, and Python needs an int here",
-            "tc.arange(n), tc.zeros((n, m)), x[n] and x.reshape(n, -1) take symbolic integers; range, "
-            "np.zeros and lists do not",
+            _advice().index(self),
             "TC0328",
         )
 
@@ -210,15 +209,15 @@ class Tensor(Expr):
             return str(self)
         _refuse(
             f"{_named(self)} has no value yet that the format {spec!r} could show",
-            "format the result of a compiled function, or of x.eval({input: value})",
+            _advice().while_traced(self)
+            or "format the result of a compiled function, or of x.eval({input: value})",
             "TC0342",
         )
 
     def __array__(self, dtype: object = None, copy: object = None) -> NoReturn:
         _refuse(
             f"{_named(self)} has no values yet, it cannot become a NumPy array",
-            "call x.eval({input: value}), or compile it with tc.function; on expressions use the functions "
-            "of tc instead of np",
+            _advice().array(self),
             "TC0323",
         )
 

@@ -4,6 +4,7 @@ protocols (NEP 13, NEP 18).
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,7 +37,8 @@ def ufunc(function: np.ufunc, method: str, inputs: Sequence[object], kwargs: dic
             kwargs.get("dtype"),
         )
     if method != "__call__":
-        raise _refusal(f"np.{function.__name__}.{method} has no symbolic form", "write it with tc functions")
+        called = f"{function.__name__}.{method}"
+        raise _refusal(f"np.{called} has no symbolic form", _instead("np", called))
     dtype = kwargs.pop("dtype", None)
     if kwargs:
         raise _refusal(
@@ -49,7 +51,7 @@ def ufunc(function: np.ufunc, method: str, inputs: Sequence[object], kwargs: dic
     elif name in elementwise.OPS:
         result = elementwise.call(name, *inputs)
     else:
-        raise _refusal(f"np.{function.__name__} has no symbolic form", _instead(function.__name__))
+        raise _refusal(f"np.{function.__name__} has no symbolic form", _instead("np", function.__name__))
     return result if dtype is None else result.astype(dtype)
 
 
@@ -57,15 +59,29 @@ def function(original: Callable[..., object], args: tuple[object, ...], kwargs: 
     """A NumPy function whose namesake exists in `tc`."""
     import tensorc
 
-    ours = getattr(tensorc, original.__name__, None)
-    if ours is None or getattr(np, original.__name__, None) is not original:
+    name = original.__name__
+    ours = getattr(tensorc, name, None)
+    if ours is None or getattr(np, name, None) is not original:
         where = original.__module__.replace("numpy", "np", 1)
-        raise _refusal(f"{where}.{original.__name__} has no symbolic form", _instead(original.__name__))
+        raise _refusal(f"{where}.{name} has no symbolic form", _instead(where, name))
+    try:
+        inspect.signature(ours).bind(*args, **kwargs)
+    except TypeError as error:
+        raise _refusal(
+            f"np.{name} on expressions is tc.{name}: {error}", f"it is tc.{name}{_signature(ours)}"
+        ) from None
     return ours(*args, **kwargs)
 
 
-def _instead(name: str) -> str:
-    return suggestions.function_help("tc", name) + "; or apply it to the result of a compiled function"
+def _signature(function: Callable[..., object]) -> str:
+    parameters = inspect.signature(function).parameters.values()
+    return f"({', '.join(str(p.replace(annotation=p.empty)) for p in parameters)})"
+
+
+def _instead(where: str, name: str) -> str:
+    instead = suggestions.known("tc", name) if where == "np" else None
+    apply = f"apply {where}.{name} to the result of a compiled function"
+    return apply if instead is None else f"{instead}; or {apply}"
 
 
 def _refusal(message: str, help: str) -> TensorcTypeError:

@@ -12,6 +12,8 @@ from tensorc.ir.location import caller_location
 _NAMESPACES: Final = ("tc", "tc.nn", "tc.special")
 _CLOSE: Final = 0.7
 
+_KEYWORDS: Final = {"dim": "axis", "keepdim": "keepdims", "input": "x", "a": "x"}
+
 FUNCTIONS: Final = {
     "TensorType": "tc.tensor(name, dtype, shape)",
     "Variable": "tc.tensor(name, dtype, shape)",
@@ -86,7 +88,7 @@ def no_method(x: Any, name: str) -> AttributeError:
 
 def keyword(name: str, known: list[str]) -> str:
     """`: did you mean 'axis'?` for a keyword that is not known, or nothing."""
-    near = get_close_matches(name, known, 1, 0.6)
+    near = [n for n in (_KEYWORDS.get(name),) if n in known] or get_close_matches(name, known, 1, 0.6)
     return f": did you mean {near[0]!r}?" if near else ""
 
 
@@ -98,6 +100,11 @@ def _public(namespace: str) -> list[str]:
 
 def function_help(namespace: str, name: str) -> str:
     """What to write for a function that a namespace does not have."""
+    return known(namespace, name) or "dir(tc) lists the functions"
+
+
+def known(namespace: str, name: str) -> str | None:
+    """What is meant by a function that a namespace does not have, if that can be told."""
     found = [f"{space}.{name}" for space in _NAMESPACES if space != namespace and name in _public(space)]
     if found:
         return f"it is {found[0]}"
@@ -108,7 +115,7 @@ def function_help(namespace: str, name: str) -> str:
     spelled = {n: f"{space}.{n}" for space in reversed(_NAMESPACES) for n in _public(space)}
     spelled |= {n: f"{namespace}.{n}" for n in _public(namespace)}
     near = [spelled[n] for n in get_close_matches(name, spelled, 3, _CLOSE)]
-    return f"did you mean {' or '.join(near)}?" if near else "dir(tc) lists the functions"
+    return f"did you mean {' or '.join(near)}?" if near else None
 
 
 def _method_help(kind: type, label: str, name: str) -> str:

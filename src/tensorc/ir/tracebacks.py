@@ -25,6 +25,7 @@ _SHELLS: Final = ("IPython", "ipykernel")
 _CAUSE: Final = "\nThe above exception was the direct cause of the following exception:\n\n"
 _CONTEXT: Final = "\nDuring handling of the above exception, another exception occurred:\n\n"
 Hook = Callable[[type[BaseException], BaseException, TracebackType | None], Any]
+Remark = Callable[[BaseException, TracebackType | None], str | None]
 
 
 def frames(tb: TracebackType | None) -> Iterator[TracebackType]:
@@ -125,10 +126,14 @@ def _write(error: BaseException, before: str = "") -> bool:
     return True
 
 
-def _excepthook(previous: Hook) -> Hook:
+def _excepthook(previous: Hook, remark: Remark) -> Hook:
     def hook(kind: type[BaseException], value: BaseException, tb: TracebackType | None) -> None:
-        if not (concerns_us(value) and _write(value)):
-            previous(kind, value, tb)
+        if concerns_us(value) and _write(value):
+            return
+        previous(kind, value, tb)
+        added = remark(value, tb)
+        if added is not None and sys.stderr is not None:
+            sys.stderr.write(f"  = help: {added}\n")
 
     return hook
 
@@ -143,9 +148,11 @@ def _threadhook(previous: Callable[[threading.ExceptHookArgs], Any]) -> Callable
     return hook
 
 
-def install() -> None:
-    """Chains the hooks for uncaught errors: errors that are not ours go to the hooks that were there."""
-    sys.excepthook = _excepthook(sys.excepthook)
+def install(remark: Remark) -> None:
+    """Chains the hooks for uncaught errors: errors that are not ours go to the hooks that were there, and
+    below them stands what `remark` has to say of them.
+    """
+    sys.excepthook = _excepthook(sys.excepthook, remark)
     threading.excepthook = _threadhook(threading.excepthook)
 
 
