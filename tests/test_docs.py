@@ -124,13 +124,13 @@ def test_a_wrong_output_is_noticed(tmp_path: Path) -> None:
     text = (
         "```python\n# file: m.py\nprint('written')\n```\n\n```python\nprint('a')\n```\n\n```text\nb\n```\n\n"
         "```console\n$ python m.py\nsomething else\n```\n\n```python\nprint('unseen')\n```\n\n"
-        "```mlir\nnothing\n```\n\n<!-- not run: a picture -->\n```sh\nmake\n```\n"
+        "```ini\nnothing\n```\n\n<!-- not run: a picture -->\n```sh\nmake\n```\n"
     )
     outputs = run(tmp_path / "planted.md", text, tmp_path)
     assert [index for index, _ in expectations(text)] == [0, 1]
     assert len(differences(text, outputs)) == 2
     assert unshown(text, outputs) == ["line 19 prints 'unseen'"]
-    assert unexplained(text) == ["line 23: mlir"]
+    assert unexplained(text) == ["line 23: ini"]
     mended = blessed(text, outputs)
     assert differences(mended, outputs) == []
     assert "$ python m.py\nwritten\n" in mended

@@ -7,7 +7,7 @@ from typing import Any
 
 from docutils import nodes
 from pygments.lexer import RegexLexer, words
-from pygments.token import Comment, Keyword, Name, Number, Punctuation, String, Text
+from pygments.token import Comment, Keyword, Name, Number, String, Text
 from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
@@ -53,7 +53,7 @@ class Mlir(RegexLexer):
             (words(("tensor", "memref", "index", "dense", "array", "strided"), suffix=r"\b"), Keyword.Type),
             (r"\b(?:[iuf]+\d+)\b", Keyword.Type),
             (r"-?\b\d+(?:\.\d+)?(?:e[+-]?\d+)?\b", Number),
-            (r"[(){}<>\[\]:,=?*|-]+", Punctuation),
+            (r"[(){}<>\[\]:,=?*|-]+", Text),
             (r"\s+|\w+|.", Text),
         ]
     }
