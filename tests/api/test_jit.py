@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import gc
+import os
 import pickle
+import signal
 import threading
 import warnings
 import weakref
@@ -15,6 +18,7 @@ import numpy as np
 import pytest
 
 import tensorc as tc
+from tensorc.codegen_llvm import entry_layout
 from tests.effort import effort
 
 DTYPES = [
@@ -140,6 +144,64 @@ def test_the_fast_path_runs_no_python():
     assert f.stats()["traces"] == 2
 
 
+def test_the_python_entry_gives_the_same(monkeypatch):
+    monkeypatch.setattr(entry_layout, "unsupported", lambda: "switched off by the test")
+    f = tc.jit(lambda x, y: {"sum": x + y}, mode="O0")
+    a = np.ones(3)
+    for _ in range(2):
+        assert_same(f(a, a)["sum"], a + a)
+        assert_same(f(a.astype("f4"), 1)["sum"], np.full(3, 2, "f4"))
+        assert_same(f(a[::2], y=np.ones((2, 1)))["sum"], np.full((2, 2), 2.0))
+    assert f.stats() == {"traces": 3, "calls": 6, "inlined": 0}
+    f.clear()
+    assert_same(f(a, a)["sum"], a + a)
+
+
+def test_slow_calls_do_little():
+    f = tc.jit(lambda d, n=2: {"out": d["w"] * n})
+    g = tc.jit(lambda x, n: x * n)
+    d, a = {"w": np.ones(3)}, np.ones(3)
+    for call, most in ((lambda: g(a, 2.0), 40), (lambda: g(a, n=2.0), 60), (lambda: f(d), 100)):
+        call()
+        assert effort(call) <= most
+
+
+def test_a_child_process_goes_on():
+    f = tc.jit(lambda x: x + 1)
+    f(np.ones(2))
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            good = f(np.ones(3))[0] == f(np.ones((2, 2)))[0, 0] == f(1) == tc.jit(lambda x: x * 2)(1.0)
+            os._exit(0 if good else 1)
+        os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_child_does_not_wait_for_a_trace_of_its_parent():
+    inside, leave = threading.Event(), threading.Event()
+
+    @tc.jit
+    def f(x):
+        if threading.current_thread() is not threading.main_thread():
+            inside.set()
+            leave.wait(30)
+        return x + 1
+
+    thread = threading.Thread(target=f, args=(np.ones(2),))
+    thread.start()
+    inside.wait(30)
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            signal.alarm(30)
+            os._exit(0 if f(np.ones(2))[0] == 2 else 1)
+        os._exit(2)
+    leave.set()
+    thread.join(30)
+    assert os.waitpid(child, 0)[1] == 0
+
+
 def test_a_strong_scalar_array_is_not_taken_for_a_weak_number():
     @tc.jit
     def f(x, n):
@@ -235,15 +297,66 @@ def test_dictionaries_in_any_order_are_one_form():
 @pytest.mark.parametrize("number", [2, 2.5, True, -1])
 def test_python_numbers_are_weak_as_in_numpy(dtype, number):
     a = np.array([0, 1, 1], dtype)
-    f = tc.jit(lambda x, n: (x + n, x * n, x < n))
+
+    def program(m, x, n):
+        yield from (x + n, x * n, m.maximum(x, n), (n * 3 + 2) * x)
+        yield from (x < n, n == x, x * (n / 2), m.exp2(n) * x if not isinstance(n, bool) else x)
+
+    f = tc.jit(lambda x, n: tuple(program(tc, x, n)))
+    if isinstance(number, bool):  # bool is not weak: what Python computes with it is another matter
+        number = np.bool_(number)
     try:
-        wanted = (a + number, a * number, a < number)
+        wanted = tuple(program(np, a, number))
     except OverflowError:
         with pytest.raises(OverflowError):
             f(a, number)
         return
     for found, value in zip(f(a, number), wanted, strict=True):
-        assert_same(found, value)
+        value = value.astype("f4") if value.dtype == "f2" else value
+        if value.dtype.kind == "f":
+            assert found.dtype == value.dtype
+            np.testing.assert_allclose(found, value, rtol=1e-3 if dtype.endswith("8") else 1e-6)
+        else:
+            assert_same(found, value)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int32", "int64", "uint8", "uint64", "float32"])
+def test_python_integers_at_the_edges_of_the_dtypes(dtype):
+    a = np.array([0, 1, 100], dtype)
+    add = tc.jit(lambda x, n: x + n, mode="O0")
+    compare = tc.jit(lambda x, n: (x < n, x >= n, n == x), mode="O0")
+    for n in (127, 128, -128, -129, 255, 256, 2**31 - 1, 2**31, 2**63 - 1, -(2**63), 2**63, 2**64 - 1):
+        for found, value in zip(compare(a, n), (a < n, a >= n, n == a), strict=True):
+            assert_same(found, value)
+        try:
+            wanted = a + n
+        except OverflowError:
+            with pytest.raises(tc.TensorcOverflowError, match="out of bounds"):
+                add(a, n)
+        else:
+            assert_same(add(a, n), wanted)
+    for f in (add, compare):
+        assert f.stats()["traces"] <= 2  # below 2**63 and from there on
+
+
+def test_an_integer_that_does_not_fit_is_an_error_at_the_line():
+    f = tc.jit(lambda x, n: x * (n + 1))
+    assert_same(f(np.ones(2, "i1"), 126), np.full(2, 127, "i1"))
+    with pytest.raises(tc.TensorcOverflowError, match="integer 128 is out of bounds") as caught:
+        f(np.ones(2, "i1"), 127)
+    assert caught.value.code == "TC0264"
+    assert "f = tc.jit(lambda x, n: x * (n + 1))" in str(caught.value)
+
+
+def test_extents_are_weak_integers_too():
+    f = tc.jit(lambda x: (x + x.shape[0], x < x.shape[0], x.shape[0].astype("i1") + x))
+    a = np.ones(127, "i1")
+    added, below, wrapped = f(a[:5])
+    assert_same(added, np.full(5, 6, "i1"))
+    assert_same(below, np.ones(5, bool))
+    assert_same(wrapped, np.full(5, 6, "i1"))
+    with pytest.raises(OverflowError, match="integer 128"):
+        f(np.ones(128, "i1"))
 
 
 def test_another_number_is_no_new_trace():
@@ -303,6 +416,8 @@ def test_static_values_differ_by_type():
         ({"static_argnames": "z"}, "no parameter of f"),
         ({"static_argnames": [1]}, "takes names"),
         ({"mode": "fastest"}, "unknown mode"),
+        ({"name": 'a"b'}, "the name is"),
+        ({"name": 3}, "the name is"),
     ],
 )
 def test_wrong_options_are_refused_at_once(options, words):

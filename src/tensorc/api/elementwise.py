@@ -30,6 +30,12 @@ _BOOLEAN_FORMS = {
     "bitwise_xor": "logical_xor",
     "bitwise_invert": "logical_not",
 }
+_OPERATORS = frozenset(
+    {"add", "subtract", "multiply", "divide", "floor_divide", "remainder", "pow", "negative", "absolute"}
+    | {"bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_invert"}
+    | {"bitwise_left_shift", "bitwise_right_shift", "stop_gradient", "zero_grad"}
+)
+"""What Python computes on its own numbers, with a result as weak as they are. A function gives an array."""
 _IDENTITY_ON_INTEGERS = frozenset({"floor", "ceil", "trunc", "round"})
 _FALSE_ON_INTEGERS = {"isnan": False, "isinf": False, "isfinite": True}
 
@@ -91,7 +97,7 @@ def _apply(
 ) -> Any:
     operands = [convert.cast(e, d) for e, d in zip(exprs, dtypes, strict=True)]
     result = apply(definition, *broadcast_together(operands, name))
-    if all(e.weak for e in exprs) and result.dtype.kind in "if":
+    if definition.public in _OPERATORS and all(e.weak for e in exprs) and result.dtype.kind in "if":
         result.weak = "float" if result.dtype.kind == "f" else "int"
     return result
 

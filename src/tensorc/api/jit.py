@@ -44,6 +44,7 @@ class Variant:
     def __init__(self, form: str, function: Function, kinds: Sequence[Kind]) -> None:
         self.form = form
         self.function = function
+        self._direct = function.direct
         self._kinds = tuple(kinds)
 
     @property
@@ -63,7 +64,7 @@ class Variant:
     def answer(self, leaves: Sequence[Any]) -> Any:
         """The result for the leaves of a call of this form."""
         pairs = zip(leaves, self._kinds, strict=True)
-        return self.function.direct(*[jit_call.native(leaf, kind) for leaf, kind in pairs])
+        return self._direct(*[jit_call.native(leaf, kind) for leaf, kind in pairs])
 
     def __repr__(self) -> str:
         return f"<{self.form}: {self.calls} calls>"
@@ -349,7 +350,13 @@ def _jitted(function: Any, static_argnums: Any, static_argnames: Any, mode: Any,
             location=caller_location(),
             help="@tc.jit above a def; options by name: @tc.jit(static_argnums=1)",
         )
-    shown = name or getattr(function, "__name__", type(function).__name__)
+    if name is not None and not (isinstance(name, str) and name.isprintable() and not {*name} & {*'"\\'}):
+        raise TensorcTypeError(
+            f"jit: the name is {name!r}; a name is printable text without quotes and backslashes",
+            code="TC0494",
+            location=caller_location(),
+        )
+    shown = str(name or getattr(function, "__name__", type(function).__name__))
     binder = Binder(function, shown, static_argnums, static_argnames)
     dispatcher = Dispatcher(Traceable(function, shown, binder), as_mode(mode))
     made = new_dispatcher(Jitted, dispatcher.call)

@@ -8,26 +8,25 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from tensorc.api import convert, pytree
 from tensorc.api.expr import Expr
 from tensorc.codegen_llvm.abi import canonical
+from tensorc.codegen_llvm.entry_layout import make_native
 from tensorc.ir.errors import TensorcOverflowError, TensorcTypeError, TensorcValueError
 from tensorc.ir.location import caller_location
-from tensorc.ops.dtypes import from_dtype
+from tensorc.ops.dtypes import from_dtype, with_own_dtype
 
 Array = np.ndarray[Any, np.dtype[Any]]
 P = inspect.Parameter
 _BY_POSITION: Final = (P.POSITIONAL_ONLY, P.POSITIONAL_OR_KEYWORD)
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """What a trace knows of a leaf. `weak` marks a Python number."""
 
     dtype: np.dtype[Any]
@@ -43,6 +42,7 @@ class Kind:
 INT, FLOAT = Kind(canonical(np.dtype(int)), 0, "int"), Kind(canonical(np.dtype(float)), 0, "float")
 BIG_INT = Kind(canonical(np.dtype("uint64")), 0, "int")
 """A Python integer from 2**63 on, which only uint64 holds."""
+_ARRAY: Final = frozenset({np.ndarray})
 BOOL = Kind(np.dtype(bool))
 _ARRAYS: Final[dict[tuple[np.dtype[Any], int], Kind]] = {
     (dtype, rank): Kind(canonical(dtype), rank) for dtype in convert.NUMPY_DTYPES for rank in range(5)
@@ -133,6 +133,8 @@ def _remedy(leaf: Any) -> str:
         return "text can only be a static argument: tc.jit(fn, static_argnames='mode')"
     if isinstance(leaf, set | frozenset):
         return "a set has no order: pass a tuple, or make the argument static with static_argnames="
+    if callable(leaf):
+        return "functions and classes can only be static arguments: tc.jit(fn, static_argnames='activation')"
     name = type(leaf).__name__
     return (
         "make the argument static with static_argnames= if it only steers the program; if it holds arrays, "
@@ -157,12 +159,13 @@ def native(leaf: Any, kind: Kind) -> Array:
     if not isinstance(leaf, np.ndarray):
         return np.array(leaf, kind.dtype)
     flags = leaf.flags
-    whole = flags.c_contiguous or not any(s % leaf.itemsize for s in leaf.strides)
-    if type(leaf) is np.ndarray and leaf.dtype is kind.dtype and flags.aligned and whole:
+    if type(leaf) is np.ndarray and leaf.dtype is kind.dtype and flags.c_contiguous and flags.aligned:
         return leaf
-    copy = np.empty(leaf.shape, kind.dtype)
-    copy[...] = leaf
-    return copy
+    array = with_own_dtype(leaf)
+    whole = array.flags.c_contiguous or not any(s % array.itemsize for s in array.strides)
+    if type(array) is np.ndarray and array.flags.aligned and whole:
+        return array
+    return make_native(array, kind.dtype)
 
 
 class Static:
@@ -188,7 +191,11 @@ class Binder:
             self.signature = inspect.Signature([P("args", P.VAR_POSITIONAL)])
         parameters = list(self.signature.parameters.values())
         self._parameters = parameters
-        self._plain_count = len(parameters) if all(p.kind in _BY_POSITION for p in parameters) else -1
+        closed = all(p.kind in _BY_POSITION for p in parameters)
+        self._plain_count = len(parameters) if closed else -1
+        self._flat = pytree.flatten(((0,) * max(self._plain_count, 0), None))[1]
+        self._named_ones = [(p.name, p.default) for p in parameters if p.kind is P.POSITIONAL_OR_KEYWORD]
+        self._simple = len(self._named_ones) == len(parameters)
         self.names = frozenset(_names(argnames))
         self.positions = frozenset(self._position(n) for n in _numbers(argnums))
         self._spread()
@@ -233,13 +240,30 @@ class Binder:
         """The call's arguments, defaults filled in, taken apart. Raises TensorcTypeError as the function
         itself would raise TypeError.
         """
-        given, plain = args, not kwargs and all(type(a) is np.ndarray for a in args)
-        if kwargs or len(args) != self._plain_count:
-            args, kwargs = self._bound(args, kwargs)
+        count, plain = len(args), not kwargs and {*map(type, args)} <= _ARRAY
+        if kwargs or count != self._plain_count:
+            args, kwargs = self._by_name(args, kwargs) or self._bound(args, kwargs)
         if self.positions or self.names:
             args, kwargs = self._marked(args, kwargs)
-        leaves, structure = pytree.flatten((args, kwargs))
-        return Call(leaves, structure, plain and len(leaves) == len(given))
+        elif not kwargs and len(args) == self._plain_count and {*map(type, args)} <= pytree.LEAVES:
+            return Call(list(args), self._flat, plain and len(args) == count)
+        leaves, structure = pytree.flatten((args, kwargs or None))
+        return Call(leaves, structure, plain and len(leaves) == count)
+
+    def _by_name(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        """All arguments in order, for functions without special parameters; None if they do not fit."""
+        if not self._simple or len(args) > len(self._named_ones):
+            return None
+        values = [*args]
+        for name, default in self._named_ones[len(args) :]:
+            value = kwargs.get(name, default)
+            if value is P.empty:
+                return None
+            values.append(value)
+        unused = len(kwargs) - sum(name in kwargs for name, _ in self._named_ones[len(args) :])
+        return None if unused else (tuple(values), {})
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         try:

@@ -111,7 +111,7 @@ class Traceable:
 
     def _results(self, bound: Any, weak: bool = False) -> tuple[list[Any], pytree.Structure]:
         args, kwargs = bound
-        found, structure = pytree.flatten(self.function(*args, **kwargs))
+        found, structure = pytree.flatten(self.function(*args, **(kwargs or {})))
         paths = pytree.paths(structure, "its result")
         values = [self._result(leaf, path) for leaf, path in zip(found, paths, strict=True)]
         make = convert.asarray if weak else convert.constant

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -47,17 +48,18 @@ class StaticKey:
     so that 1, 1.0 and True, or 0.0 and -0.0, are different.
     """
 
-    __slots__ = ("identity", "value")
+    __slots__ = ("_hash", "identity", "value")
 
     def __init__(self, value: Any) -> None:
         self.value = value
         self.identity = _identity(value)
+        self._hash = hash(self.identity)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, StaticKey) and bool(self.identity == other.identity)
 
     def __hash__(self) -> int:
-        return hash(self.identity)
+        return self._hash
 
     def __repr__(self) -> str:
         return repr(self.value)
@@ -78,24 +80,26 @@ def _identity(value: Any) -> Hashable:
 
 
 class _Keys:
-    """The keys of a dictionary: equal whatever the order of insertion, which `unflatten` restores."""
+    """The keys of a dictionary: equal whatever the order of insertion, which `restore` brings back."""
 
-    __slots__ = ("inserted", "ordered")
+    __slots__ = ("_hash", "_order", "inserted", "ordered")
 
     def __init__(self, keys: Iterable[Hashable]) -> None:
         self.inserted = tuple(map(StaticKey, keys))
-        self.ordered = tuple(sorted(self.inserted, key=_place))
+        self._order = sorted(range(len(self.inserted)), key=lambda i: _place(self.inserted[i]))
+        self.ordered = tuple([self.inserted[i] for i in self._order])
+        self._hash = hash(self.ordered)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Keys) and self.ordered == other.ordered
 
     def __hash__(self) -> int:
-        return hash(self.ordered)
+        return self._hash
 
     def restore(self, children: Sequence[Any]) -> list[tuple[Any, Any]]:
         """(key, child) pairs in the order of insertion; the children come ordered."""
-        found = dict(zip(self.ordered, children, strict=True))
-        return [(key.value, found[key]) for key in self.inserted]
+        pairs = sorted(zip(self._order, children, strict=True), key=lambda pair: pair[0])
+        return [(key.value, child) for key, (_, child) in zip(self.inserted, pairs, strict=True)]
 
 
 def _place(key: StaticKey) -> tuple[str, str]:
@@ -103,11 +107,13 @@ def _place(key: StaticKey) -> tuple[str, str]:
     return type(key.value).__name__, key.value if type(key.value) is str else repr(key.value)
 
 
-_NO_KEYS: Final = _Keys(())
+_WORDS: Final = frozenset({str})
+_of_words = lru_cache(maxsize=1024)(_Keys)
 
 
 def _dict_children(tree: dict[Any, Any]) -> tuple[list[Any], _Keys]:
-    keys = _Keys(tree) if tree else _NO_KEYS
+    words = {*map(type, tree)} <= _WORDS  # others may be equal though their types differ
+    keys = _of_words(tuple(tree)) if words else _Keys(tree)
     return [tree[key.value] for key in keys.ordered], keys
 
 
@@ -141,8 +147,9 @@ _HANDLERS: dict[type, Handler] = {
     ),
 }
 _BUILT_IN: Final = frozenset(_HANDLERS)
-_LEAVES: Final = frozenset({np.ndarray, float, int, bool})
+LEAVES: Final = frozenset({np.ndarray, float, int, bool})
 """Types that need no closer look."""
+_SEQUENCES: Final = frozenset({list, tuple})
 
 _NAMEDTUPLE: Final = Handler(
     lambda t: (t, (t._fields,)), lambda kind, rest, c: tuple.__new__(kind, c), _field_labels
@@ -251,7 +258,16 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
     while stack:
         item, depth = stack.pop()
         kind = type(item)
-        found = None if kind in _LEAVES else handler(kind)
+        if kind in LEAVES:
+            leaves.append(item)
+            tokens.append(LEAF)
+            continue
+        if kind in _SEQUENCES and depth < DEEPEST:
+            tokens.append((kind, len(item), None))
+            depth += 1
+            stack.extend([(child, depth) for child in reversed(item)])
+            continue
+        found = handler(kind)
         if found is None:
             leaves.append(item)
             tokens.append(LEAF)
