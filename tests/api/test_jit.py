@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import dataclasses
 import gc
-import os
 import pickle
-import signal
-import threading
 import warnings
 import weakref
 from collections import namedtuple
@@ -19,21 +15,9 @@ import pytest
 
 import tensorc as tc
 from tensorc.codegen_llvm import entry_layout
+from tests.api.jit_support import DTYPES, assert_same
 from tests.effort import effort
 
-DTYPES = [
-    "bool",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "float32",
-    "float64",
-]
 State = namedtuple("State", ["position", "velocity"])
 
 
@@ -41,13 +25,6 @@ State = namedtuple("State", ["position", "velocity"])
 class Params:
     w: object
     b: object
-
-
-def assert_same(found, wanted):
-    wanted = np.asarray(wanted)
-    assert isinstance(found, np.ndarray)
-    assert found.dtype == wanted.dtype
-    np.testing.assert_array_equal(found, wanted, strict=True)
 
 
 # ---------------------------------------------------------------------------------- tracing and calling
@@ -166,55 +143,6 @@ def test_slow_calls_do_little():
         assert effort(call) <= most
 
 
-def test_a_child_process_goes_on():
-    f = tc.jit(lambda x: x + 1)
-    f(np.ones(2))
-    child = os.fork()
-    if child == 0:
-        with contextlib.suppress(BaseException):
-            good = f(np.ones(3))[0] == f(np.ones((2, 2)))[0, 0] == f(1) == tc.jit(lambda x: x * 2)(1.0)
-            os._exit(0 if good else 1)
-        os._exit(2)
-    assert os.waitpid(child, 0)[1] == 0
-
-
-def test_a_child_does_not_wait_for_a_trace_of_its_parent():
-    inside, leave = threading.Event(), threading.Event()
-
-    @tc.jit
-    def f(x):
-        if threading.current_thread() is not threading.main_thread():
-            inside.set()
-            leave.wait(30)
-        return x + 1
-
-    thread = threading.Thread(target=f, args=(np.ones(2),))
-    thread.start()
-    inside.wait(30)
-    child = os.fork()
-    if child == 0:
-        with contextlib.suppress(BaseException):
-            signal.alarm(30)
-            os._exit(0 if f(np.ones(2))[0] == 2 else 1)
-        os._exit(2)
-    leave.set()
-    thread.join(30)
-    assert os.waitpid(child, 0)[1] == 0
-
-
-def test_a_strong_scalar_array_is_not_taken_for_a_weak_number():
-    @tc.jit
-    def f(x, n):
-        return x * n
-
-    a = np.ones(2, "f4")
-    assert f(a, 2.0).dtype == "f4"
-    assert f(a, np.array(2.0)).dtype == "f8"
-    assert f(a, 2.0).dtype == "f4"
-    assert f(a, np.float64(2)).dtype == "f8"
-    assert f(a, np.array(2.0)).dtype == "f8"
-
-
 def test_defaults_keywords_and_variable_arguments():
     @tc.jit
     def f(x, /, y, *rest, scale=2.0, **more):
@@ -288,123 +216,6 @@ def test_dictionaries_in_any_order_are_one_form():
     assert_same(first["a"], np.full(3, -1.0))
     assert_same(second["a"], np.full(3, -1.0))
     assert f.stats()["traces"] == 1
-
-
-# ---------------------------------------------------------------------------------- weak numbers, static
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("number", [2, 2.5, True, -1])
-def test_python_numbers_are_weak_as_in_numpy(dtype, number):
-    a = np.array([0, 1, 1], dtype)
-
-    def program(m, x, n):
-        yield from (x + n, x * n, m.maximum(x, n), (n * 3 + 2) * x)
-        yield from (x < n, n == x, x * (n / 2), m.exp2(n) * x if not isinstance(n, bool) else x)
-
-    f = tc.jit(lambda x, n: tuple(program(tc, x, n)))
-    if isinstance(number, bool):  # bool is not weak: what Python computes with it is another matter
-        number = np.bool_(number)
-    try:
-        wanted = tuple(program(np, a, number))
-    except OverflowError:
-        with pytest.raises(OverflowError):
-            f(a, number)
-        return
-    for found, value in zip(f(a, number), wanted, strict=True):
-        value = value.astype("f4") if value.dtype == "f2" else value
-        if value.dtype.kind == "f":
-            assert found.dtype == value.dtype
-            np.testing.assert_allclose(found, value, rtol=1e-3 if dtype.endswith("8") else 1e-6)
-        else:
-            assert_same(found, value)
-
-
-@pytest.mark.parametrize("dtype", ["int8", "int32", "int64", "uint8", "uint64", "float32"])
-def test_python_integers_at_the_edges_of_the_dtypes(dtype):
-    a = np.array([0, 1, 100], dtype)
-    add = tc.jit(lambda x, n: x + n, mode="O0")
-    compare = tc.jit(lambda x, n: (x < n, x >= n, n == x), mode="O0")
-    for n in (127, 128, -128, -129, 255, 256, 2**31 - 1, 2**31, 2**63 - 1, -(2**63), 2**63, 2**64 - 1):
-        for found, value in zip(compare(a, n), (a < n, a >= n, n == a), strict=True):
-            assert_same(found, value)
-        try:
-            wanted = a + n
-        except OverflowError:
-            with pytest.raises(tc.TensorcOverflowError, match="out of bounds"):
-                add(a, n)
-        else:
-            assert_same(add(a, n), wanted)
-    for f in (add, compare):
-        assert f.stats()["traces"] <= 2  # below 2**63 and from there on
-
-
-def test_an_integer_that_does_not_fit_is_an_error_at_the_line():
-    f = tc.jit(lambda x, n: x * (n + 1))
-    assert_same(f(np.ones(2, "i1"), 126), np.full(2, 127, "i1"))
-    with pytest.raises(tc.TensorcOverflowError, match="integer 128 is out of bounds") as caught:
-        f(np.ones(2, "i1"), 127)
-    assert caught.value.code == "TC0264"
-    assert "f = tc.jit(lambda x, n: x * (n + 1))" in str(caught.value)
-
-
-def test_extents_are_weak_integers_too():
-    f = tc.jit(lambda x: (x + x.shape[0], x < x.shape[0], x.shape[0].astype("i1") + x))
-    a = np.ones(127, "i1")
-    added, below, wrapped = f(a[:5])
-    assert_same(added, np.full(5, 6, "i1"))
-    assert_same(below, np.ones(5, bool))
-    assert_same(wrapped, np.full(5, 6, "i1"))
-    with pytest.raises(OverflowError, match="integer 128"):
-        f(np.ones(128, "i1"))
-
-
-def test_another_number_is_no_new_trace():
-    f = tc.jit(lambda x, n: x * n)
-    a = np.ones(3, "f4")
-    for n in range(10):
-        assert_same(f(a, n), a * n)
-    for n in range(10):
-        assert_same(f(a, n / 4), a * np.float32(n / 4))
-    assert f.stats()["traces"] == 2
-
-
-def test_numbers_index_slice_and_size():
-    f = tc.jit(lambda x, n: (x[n], x[:n], tc.zeros((n, 2)), x.shape[0] * n))
-    item, head, zeros, size = f(np.arange(5.0), 3)
-    assert_same(item, np.array(3.0))
-    assert_same(head, np.arange(3.0))
-    assert_same(zeros, np.zeros((3, 2)))
-    assert_same(size, np.array(15))
-
-
-def test_static_arguments_steer_the_trace():
-    @tc.jit(static_argnums=1, static_argnames="mode")
-    def f(x, n, mode="up"):
-        for _ in range(n):
-            x = x + 1 if mode == "up" else x - 1
-        return x
-
-    a = np.zeros(2)
-    assert_same(f(a, 3), a + 3)
-    assert_same(f(a, 3, "down"), a - 3)
-    assert_same(f(a, n=3, mode="down"), a - 3)
-    assert_same(f(a, 0, mode="up"), a)
-    assert f.stats()["traces"] == 3
-    assert f.variants[1].form == "f(x: tensor<?xf64>, n=3, mode='down')"
-    with pytest.raises(tc.TensorcTypeError, match="not hashable"):
-        f(a, [1])
-    with pytest.raises(tc.TensorcTypeError, match="symbolic"):
-        f(a, tc.scalar("n"))
-
-
-def test_static_values_differ_by_type():
-    f = tc.jit(lambda x, n: x + type(n)(1), static_argnums=-1)
-    a = np.ones(2, "i4")
-    assert f(a, 1).dtype == "i4"
-    assert f(a, 1.0).dtype == "f8"
-    assert f(a, True).dtype == "i4"
-    assert f.stats()["traces"] == 3
 
 
 @pytest.mark.parametrize(
@@ -824,86 +635,3 @@ def test_functions_are_freed_without_the_collector():
         assert [r() for r in gone] == [None, None]
     finally:
         gc.enable()
-
-
-# ---------------------------------------------------------------------------------- threads
-
-
-def together(count, action):
-    """`action(i)` in many threads at once; their results, or the first exception."""
-    barrier = threading.Barrier(count)
-    results: list[object] = [None] * count
-
-    def run(i):
-        barrier.wait()
-        try:
-            results[i] = action(i)
-        except BaseException as error:
-            results[i] = error
-
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
-    return results
-
-
-def test_first_calls_at_once_trace_once_for_each_form():
-    traced = []
-
-    @tc.jit
-    def f(x):
-        traced.append(x.dtype)
-        return x * 2
-
-    for i, found in enumerate(together(16, lambda i: f(np.full(i, i, ["f4", "f8"][i % 2])))):
-        assert_same(found, np.full(i, 2 * i, ["f4", "f8"][i % 2]))
-    assert len(traced) == 2
-    assert f.stats()["traces"] == 2
-
-
-def test_failures_at_once_are_everybodys():
-    @tc.jit
-    def f(x):
-        raise KeyError("never")
-
-    assert all(isinstance(found, KeyError) for found in together(8, lambda i: f(np.ones(2))))
-    assert f.stats()["traces"] == 0
-
-
-def test_two_traces_that_need_each_other_do_not_wait_for_ever():
-    """Each of two threads traces one function, which computes with the other: both are being traced then."""
-    meet = threading.Barrier(2, timeout=30)
-    outermost = threading.local()
-
-    def body(x, other):
-        if not hasattr(outermost, "seen"):
-            outermost.seen = True
-            meet.wait()
-            return x + other(np.ones(2))
-        return x + 1
-
-    f = tc.jit(lambda x: body(x, g))
-    g = tc.jit(lambda x: body(x, f))
-    for found in together(2, lambda i: (f, g)[i](np.ones(2))):
-        assert isinstance(found, np.ndarray)  # its value depends on which thread was first
-
-
-def test_clearing_while_others_call():
-    f = tc.jit(lambda x: tc.exp(x).sum())
-    big = np.zeros(1 << 15)  # enough to release the GIL
-    stop = threading.Event()
-
-    def act(i):
-        if i == 0:
-            for _ in range(5):
-                f.clear()
-            stop.set()
-            return 0
-        while not stop.is_set():
-            assert f(big) == len(big)
-        return 0
-
-    assert together(4, act) == [0] * 4

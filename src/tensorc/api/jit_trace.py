@@ -6,6 +6,7 @@ end is told so, and a thread that traces never waits for another one that does.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
@@ -27,6 +28,10 @@ from tensorc.ops.dtypes import from_dtype
 
 MOST_REPEATS: Final = 32
 """A function that is traced inside itself so often, for the same types, would be so for ever."""
+FRAMES_EACH: Final = 10
+"""Python's own limit is not for us to reach, because anything can fail there: a traced call within a trace
+may take so many of its frames.
+"""
 MOST_NOTES: Final = 3
 MOST_SHOWN: Final = 6
 T = TypeVar("T")
@@ -155,13 +160,11 @@ class Traceable:
         frames = _stack.frames
         if frames.count(key) >= MOST_REPEATS:
             raise self._endless("for the same types")
+        if len(frames) >= sys.getrecursionlimit() // FRAMES_EACH:
+            raise self._endless(f"{len(frames)} deep")
         frames.append(key)
         try:
             return action()
-        except RecursionError:
-            if len(frames) <= 2:
-                raise
-            raise self._endless("and Python's recursion limit is reached") from None
         except NeedsOuter:
             raise
         except Exception as error:
@@ -184,7 +187,7 @@ class Traceable:
             code="TC0490",
             location=self.location,
             help="a recursion ends where a static argument says so: tc.jit(static_argnames='depth'); one "
-            "that depends on values of arrays is a loop",
+            "that depends on values of arrays is a loop; sys.setrecursionlimit allows deeper ones",
         )
 
 
