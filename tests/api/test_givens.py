@@ -97,6 +97,16 @@ def test_a_gradient_below_a_replacement_is_the_gradient_there():
     np.testing.assert_array_equal(tc.function([y], gradient, givens={x: y * 2})(X), 3 * (2 * X) ** 2)
 
 
+def test_a_computed_expression_is_replaced_below_its_gradient_too():
+    x = tc.vector("x")
+    hidden = x * x
+    gradient = tc.grad((hidden**3).sum(), x)
+    f = tc.function([x], [hidden, gradient], givens={hidden: tc.clip(hidden, 0, 1)})
+    clipped = np.minimum(X * X, 1)
+    np.testing.assert_array_equal(f(X)[1], 3 * clipped**2 * 2 * X)
+    assert len(postorder([(hidden**3).sum(), gradient])) < 40
+
+
 def test_ten_thousand_deep():
     chain = [tc.vector() for _ in range(10_000)]
     deep = [tc.vector()]

@@ -24,6 +24,12 @@ def test_theanos_defaults_and_keywords():
         f(33, w=1)
 
 
+def test_parameters_may_have_any_name():
+    for name in ("self", "args", "direct", "out", "value with spaces"):
+        symbol = tc.vector(name)
+        np.testing.assert_array_equal(tc.function([symbol], symbol + 1)(**{name: X}), X + 1)
+
+
 def test_a_default_before_a_required_input():
     x, y = tc.vectors("x", "y")
     f = tc.function([tc.In(x, value=X), y], x - y)

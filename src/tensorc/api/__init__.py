@@ -7,7 +7,9 @@
   on extents.
 - `elementwise`, `functions`, `shapes`, `indexing`, `nn`, `special`, `numpy_protocol`: the functions of `tc`.
 - `trace`: expressions to a `func.func` and back. `grad`: derivatives, by way of it.
-- `program`, `arguments`, `build`, `function`, `modes`: `tc.function`, from its checks to the native callable.
+- `program`, `substitute`, `arguments`, `build`, `function`, `profile`, `modes`: `tc.function`, from its
+  checks and `givens` to the native callable.
+- `notation`, `pretty`, `debugprint`: expressions as formulas and trees.
 
 May import every layer but `interop`, `cli`, `embed`, `demo`. A new elementwise function needs nothing here:
 every `Pointwise` op with a public name is one by itself (docs/add_an_op.md). Any other goes to `functions` or

@@ -187,8 +187,7 @@ def function(
 
     `givens` (a dict or pairs) replaces any expressions: symbols, shared variables, computed ones. The value
     of one may contain others, and itself, which is then the original. A computed expression is replaced
-    wherever that very object was used; a gradient by `tc.grad` computes anew what it needs of it, so replace
-    what it is a function of to change that too.
+    wherever that very object is used, also below gradients, as far as their simplification left it there.
 
     `on_unused_input` is "raise", "warn" or "ignore". `allow_input_downcast` True converts arguments at the
     price of precision, False refuses even Python floats for float32; the default allows those. `profile`
@@ -269,7 +268,7 @@ class _SlowCall:
         """
         if not self.state.isdisjoint(kwargs):
             return self._with_state(args, kwargs)
-        out = kwargs.pop("out", None)
+        out = None if "out" in self.positions else kwargs.pop("out", None)
         try:
             arrays = self._bind(args, kwargs)
             for position, parameter in enumerate(self.program.parameters):

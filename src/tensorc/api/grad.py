@@ -131,7 +131,7 @@ def _term(output: Any, seed: Any, targets: Sequence[Any], boundaries: Sequence[A
     wanted = list(dict.fromkeys(cut.index(t) for t in targets))
     derived = gradient_function(traced.func, wanted, seeded=seed is not None)
     arguments = [*_arguments(traced), *([] if seed is None else [convert.cast(seed, output.dtype)])]
-    parts = iter(inline(derived.func, arguments))
+    parts = iter(inline(derived.func, arguments, known=[output]))
     by_index = {
         i: next(parts) if connected else None for i, connected in zip(wanted, derived.connected, strict=True)
     }

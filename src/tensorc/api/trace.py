@@ -17,7 +17,7 @@ from tensorc.ir.attributes import Attribute, DenseAttr, DenseResourceAttr, Strin
 from tensorc.ir.builder import Builder
 from tensorc.ir.builtin import Return, new_function, set_signature
 from tensorc.ir.core import Operation, Value
-from tensorc.ir.definition import Attrs
+from tensorc.ir.definition import Attrs, OpDefinition
 from tensorc.ir.location import UNKNOWN
 from tensorc.ops import index as ix
 from tensorc.ops.attrs import ConstantAttrs
@@ -169,16 +169,41 @@ def _argument_attributes(expr: Expr, position: int, is_input: bool) -> dict[str,
     return entries
 
 
-def inline(func: Operation, arguments: Sequence[Expr], further: Sequence[Value] = ()) -> list[Expr]:
+def inline(
+    func: Operation, arguments: Sequence[Expr], further: Sequence[Value] = (), known: Sequence[Expr] = ()
+) -> list[Expr]:
     """The results of `func` applied to `arguments`, and `further` values of its body, as expressions that
-    carry the locations of the function's ops.
+    carry the locations of the function's ops. What is also computed in the graph of `known` is not built
+    again but that very expression.
     """
     block = func.regions[0].block
-    known: dict[Value, Expr] = dict(zip(block.args, arguments, strict=True))
+    there = _applications(known, frozenset(arguments))
+    values: dict[Value, Expr] = dict(zip(block.args, arguments, strict=True))
     for op in block:
         if op.isa(Return):
-            return [known[v] for v in (*op.operands, *further)]
+            return [values[v] for v in (*op.operands, *further)]
         assert op.definition is not None
-        results = make(op.definition, tuple([known[v] for v in op.operands]), op.attrs, op.location)
-        known.update(zip(op.results, results, strict=True))
+        operands = tuple([values[v] for v in op.operands])
+        results = there.get((op.definition, op.attrs, operands), ())
+        if len(results) != len(op.results):
+            results = make(op.definition, operands, op.attrs, op.location)
+        values.update(zip(op.results, results, strict=True))
     raise AssertionError("a function ends in func.return")
+
+
+Application = tuple[type[OpDefinition], Attrs, tuple[Expr, ...]]
+
+
+def _applications(outputs: Sequence[Expr], stop: Container[Expr]) -> dict[Application, tuple[Expr, ...]]:
+    """The nodes of a graph by what they are: their results, as far as something in the graph uses them."""
+    results: dict[Node, dict[int, Expr]] = {}
+    order = postorder(outputs, stop)
+    for expr in [*outputs, *[e for item in order if isinstance(item, Node) for e in item.operands]]:
+        if expr.node is not None:
+            results.setdefault(expr.node, {}).setdefault(expr.index, expr)
+    found: dict[Application, tuple[Expr, ...]] = {}
+    for item in order:
+        if isinstance(item, Node) and len(results[item]) == len(item.types):
+            used = tuple(results[item][index] for index in range(len(item.types)))
+            found.setdefault((item.definition, item.attrs, item.operands), used)
+    return found
