@@ -37,6 +37,13 @@ _OPERATORS = frozenset(
 )
 """What Python computes on its own numbers, with a result as weak as they are. A function gives an array."""
 _IDENTITY_ON_INTEGERS = frozenset({"floor", "ceil", "trunc", "round"})
+_FLIPPED = {
+    "less": "greater",
+    "less_equal": "greater_equal",
+    "greater": "less",
+    "greater_equal": "less_equal",
+}
+_COMPARISONS = frozenset({"equal", "not_equal", *_FLIPPED})
 _FALSE_ON_INTEGERS = {"isnan": False, "isinf": False, "isfinite": True}
 
 
@@ -65,13 +72,12 @@ def call(name: str, *operands: object) -> Any:
             location=caller_location(),
         )
     if not isinstance(ufunc, np.ufunc):
-        dtypes = [convert.resolve(np.exp if len(exprs) == 1 else np.arctan2, exprs)[0]] * len(exprs)
-        return _apply(name, definition, exprs, dtypes)
+        return _apply(name, definition, exprs, _dtypes_without_ufunc(definition, exprs))
     if canonical == "pow":
         _refuse_negative_powers(exprs)
-    special = _integer_special(canonical, exprs)
-    if special is not None:
-        return special
+    decided = _decided(name, canonical, exprs)
+    if decided is not None:
+        return decided
     *dtypes, out = convert.resolve(ufunc, exprs)
     if canonical.startswith("logical_"):
         dtypes = [np.dtype(bool)] * len(exprs)
@@ -92,6 +98,21 @@ def _arrays(count: int) -> str:
     return "one array" if count == 1 else f"{count} arrays"
 
 
+def _decided(name: str, canonical: str, exprs: Sequence[Any]) -> Any:
+    """The value where the dtypes decide it, else None."""
+    if canonical in _COMPARISONS:
+        return _beyond_range(canonical, exprs)
+    # numpy.rint gives floats for integers, numpy.round leaves them: one op, two functions
+    return None if name == "rint" else _integer_special(canonical, exprs)
+
+
+def _dtypes_without_ufunc(definition: type[Pointwise], exprs: Sequence[Any]) -> Sequence[np.dtype[Any]]:
+    """For functions that NumPy has not: as they are, if the op takes them, else those of exp and arctan2."""
+    if len(exprs) == 1 and exprs[0].type.element in definition.accepts:
+        return [exprs[0].dtype]
+    return [convert.resolve(np.exp if len(exprs) == 1 else np.arctan2, exprs)[0]] * len(exprs)
+
+
 def _apply(
     name: str, definition: type[Pointwise], exprs: Sequence[Any], dtypes: Sequence[np.dtype[Any]]
 ) -> Any:
@@ -106,7 +127,7 @@ def _integer_special(name: str, exprs: Sequence[Any]) -> Any:
     """Functions whose value on integers and booleans needs no computation."""
     if exprs[0].dtype.kind not in "iub":
         return None
-    if name in _IDENTITY_ON_INTEGERS and exprs[0].dtype.kind in "iu":
+    if name in _IDENTITY_ON_INTEGERS and (name != "round" or exprs[0].dtype.kind != "b"):
         return exprs[0]
     if name in _FALSE_ON_INTEGERS:
         from tensorc.api import functions
@@ -115,11 +136,28 @@ def _integer_special(name: str, exprs: Sequence[Any]) -> Any:
     return None
 
 
+def _beyond_range(name: str, exprs: Sequence[Any]) -> Any:
+    """A comparison with a Python integer that the other side's dtype cannot hold is decided, as in NumPy."""
+    a, b = exprs
+    if a.weak == "int" and b.weak is None:
+        return _beyond_range(_FLIPPED.get(name, name), (b, a))
+    known = a.dtype.kind in "iu" and a.weak is None and b.weak == "int" and isinstance(b, Constant)
+    if not known:
+        return None
+    bounds, value = np.iinfo(a.dtype), int(b.value)
+    if bounds.min <= value <= bounds.max:
+        return None
+    from tensorc.api import functions
+
+    holds = name == "not_equal" or name.startswith("less" if value > bounds.max else "greater")
+    return functions.full_like(a, holds, dtype="bool")
+
+
 def _refuse_negative_powers(exprs: Sequence[Any]) -> None:
     """Integers to known negative powers: NumPy refuses them. An unknown one gives 0, 1 or -1."""
     base, power = exprs
     known = isinstance(power, Constant) and power.dtype.kind == "i" and bool((power.value < 0).any())
-    if known and base.dtype.kind in "iu":
+    if known and base.dtype.kind in "iub":
         raise TensorcValueError(
             f"power: integers to negative integer powers ({advice.listed([base, power], ' ** ')})",
             code="TC0341",
@@ -132,13 +170,7 @@ def _mixed_comparison(name: str, exprs: Sequence[Any]) -> Any:
     """Comparison of int64 with uint64, exact as in NumPy 2: a negative number is below every unsigned one."""
     a, b = exprs
     if a.dtype.kind == "u":
-        flipped = {
-            "less": "greater",
-            "less_equal": "greater_equal",
-            "greater": "less",
-            "greater_equal": "less_equal",
-        }
-        return _mixed_comparison(flipped.get(name, name), (b, a))
+        return _mixed_comparison(_FLIPPED.get(name, name), (b, a))
     a, b = convert.cast(a, np.dtype("int64")), convert.cast(b, np.dtype("uint64"))
     negative = call("less", a, 0)
     compared = call(name, convert.astype(a, np.dtype("uint64")), b)

@@ -83,6 +83,7 @@ UFUNC_REDUCTIONS = {
 }
 FLOAT64 = np.dtype("float64")
 INT64 = np.dtype("int64")
+UINT8 = np.dtype("uint8")
 BOOL = np.dtype("bool")
 
 
@@ -91,7 +92,8 @@ def reduce_by_name(name: str, x: TensorLike, axis: object, keepdims: bool, dtype
     x = convert.asarray(x)
     axes = normalize_axes(axis, x.ndim, name)
     if x.dtype == BOOL and name in ("max", "min"):
-        name = "any" if name == "max" else "all"
+        found = _reduced(REGISTRY[f"tensorc.{name}"], convert.cast(x, UINT8), axes, keepdims)
+        return convert.cast(found, BOOL)
     if name in ("any", "all"):
         return _logical_reduction(name, convert.cast(x, BOOL), axes, keepdims)
     if name in ("sum", "prod"):
@@ -310,9 +312,18 @@ switch = where
 def clip(x: TensorLike, min: TensorLike = None, max: TensorLike = None) -> Any:
     """numpy.clip; the bounds promote weakly when they are Python numbers."""
     result = convert.asarray(x)
-    if min is not None:
-        result = elementwise.call("maximum", result, min)
-    return result if max is None else elementwise.call("minimum", result, max)
+    low, high = _reached(min, result.dtype, above=False), _reached(max, result.dtype, above=True)
+    if low is not None:
+        result = elementwise.call("maximum", result, low)
+    return result if high is None else elementwise.call("minimum", result, high)
+
+
+def _reached(bound: object, dtype: np.dtype[Any], above: bool) -> Any:
+    """A bound of `clip`; None for a Python integer that lies beyond everything `dtype` holds."""
+    if dtype.kind not in "iu" or type(bound) is not int:
+        return bound
+    limits = np.iinfo(dtype)
+    return None if (bound > limits.max if above else bound < limits.min) else bound
 
 
 def round(x: TensorLike, decimals: int = 0) -> Any:
@@ -451,8 +462,9 @@ def logsumexp(x: TensorLike, axis: object = None, keepdims: bool = False) -> Any
 
 
 def square(x: TensorLike) -> Any:
-    """x · x, elementwise; integers wrap."""
+    """x · x, elementwise; integers wrap; of booleans as int8, as numpy.square."""
     expr = convert.asarray(x)
+    expr = convert.cast(expr, np.dtype("int8")) if expr.dtype == BOOL else expr
     return elementwise.call("multiply", expr, expr)
 
 

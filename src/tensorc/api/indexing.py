@@ -165,7 +165,7 @@ def _part(part: Any) -> Any:
 
 
 def _mask_positions(mask: Any) -> list[Any]:
-    if isinstance(mask, leaves.Constant):
+    if isinstance(mask, leaves.Constant) and mask.ndim:
         found = zip(np.nonzero(mask.value), mask.value.shape, strict=True)
         return [_Mask(convert.asarray(positions), extent) for positions, extent in found]
     raise fail(

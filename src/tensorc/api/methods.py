@@ -115,6 +115,9 @@ class Tensor(Expr):
     def __divmod__(self, other: object) -> tuple[Any, Any]:
         return self // other, self % other
 
+    def __rdivmod__(self, other: object) -> tuple[Any, Any]:
+        return other // self, other % self
+
     def __matmul__(self, other: object) -> Any:
         from tensorc.api import functions
 

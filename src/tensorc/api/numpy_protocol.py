@@ -14,7 +14,7 @@ from tensorc.api import elementwise, suggestions
 from tensorc.ir.errors import TensorcTypeError
 from tensorc.ir.location import caller_location
 
-_UFUNC_NAMES = {"rint": "round", "invert": "bitwise_invert", "true_divide": "divide", "conjugate": "positive"}
+_UFUNC_NAMES = {"invert": "bitwise_invert", "true_divide": "divide", "conjugate": "positive"}
 
 
 def ufunc(function: np.ufunc, method: str, inputs: Sequence[object], kwargs: dict[str, object]) -> Any:
@@ -48,6 +48,9 @@ def ufunc(function: np.ufunc, method: str, inputs: Sequence[object], kwargs: dic
         result = functions.matmul(*inputs)
     elif name == "positive":
         (result,) = inputs
+    elif name == "divmod":
+        result = elementwise.call("floor_divide", *inputs), elementwise.call("remainder", *inputs)
+        return result if dtype is None else tuple(part.astype(dtype) for part in result)
     elif name in elementwise.OPS:
         result = elementwise.call(name, *inputs)
     else:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tensorc.api import elementwise
+from tensorc.api import elementwise, functions
 from tensorc.api.expr import TensorLike
-from tensorc.api.functions import log_softmax, logsumexp, softmax
+from tensorc.api.functions import logsumexp
 from tensorc.api.suggestions import no_function
 
 __all__ = ["erf", "erfc", "expit", "log1mexp", "log1p", "log_softmax", "logsumexp", "softmax"]
@@ -35,6 +35,18 @@ def log1mexp(x: TensorLike) -> Any:
 def log1p(x: TensorLike) -> Any:
     """log(1 + x), accurate near 0."""
     return elementwise.call("log1p", x)
+
+
+def softmax(x: TensorLike, axis: Any = None) -> Any:
+    """exp(x) / sum(exp(x)) over `axis`, by default all, as scipy.special.softmax (`tc.nn.softmax`: over
+    the last).
+    """
+    return functions.softmax(x, axis)
+
+
+def log_softmax(x: TensorLike, axis: Any = None) -> Any:
+    """x − logsumexp(x) over `axis`, by default all (scipy.special.log_softmax)."""
+    return functions.log_softmax(x, axis)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,98 @@
+"""Corners where NumPy's answer is not the obvious one, found by the table of tests/array_api."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tensorc as tc
+
+
+def value(expression, *pairs):
+    return tc.function([s for s, _ in pairs], expression, mode="O0")(*[a for _, a in pairs])
+
+
+@pytest.mark.parametrize("name", ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"])
+@pytest.mark.parametrize("number", [300, -1, 255, 0])
+def test_comparing_with_an_integer_out_of_range_is_decided(name, number):
+    x, a = tc.vector(dtype="uint8"), np.array([0, 7, 255], "uint8")
+    np.testing.assert_array_equal(value(getattr(tc, name)(x, number), (x, a)), getattr(np, name)(a, number))
+    np.testing.assert_array_equal(value(getattr(tc, name)(number, x), (x, a)), getattr(np, name)(number, a))
+
+
+def test_rounding_leaves_integers_and_rint_makes_floats():
+    i, b = tc.vector(dtype="int32"), tc.vector(dtype="bool")
+    assert tc.round(i).dtype == np.round(np.zeros(1, "int32")).dtype
+    assert tc.rint(i).dtype == np.rint(np.zeros(1, "int32")).dtype
+    assert np.rint(i).dtype == np.float64
+    assert tc.floor(b).dtype == tc.ceil(b).dtype == tc.trunc(b).dtype == np.bool_
+
+
+def test_square_of_bools_counts():
+    b = tc.vector(dtype="bool")
+    got = value(tc.square(b), (b, np.array([True, False])))
+    assert got.dtype == np.int8
+    np.testing.assert_array_equal(got, [1, 0])
+
+
+@pytest.mark.parametrize("mode", ["O0", "fast"])
+def test_extremum_of_no_bools_is_an_error(mode):
+    b = tc.matrix(dtype="bool")
+    f = tc.function([b], [b.max(axis=0), b.min()], mode=mode)
+    np.testing.assert_array_equal(f(np.array([[True, False], [False, False]]))[0], [True, False])
+    with pytest.raises(tc.TensorcError, match="empty"):
+        f(np.zeros((0, 2), bool))
+
+
+def test_clip_ignores_bounds_beyond_the_dtype():
+    x, a = tc.vector(dtype="int8"), np.array([-128, 5, 127], "int8")
+    for low, high in ((-300, 3), (0, 300), (None, 300)):
+        np.testing.assert_array_equal(value(tc.clip(x, low, high), (x, a)), np.clip(a, low, high))
+    with pytest.raises(tc.TensorcError):
+        tc.clip(x, 300, 400)
+
+
+def test_divmod_from_both_sides():
+    x, a = tc.vector(dtype="int64"), np.array([-7, 3, 5])
+    for ours, theirs in (
+        (divmod(x, 2), divmod(a, 2)),
+        (divmod(9, x), divmod(9, a)),
+        (np.divmod(a, x), divmod(a, a)),
+        (np.divmod(x, 2, dtype="int64"), divmod(a, 2)),
+    ):
+        for our, their in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(value(our, (x, a)), their)
+
+
+def test_a_mask_must_have_the_shape_of_its_axes():
+    mask = np.array([True, False, True])
+    known = tc.tensor("known", "float64", (4, 3))
+    with pytest.raises(tc.TensorcIndexError, match="mask of extent 3"):
+        known[mask]
+    x = tc.matrix("x")
+    f = tc.function([x], [x[mask], x[mask].set(0)], mode="O0")
+    a = np.arange(6.0).reshape(3, 2)
+    np.testing.assert_array_equal(f(a)[0], a[mask])
+    for rows in (2, 4):
+        with pytest.raises(tc.TensorcError):
+            f(np.ones((rows, 2)))
+
+
+def test_zero_grad_keeps_integers():
+    assert tc.zero_grad(tc.vector(dtype="int8")).dtype == np.int8
+
+
+def test_bools_to_a_negative_power_are_refused():
+    with pytest.raises(tc.TensorcValueError, match="negative"):
+        tc.vector(dtype="bool") ** -1
+
+
+def test_broadcast_to_a_negative_extent_is_refused():
+    with pytest.raises(tc.TensorcValueError, match="negative extent"):
+        tc.broadcast_to(tc.vector(), (-1, 4))
+
+
+def test_special_softmax_is_over_all_axes():
+    x, a = tc.matrix(), np.array([[1.0, 2.0], [3.0, 4.0]])
+    assert value(tc.special.softmax(x), (x, a)).sum() == pytest.approx(1)
+    assert value(tc.nn.softmax(x), (x, a)).sum() == pytest.approx(2)
