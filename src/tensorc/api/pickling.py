@@ -66,7 +66,8 @@ def restore_function(
 
     found = Manifest.from_json(manifest)
     function = parsed(text, _LOCATION)
-    return assemble(function, found, shared, constants, defaults, read_codes(codes), None)
+    values = [_own(constant) for constant in constants]
+    return assemble(function, found, shared, values, defaults, read_codes(codes), None)
 
 
 def reduce_symbol(symbol: Symbol) -> Reduced:
@@ -87,7 +88,7 @@ def reduce_constant(constant: Constant) -> Reduced:
 def restore_constant(value: Array, location: Location, name: str | None, weak: str | None) -> Constant:
     from tensorc.api.leaves import Constant
 
-    return Constant(value, location, name, weak)
+    return Constant(_own(value), location, name, weak)
 
 
 def reduce_shared(shared: Shared) -> tuple[Any, ...]:
@@ -102,11 +103,16 @@ def restore_shared(
     value: Array, name: str | None, location: Location, shape: tuple[int | None, ...]
 ) -> Shared:
     from tensorc.api.leaves import Shared
-    from tensorc.ops.dtypes import with_own_dtype
 
     # An array out of band may be read-only, or lie in memory that others write to.
-    held = np.array(with_own_dtype(np.asarray(value)), order="C", copy=True)
-    return Shared(held, name, location, shape)
+    return Shared(np.array(_own(value), order="C", copy=True), name, location, shape)
+
+
+def _own(value: Array) -> Array:
+    """Unpickled arrays have a dtype object of their own, native code knows dtypes by identity."""
+    from tensorc.ops.dtypes import with_own_dtype
+
+    return with_own_dtype(np.asarray(value))
 
 
 def reduce_expr(expr: Expr) -> Reduced:

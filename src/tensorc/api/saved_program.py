@@ -29,7 +29,7 @@ from tensorc.ir.attributes import IntegerAttr
 from tensorc.ir.builtin import Func, Return, arg_attributes, function_type, set_signature
 from tensorc.ir.clone import clone_op
 from tensorc.ir.core import BlockArgument, Operation, Value
-from tensorc.ir.errors import TensorcError
+from tensorc.ir.errors import ParseError, TensorcError
 from tensorc.ir.location import UNKNOWN, FileLocation, FusedLocation, Location, NamedLocation
 from tensorc.ir.parser import parse_module
 from tensorc.ir.printer import print_op
@@ -95,7 +95,13 @@ def parsed(text: str, file: str) -> Operation:
         module = parse_module(text, file, plain=True)
         verifier.check(module)
     except TensorcError as error:
-        raise refusal(f"the program is malformed: {error.message}", "TC0472") from None
+        place = (
+            f"line {error.location.line}: "
+            if isinstance(error, ParseError) and isinstance(error.location, FileLocation)
+            else ""
+        )
+        first = error.message.partition("\n")[0]
+        raise refusal(f"the program is malformed: {place}{first}", "TC0472") from None
     operations = list(module.regions[0].block)
     if len(operations) != 1 or not operations[0].isa(Func) or not operations[0].regions[0].blocks:
         raise refusal("the program is not one function", "TC0472")

@@ -268,10 +268,7 @@ def _load(stream: IO[bytes], trust_code: bool) -> Function:
     reader = Reader(stream)
     manifest = Manifest.from_json(reader.manifest(schema.LARGEST))
     reader.expect(manifest.members)
-    text = _text(reader.content(PROGRAM, LARGEST_PROGRAM))
-    function = parsed(text, PROGRAM)
     arrays = [_array(reader, saved.member) for saved in (*manifest.cells, *manifest.constants)]
-    shared = _shared(function, manifest, arrays)
     defaults = {
         i: _array(reader, p.default)
         for i, p in enumerate(manifest.parameters)
@@ -279,6 +276,8 @@ def _load(stream: IO[bytes], trust_code: bool) -> Function:
     }
     codes = read_codes({k: reader.content(c.member, LARGEST_CODE) for k, c in manifest.code.items()})
     seals = None if trust_code else {k: c.seal for k, c in manifest.code.items()}
+    function = parsed(_text(reader.content(PROGRAM, LARGEST_PROGRAM)), PROGRAM)
+    shared = _shared(function, manifest, arrays)
     return assemble(function, manifest, shared, arrays[len(shared) :], defaults, codes, seals)
 
 
@@ -354,7 +353,10 @@ def assemble(
         usable = {
             k: c for k, c in codes.items() if seals is None or trust.sealed(c, purpose + k.encode(), seals[k])
         }
-    return compile_program(program, mode, stored=usable)
+    try:
+        return compile_program(program, mode, stored=usable)
+    except TensorcError as error:
+        raise refusal(f"the program cannot be compiled: {error.message}", "TC0472") from None
 
 
 def _with_defaults(
