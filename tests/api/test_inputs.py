@@ -242,3 +242,24 @@ def test_calls_by_name_do_little_work():
     f(x=X, y=X)
     assert effort(lambda: f(x=X, y=X)) < 25
     assert effort(lambda: f(x=X, y=X, s=2.0)) < 45
+
+
+def test_an_array_that_does_not_fit_leaves_all_state_as_it_was():
+    x, y, n = tc.vector("x"), tc.vector("y"), tc.shared(0.0, "n")
+    f = tc.function([x, y], [x + y, x.sum()], updates={n: n + 1})
+    wrong, total = np.full(4, -1.0), np.full((), -1.0)
+    for args in ((X, X), (X, X[:1]), (X[::-1], X)):
+        with pytest.raises(tc.TensorcValueError, match="out") as caught:
+            f(*args, out=(wrong, total))
+        assert "test_inputs.py" in str(caught.value)
+    with pytest.raises(ValueError, match=r"3 and 2|2 and 3"):
+        f(X, X[:2], out=(np.empty(3), total))
+    assert n.get_value() == 0
+    assert (wrong == -1).all()
+    assert total == -1
+    out = (np.empty(3), total)
+    result = f(X, X[:1], out=out)
+    assert result[0] is out[0]
+    np.testing.assert_array_equal(out[0], X)
+    assert total == 3.0
+    assert n.get_value() == 1

@@ -18,7 +18,7 @@ from tensorc.api.arguments import DEFAULT_NAME, MISSING, Parameter
 from tensorc.api.expr import Expr
 from tensorc.api.leaves import Argument, Shared, Symbol
 from tensorc.api.modes import STAGES, Mode, as_mode
-from tensorc.api.program import Program, exposed, make_program, swapped
+from tensorc.api.program import Program, exposed, make_program, sized, swapped
 from tensorc.api.suggestions import keyword
 from tensorc.api.trace import postorder
 from tensorc.codegen_llvm.entry import FunctionBase
@@ -27,6 +27,7 @@ from tensorc.ir.errors import TensorcError, TensorcTypeError, TensorcValueError
 from tensorc.ir.location import caller_location
 from tensorc.ir.types import TensorType
 from tensorc.ops.dtypes import to_dtype
+from tensorc.ops.faults import FAULTS
 
 if TYPE_CHECKING:
     from tensorc.api.build import Build, Kind, Slow
@@ -261,6 +262,7 @@ class _SlowCall:
         self.defaults = tuple(p.default for p in program.parameters)
         self.state = frozenset(p.name for p, _ in program.state if p.name)
         self.exposed: dict[tuple[str, ...], Function] = {}
+        self.checked: Function | None = None
 
     def __call__(self, direct: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Converts the arguments, calls the native body with them, and delivers into `out=` if that was
@@ -304,7 +306,8 @@ class _SlowCall:
         problem = _out_problem(targets, types)
         if problem is not None:
             raise _out_error(problem, types)
-        results = program.outputs.flatten(direct(*arguments))
+        call = self._sized(targets, types) if program.updated else direct
+        results = program.outputs.flatten(call(*arguments))
         for position, (target, result) in enumerate(zip(targets, results, strict=True)):
             if target.shape != result.shape:
                 raise _out_error(
@@ -313,6 +316,26 @@ class _SlowCall:
         for target, result in zip(targets, results, strict=True):
             target[...] = result
         return program.outputs.assemble(targets)
+
+    def _sized(self, targets: Sequence[Array], types: Sequence[TensorType]) -> Callable[..., Any]:
+        """The program with the shapes of `targets` among its checks: when it turns out after a call that an
+        array does not fit, the updates have been made.
+        """
+        if self.checked is None:
+            self.checked = compile_program(sized(self.program), self.mode)
+        body = self.checked
+        extents = [n for t, kind in zip(targets, types, strict=True) for n in _unknown(t, kind)]
+
+        def call(*arguments: Array) -> Any:
+            try:
+                return body(*arguments, *extents)
+            except TensorcError as error:
+                if error.code != FAULTS["replaced"].code or self.program.equal:
+                    raise
+                shapes = ", ".join(str(t.shape) for t in targets)
+                raise _out_error(f"the shapes {shapes} are not those of the results", types) from None
+
+        return call
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         given, takes = len(args), len(self.defaults)
@@ -377,9 +400,17 @@ def _out_problem(targets: Sequence[Any], types: Sequence[TensorType]) -> str | N
         if target.dtype != to_dtype(wanted.element) or target.ndim != wanted.rank:
             has = f"dtype {target.dtype} and {target.ndim} axes"
             return f"array {position + 1} has {has}, the result is {wanted}"
+        for axis, (extent, wants) in enumerate(zip(target.shape, wanted.shape, strict=True)):
+            if wants not in (None, extent):
+                return f"array {position + 1} has extent {extent} on axis {axis}, the result is {wanted}"
         if any(np.shares_memory(target, other) for other in targets[:position]):
             return f"array {position + 1} shares memory with another"
     return None
+
+
+def _unknown(target: Array, kind: TensorType) -> list[Array]:
+    """The extents of an array where its type leaves them open."""
+    return [np.array(n) for n, known in zip(target.shape, kind.shape, strict=True) if known is None]
 
 
 def evaluate(expr: Expr, inputs: Any) -> Any:

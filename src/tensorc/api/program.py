@@ -11,14 +11,16 @@ from typing import Any, Literal, cast
 from tensorc.api import advice, convert, leaves, pytree
 from tensorc.api.arguments import DEFAULT_NAME, MISSING, In, Out, Parameter
 from tensorc.api.escaped import escaped
-from tensorc.api.expr import Expr
+from tensorc.api.expr import Expr, apply
 from tensorc.api.leaves import Argument, Constant, Shared, Symbol
 from tensorc.api.substitute import Extent, Substitution
 from tensorc.api.trace import Traced, postorder, trace
 from tensorc.codegen_llvm.abi import ResultForm
 from tensorc.ir.errors import TensorcError, TensorcTypeError, TensorcValueError
-from tensorc.ir.location import Location, warn_user
+from tensorc.ir.location import UNKNOWN, Location, warn_user
+from tensorc.ir.types import TensorType, i64
 from tensorc.ops.dtypes import to_dtype
+from tensorc.ops.index import ToIndex
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,25 @@ def exposed(program: Program, names: Sequence[str]) -> Program:
     shown = tuple(p for p, _ in program.state if p.name in names)
     hidden = tuple((p, cell) for p, cell in program.state if p.name not in names)
     return retraced(replace(program, parameters=(*program.parameters, *shown), state=hidden))
+
+
+def sized(program: Program) -> Program:
+    """The same program with one more input for every unknown extent of its outputs, in order: a call fails,
+    before anything is written, unless they are what the outputs have.
+    """
+    extras: list[Parameter] = []
+    equal = list(program.equal)
+    for extent in unknown_extents(program):
+        given = Symbol(TensorType((), i64), f"extent {len(extras)}", UNKNOWN)
+        extras.append(Parameter(given.name, given.tensor_type, expr=given))
+        equal.append((extent, apply(ToIndex, given)))
+    return retraced(replace(program, parameters=(*program.parameters, *extras), equal=tuple(equal)))
+
+
+def unknown_extents(program: Program) -> list[Expr]:
+    """The extents of the outputs that only a call decides."""
+    outputs = program.exprs[: program.output_count]
+    return [extent for e in outputs for extent in e.extents if isinstance(extent, Expr)]
 
 
 def _check_options(
