@@ -75,6 +75,8 @@ def test_a_parent_that_is_missing(place: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("TENSORC_CACHE_DIR", str(place / "a" / "b" / "c"))
     assert origin() == "compiled"
     assert not place.exists()
+    with pytest.raises(Unusable, match="No such file"):
+        cache.contents()
 
 
 def test_entries_that_are_not_ours_to_trust(place: Path) -> None:
@@ -125,6 +127,8 @@ def test_root_leaves_nothing_in_a_users_home(tmp_path: Path, monkeypatch: pytest
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     assert origin() == "compiled"
     assert list(home.iterdir()) == []
+    with pytest.raises(Unusable, match="home belongs to another user"):
+        cache.contents()
 
 
 def test_a_folder_that_cannot_be_written_still_answers(place: Path) -> None:

@@ -194,7 +194,7 @@ class Entry:
 
 
 def _printable(name: str) -> str:
-    return name[:_LONGEST_NAME].encode("unicode_escape").decode("ascii")
+    return ascii(name[:_LONGEST_NAME])[1:-1]
 
 
 def title(data: bytes) -> tuple[str, str]:
@@ -328,6 +328,7 @@ def contents() -> Contents:
     except Unusable:
         if os.path.lexists(place.path):
             raise
+        folder.check_place(place.path)
         return Contents(place, ())
 
 

@@ -69,26 +69,30 @@ def opened(path: Path, create: bool = False) -> Iterator[int]:
 
 
 def _made(path: Path) -> int:
+    check_place(path)
     try:
-        if not path.parent.exists():
-            _trust_place(path.parent.parent)
-            with suppress(FileExistsError):
-                path.parent.mkdir(mode=0o700)
-        _trust_place(path.parent)
         with suppress(FileExistsError):  # another process may be quicker
+            path.parent.mkdir(mode=0o700)
+        with suppress(FileExistsError):
             path.mkdir(mode=0o700)
         return _opened_folder(path, None)
     except OSError as error:
         raise Unusable(_reason(path, error)) from None
 
 
-def _trust_place(parent: Path) -> None:
-    """No folder of ours among somebody else's files: a program run as root would leave one in a user's home
-    that the user could not write to.
+def check_place(path: Path) -> None:
+    """Raises Unusable if a folder that is missing cannot be made, or must not be: not among somebody else's
+    files, where a program run as root would leave one that the user could not write to.
     """
-    owner = parent.stat().st_uid
+    try:
+        place = path.parent if path.parent.exists() else path.parent.parent
+        owner = place.stat().st_uid
+    except OSError as error:
+        raise Unusable(_reason(path.parent, error)) from None
     if owner not in (0, os.geteuid()):
-        raise Unusable(f"{parent} belongs to another user")
+        raise Unusable(f"{place} belongs to another user")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise Unusable(f"{place} cannot be written to")
 
 
 def _opened_folder(path: Path | str, parent: int | None) -> int:
