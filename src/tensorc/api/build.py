@@ -145,7 +145,7 @@ class Build:
         ):
             return None
         width = str(_vector_width())
-        return print_op(function), pipelines.description(pipeline), str(self.mode.level), width
+        return print_op(function), pipelines.description(pipeline), repr(self.mode), width
 
     def _code_function(self, kind: Kind) -> Operation:
         """What a body is compiled from: a copy of the function without what does not matter to its code."""

@@ -1,8 +1,8 @@
 """Object code kept between processes, in files under a key that says all that decides it.
 
 The key is a digest of what the caller compiles (for a function: its location-free text, body and pipeline)
-and of what compiles it: our own sources, Python's, NumPy's and SciPy's binary interfaces, LLVM, and the
-machine. An entry holds its key again, so that a file under another's name is not taken for it.
+and of what compiles it: our own sources, Python's binary interface, NumPy, SciPy, the C library, LLVM, and
+the machine. An entry holds its key again, so that a file under another's name is not taken for it.
 
 Nothing here is ever an error for the caller: without a folder that can be trusted, with a full disk or a
 damaged file, everything is compiled as if there were no cache. `describe` says why.
@@ -105,7 +105,8 @@ def environment() -> dict[str, str]:
     return {
         "format": _FORMAT,
         "python": importlib.machinery.EXTENSION_SUFFIXES[0],  # names the binary interface
-        "numpy": np.__version__.split(".")[0],
+        "numpy": np.__version__,  # constants are folded with its functions
+        "libc": _libc(),
         "scipy": _scipy(),
         "llvmlite": str(llvmlite),
         "llvm": ".".join(map(str, llvm.llvm_version_info)),
@@ -113,6 +114,13 @@ def environment() -> dict[str, str]:
         "cpu": cpu,
         "features": features,
     }
+
+
+def _libc() -> str:
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except (AttributeError, OSError, ValueError):  # another library, which has no such name
+        return ""
 
 
 def _scipy() -> str:
