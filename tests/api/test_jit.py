@@ -6,14 +6,18 @@ import copy
 import dataclasses
 import gc
 import pickle
+import threading
 import warnings
 import weakref
 from collections import namedtuple
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import tensorc as tc
+from tensorc.api import pytree
 from tensorc.codegen_llvm import entry_layout
 from tests.api.jit_support import DTYPES, assert_same
 from tests.effort import effort
@@ -25,6 +29,24 @@ State = namedtuple("State", ["position", "velocity"])
 class Params:
     w: object
     b: object
+
+
+def trees():
+    leaves = st.sampled_from(
+        [1, -2.5, np.float32(3), np.arange(3), np.ones((2, 0), "f4"), np.array(7, "u1"), np.arange(6.0)[::-2]]
+    )
+    return st.recursive(
+        leaves,
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3),
+            st.tuples(inner, inner),
+            st.dictionaries(st.sampled_from(["a", "b", 3, None, (1, 2)]), inner, max_size=3),
+            st.builds(State, inner, inner),
+            st.builds(Params, inner, inner),
+            st.none(),
+        ),
+        max_leaves=6,
+    )
 
 
 # ---------------------------------------------------------------------------------- tracing and calling
@@ -203,6 +225,21 @@ def test_results_keep_the_users_form():
     assert not np.shares_memory(found["z"], a)
     assert isinstance(tc.jit(lambda x: [x])(a), list)
     assert isinstance(tc.jit(lambda x: (x,))(a), tuple)
+
+
+@given(trees())
+@settings(max_examples=20)
+def test_any_tree_of_arrays_goes_through(tree):
+    def doubled(t):
+        leaves, structure = pytree.flatten(t)
+        return pytree.unflatten(structure, [leaf + leaf for leaf in leaves])
+
+    found, wanted = tc.jit(doubled, mode="O0")(tree), doubled(tree)
+    leaves, structure = pytree.flatten(found)
+    values, same = pytree.flatten(wanted)
+    assert structure == same
+    for leaf, value in zip(leaves, values, strict=True):
+        assert_same(leaf, value)
 
 
 def test_dictionaries_in_any_order_are_one_form():
@@ -421,6 +458,40 @@ def test_escaped_values_name_the_function_and_the_line():
         assert "kept.append(double.sum())" in str(caught.value)
 
 
+def test_a_value_of_another_threads_trace_is_refused():
+    inside, leave, caught = threading.Event(), threading.Event(), []
+    held = []
+
+    @tc.jit
+    def f(x):
+        held.append(x * 2)
+        inside.set()
+        leave.wait(30)
+        return x
+
+    thread = threading.Thread(target=f, args=(np.ones(2),))
+    thread.start()
+    inside.wait(30)
+    try:
+        tc.jit(lambda y: y + held[0])(np.ones(2))
+    except tc.TensorcError as error:
+        caught.append(error)
+    leave.set()
+    thread.join(30)
+    assert caught[0].code == "TC0489"
+
+
+def test_a_decision_on_a_traced_value_names_static_arguments():
+    @tc.jit
+    def f(x, n):
+        return x + 1 if n > 2 else x
+
+    with pytest.raises(tc.TensorcTypeError, match="only static arguments") as caught:
+        f(np.ones(2), 3)
+    assert "return x + 1 if n > 2 else x" in str(caught.value)
+    assert "while tracing f(x: tensor<?xf64>, n: int)" in str(caught.value)
+
+
 def test_values_are_not_known_while_tracing():
     @tc.jit
     def f(x):
@@ -610,6 +681,15 @@ def test_source_module_and_clear():
     assert f.variants == ()
     assert f.stats() == {"traces": 0, "calls": 0, "inlined": 0}
     assert_same(f(a), np.tanh(a) * 2)
+
+
+def test_debugprint_shows_every_trace():
+    f = tc.jit(lambda x: x + 1, name="f")
+    f(1.0)
+    f(np.ones(3))
+    text = tc.debugprint(f, file="str")
+    assert text.count("= add") == 2
+    assert "f(x: float) = add" in text
 
 
 def test_many_traces_are_warned_of_once():

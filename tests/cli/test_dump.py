@@ -113,6 +113,23 @@ def write_file(folder: Path, text: str) -> str:
     return f"{path}:f"
 
 
+JITTED = """\
+import tensorc as tc
+
+@tc.jit
+def f(x):
+    return x + 1
+"""
+
+
+def test_a_jitted_function_shows_the_body_compiled_last(tmp_path: Path) -> None:
+    wrong("dump", write_file(tmp_path, JITTED), says=["f in ", "has not been called yet"])
+    found = call("dump", write_file(tmp_path, JITTED + "\nf(1.0)\nf(2)\n"))
+    assert "tensor<i64>" in found.out, found.err
+    generic = call("dump", write_file(tmp_path, JITTED + "\nf(1.0)\n"), "--mode", "O0", "--stage", "loops")
+    assert "memref.store" in generic.out
+
+
 def test_an_error_of_the_users_is_shown_as_python_shows_it(tmp_path: Path) -> None:
     found = call("dump", write_file(tmp_path, "def g():\n    return 1 / 0\n\ng()\n"))
     assert found.status == 1

@@ -10,6 +10,7 @@ from typing import Any, Final, TextIO
 from tensorc.api import convert
 from tensorc.api.expr import Expr
 from tensorc.api.function import Function
+from tensorc.api.jit import Jitted
 from tensorc.api.leaves import Constant, Shared
 from tensorc.api.pretty import attribute_text, literal_text
 from tensorc.api.substitute import key_of
@@ -71,6 +72,8 @@ Root = tuple[str, Expr]
 def _roots(x: Any) -> list[Root]:
     if isinstance(x, Function):
         return _of_function(x)
+    if isinstance(x, Jitted):
+        return [(f"{v.form} = {said}", e) for v in x.variants for said, e in _of_function(v.function)]
     if isinstance(x, list | tuple):
         return [root for item in x for root in _roots(item)]
     return [("", convert.asarray(x))]

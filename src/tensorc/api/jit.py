@@ -9,6 +9,7 @@ there is none.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -164,9 +165,10 @@ class Dispatcher:
         form = target.described(call, kinds, self._labels(call))
         made = self.variants.setdefault(key, Variant(form, function, kinds))
         self._traces += 1
-        self._warn()
         while len(self.variants) > MOST_VARIANTS:
-            self._gone += self.variants.pop(next(iter(self.variants))).calls
+            oldest = self.variants.pop(next(iter(self.variants)), None)
+            self._gone += 0 if oldest is None else oldest.calls
+        self._warn()
         return made
 
     def _inline(self, call: Call) -> Any:
@@ -185,7 +187,7 @@ class Dispatcher:
         if self._traces < WARN_AT or self._warned:
             return
         self._warned = True
-        last = [v.form for v in self.variants.values()][-2:]
+        last = [v.form for v in list(self.variants.values())[-2:]]
         warnings.warn(
             f"{self.target.name} has been traced {self._traces} times, each for another form of call; the "
             f"latest: {', '.join(last)}. A static argument that changes with every call costs a compile each "
@@ -197,14 +199,15 @@ class Dispatcher:
     def clear(self) -> None:
         """Forget all variants; code that runs is freed when it has finished."""
         face = None if self._face is None else self._face()
-        if face is not None and hasattr(face, "_direct"):
-            del face._direct
+        if face is not None:
+            with contextlib.suppress(AttributeError):  # no call has filled the slot yet
+                del face._direct
         self.variants = {}
         self._traces = self._inlined = self._gone = 0
 
     def stats(self) -> dict[str, int]:
         """Traces made, calls answered by compiled code, calls inlined."""
-        calls = self._gone + sum(v.calls for v in self.variants.values())
+        calls = self._gone + sum(v.calls for v in list(self.variants.values()))
         return {"traces": self._traces, "calls": calls, "inlined": self._inlined}
 
 

@@ -34,6 +34,9 @@ may take so many of its frames.
 """
 MOST_NOTES: Final = 3
 MOST_SHOWN: Final = 6
+MOST_COMPARED: Final = 64
+_NEED_VALUES: Final = frozenset({"TC0321", "TC0322", "TC0323"})
+"""Errors that say a symbol has no value: `bool`, `int` or an array of it was asked for."""
 T = TypeVar("T")
 
 
@@ -136,7 +139,8 @@ class Traceable:
         """
         own = set(arguments)
         free = [e for e in postorder(results) if isinstance(e, Symbol) and e not in own]
-        if any(isinstance(e, Argument) and e.origin.open for e in free):
+        nested = len(_stack.frames) > 1
+        if nested and any(isinstance(e, Argument) and e.origin.open for e in free):
             raise NeedsOuter
         for symbol in free:
             if isinstance(symbol, Argument):
@@ -225,7 +229,7 @@ def _described(leaf: Any) -> str:
 def _identity(leaf: Any) -> Hashable:
     """What an inlined call can depend on: the type of a symbol, the value of a literal."""
     if isinstance(leaf, Constant):
-        return leaf.type, leaf.weak, leaf.value.tobytes()
+        return leaf.type, leaf.weak, leaf.value.tobytes() if leaf.value.size < MOST_COMPARED else id(leaf)
     return leaf.type, leaf.weak
 
 
@@ -234,6 +238,8 @@ def _annotate(error: Exception, note: str) -> None:
     if isinstance(error, TensorcError):
         given = [n for n in error.notes if n.startswith("while tracing")]
         if len(given) < MOST_NOTES and note not in given:
-            error.notes = (*error.notes, note)
+            valueless = error.code in _NEED_VALUES and not given
+            remark = "; only static arguments (static_argnames=) have values then" if valueless else ""
+            error.notes = (*error.notes, note + remark)
     elif len(getattr(error, "__notes__", ())) < MOST_NOTES:
         error.add_note(f"tensorc: {note}")

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
+from tensorc.api.function import Function
+from tensorc.api.jit import Jitted
 from tensorc.cli.errors import Reported, wrong_file
 from tensorc.cli.text import read_text
 from tensorc.ir.errors import TensorcError
@@ -90,14 +92,22 @@ def find_function(module: ModuleType, name: str | None, file: str) -> Any:
             f"{name} in {file} is {_kind(found)}, not a compiled function",
             f"{known}; compile one with tc.function([inputs], outputs)",
         )
-    return found
+    return found if not isinstance(found, Jitted) else _latest(found, name, file)
+
+
+def _latest(found: Jitted, name: str, file: str) -> Function:
+    """The body compiled last of a function that may have several."""
+    if not found.variants:
+        raise wrong_file(
+            f"{name} in {file} has not been called yet, and a function is compiled by its first call",
+            f"call it in {file}, or compile it with tc.function([inputs], {name}(*inputs))",
+        )
+    return found.variants[-1].function
 
 
 def is_compiled(value: object) -> bool:
     """Whether a value can show its stages."""
-    from tensorc.api.function import Function
-
-    return isinstance(value, Function)
+    return isinstance(value, Function | Jitted)
 
 
 def _kind(value: object) -> str:
