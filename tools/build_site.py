@@ -14,7 +14,7 @@ import sys
 from gen_reference import ROOT, reference
 
 SOURCE, SITE = ROOT / "build" / "site-source", ROOT / "build" / "site"
-REFERENCE = "14. [Reference](reference/index.md): every public name, from its docstring."
+REFERENCE = "- [Reference](reference/index.md): every public name, from its docstring."
 _PAGE = re.compile(r"\]\(([^)#:]+\.md)\)")
 
 
