@@ -93,6 +93,13 @@ def test_entries_that_are_not_ours_to_trust(place: Path) -> None:
     path.unlink()
     os.mkfifo(path)
     assert origin() == "compiled"
+    path.unlink()
+    path.mkdir()  # which cannot be replaced
+    assert origin() == "compiled"
+    assert origin() == "compiled"
+    path.rmdir()
+    assert origin() == "compiled"
+    assert origin() == "cached"
     path.parent.chmod(0o777)
     assert origin() == "compiled"
     path.parent.chmod(0o700)
@@ -257,7 +264,11 @@ def test_clocks_that_jump(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_clear_removes_what_is_ours(place: Path) -> None:
     make()
-    kept = [place / "key", place / "zz" / "file", place / "ab" / "folder" / "file"]
+    git_object, entry = "c0ffee" * 6 + "ab", "ab" * 32 + ".o"
+    kept = [
+        *(place / "ab" / name for name in (git_object, f"{entry}.old", f"{git_object}.o", "ab" * 32)),
+        *(place / name for name in ("key", f"zz/{entry}", f"ab/folder/{entry}", entry)),
+    ]
     for path in kept:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("mine")

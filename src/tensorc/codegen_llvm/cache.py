@@ -20,6 +20,7 @@ import hashlib
 import importlib.machinery
 import os
 import re
+import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ FOLDERS: Final = frozenset(f"{n:02x}" for n in range(256))
 _FORMAT: Final = "1"
 _KIND: Final = "entry"
 _KEY: Final = 32
+_NAME: Final = re.compile(rf"[0-9a-f]{{64}}({re.escape(SUFFIX)}|{re.escape(own_sources.SUFFIX)})")
 _OFF: Final = ("0", "off", "no", "false")
 _SIZE: Final = re.compile(r"(\d+)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _LARGEST: Final = 1 << 30
@@ -125,16 +127,14 @@ def _libc() -> str:
 
 def _scipy() -> str:
     """The installed SciPy, without importing it: compiled code calls its BLAS by name."""
-    spec = find_spec("scipy")
-    if spec is None or not spec.submodule_search_locations:
-        return "none"
     try:
+        spec = find_spec("scipy")
+        if spec is None or not spec.submodule_search_locations:
+            return "none"
         version = Path(spec.submodule_search_locations[0], "version.py").read_bytes()
-        return hashlib.sha256(version).hexdigest()
-    except OSError:
-        from importlib.metadata import version as version_of
-
-        return version_of("scipy")
+    except (OSError, ValueError):  # one that does not say which it is: equal to none, itself included
+        return f"unknown {secrets.token_hex(16)}"
+    return hashlib.sha256(version).hexdigest()
 
 
 @cache
@@ -290,7 +290,7 @@ class _Room:
     def take(self, root: int, place: Settings, size: int) -> None:
         """Room for one more file of that size."""
         if place != self._place or size > self._left:
-            found = folder.files(root, FOLDERS)
+            found = folder.files(root, FOLDERS, _NAME)
             fits = sum(file.size for file in found) + size <= place.limit and len(found) < MOST
             # If anything must go, a tenth goes at once, so that the next files need no look.
             limit, most = (n if fits else n * 9 // 10 for n in (place.limit, MOST))
@@ -332,7 +332,7 @@ def contents() -> Contents:
     own_sources.listing()
     try:
         with folder.opened(place.path) as root:
-            return Contents(place, tuple(folder.files(root, FOLDERS)))
+            return Contents(place, tuple(folder.files(root, FOLDERS, _NAME)))
     except Unusable:
         if os.path.lexists(place.path):
             raise
@@ -354,7 +354,7 @@ def titles(found: Contents) -> dict[File, tuple[str, str]]:
 def clear() -> int:
     """Remove every file of the cache, and nothing else; how many. Raises Unusable."""
     with folder.opened(settings().path) as root:
-        removed = [folder.remove(root, f.folder, f.name) for f in folder.files(root, FOLDERS)]
+        removed = [folder.remove(root, f.folder, f.name) for f in folder.files(root, FOLDERS, _NAME)]
         for name in FOLDERS:
             with suppress(OSError):
                 os.rmdir(name, dir_fd=root)

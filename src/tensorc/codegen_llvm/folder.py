@@ -8,6 +8,7 @@ their own and renamed. Nothing here waits for another process or takes a lock.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import stat
 import time
@@ -19,7 +20,7 @@ from typing import Final
 
 SUPPORTED: Final = hasattr(os, "geteuid") and os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 _WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
-_TEMPORARY: Final = ".tmp"
+_TEMPORARY: Final = re.compile(r"\.[0-9a-f]{16}\.tmp$")
 BLOCK: Final = 4096
 """What a file takes is a multiple of this."""
 _ABANDONED: Final = 3600.0
@@ -42,7 +43,7 @@ class File:
     @property
     def temporary(self) -> bool:
         """Whether it is still being written, or was when its writer died."""
-        return self.name.endswith(_TEMPORARY)
+        return _TEMPORARY.search(self.name) is not None
 
 
 @contextmanager
@@ -51,8 +52,7 @@ def opened(path: Path, create: bool = False) -> Iterator[int]:
 
     With `create`, it is made if it is missing, and its parent too, for this user alone. Raises Unusable.
     """
-    if not SUPPORTED:
-        raise Unusable("this platform cannot open files relative to a folder")
+    _check_platform()
     try:
         descriptor = _opened_folder(path, None)
     except FileNotFoundError:
@@ -66,6 +66,11 @@ def opened(path: Path, create: bool = False) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _check_platform() -> None:
+    if not SUPPORTED:
+        raise Unusable("this platform cannot open files relative to a folder")
 
 
 def _made(path: Path) -> int:
@@ -84,6 +89,7 @@ def check_place(path: Path) -> None:
     """Raises Unusable if a folder that is missing cannot be made, or must not be: not among somebody else's
     files, where a program run as root would leave one that the user could not write to.
     """
+    _check_platform()
     try:
         place = path.parent if path.parent.exists() else path.parent.parent
         owner = place.stat().st_uid
@@ -155,7 +161,7 @@ def write(root: int, folder: str, name: str, content: bytes) -> None:
     inner = _opened_folder(folder, root)
     try:
         _trust(os.fstat(inner), folder)
-        temporary = f"{name}.{secrets.token_hex(8)}{_TEMPORARY}"
+        temporary = f"{name}.{secrets.token_hex(8)}.tmp"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(temporary, flags, 0o600, dir_fd=inner)
         try:
@@ -184,8 +190,10 @@ def space(size: int) -> int:
     return -(-size // BLOCK) * BLOCK
 
 
-def files(root: int, folders: frozenset[str]) -> list[File]:
-    """Everything in the inner folders of these names; what vanishes meanwhile is left out."""
+def files(root: int, folders: frozenset[str], names: re.Pattern[str]) -> list[File]:
+    """The files with such names in such inner folders, those that are being written included; what vanishes
+    meanwhile is left out.
+    """
     found: list[File] = []
     for folder in os.listdir(root):
         if folder not in folders:
@@ -196,16 +204,18 @@ def files(root: int, folders: frozenset[str]) -> list[File]:
             continue
         try:
             with suppress(OSError):
-                found += _files(inner, folder)
+                found += _files(inner, folder, names)
         finally:
             os.close(inner)
     return found
 
 
-def _files(inner: int, folder: str) -> list[File]:
+def _files(inner: int, folder: str, names: re.Pattern[str]) -> list[File]:
     found = []
     with os.scandir(inner) as entries:
         for entry in entries:
+            if names.fullmatch(_TEMPORARY.sub("", entry.name)) is None:  # somebody else's
+                continue
             with suppress(FileNotFoundError):
                 status = entry.stat(follow_symlinks=False)
                 if stat.S_ISREG(status.st_mode):
