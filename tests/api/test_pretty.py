@@ -1,5 +1,6 @@
 """`tc.pprint`: the text reads back as the same expression, with no more parentheses than that takes."""
 
+import random
 import re
 
 import numpy as np
@@ -9,6 +10,8 @@ import tensorc as tc
 from tensorc.api import pretty
 from tensorc.api.expr import BUILDER, make
 from tensorc.api.leaves import Symbol
+from tensorc.api.trace import trace
+from tensorc.interp.tensor import run
 from tensorc.ir.definition import REGISTRY
 from tensorc.ir.location import UNKNOWN
 from tensorc.ir.types import TensorType
@@ -54,7 +57,9 @@ x[1:];x[:, 0];x[::-1, -1];x[1:-1];x[-3:];x[2:10:3];x[::2];x[:, ::-2];x[0, 1];x[i
 t[1, :, 2:]
 v[None];x[:, None];(x + y)[1:];(-x)[0];x[1:].set(v);x[i].add(v + 1);x[:1, :2].add(v[:2])
 x.T;(x + y).T;t.transpose(1, 0, 2);x @ y.T;x @ (y.T @ x);(x + y) @ v;v @ v;v @ x.T;-x @ v
-x + v;k * x;k / k;x.shape[0] * x;x.astype('float32');concatenate([x, y], axis=1);softmax(x, axis=1)
+x + v;x[None] + v;t + x;k * x;k / k;x.T[k:]
+b * 2.0 + k;(b > k) // 0.0;x * 2 + k
+x.shape[0] * x;x.astype('float32');concatenate([x, y], axis=1);softmax(x, axis=1)
 """.replace("\n", ";")
     .strip(";")
     .split(";")
@@ -93,6 +98,51 @@ def test_the_text_reads_back_as_the_same_values(name):
     inputs = {SYMBOLS[n]: VALUES[n] for n in ("x", "v")}
     used = {s: value for s, value in inputs.items() if s.name in re.findall(r"\w+", tc.pprint(expr))}
     np.testing.assert_array_equal(again.eval(used), expr.eval(used))
+
+
+BINARY = (
+    "{0} + {1};{0} - {1};{0} * {1};{0} / {1};{0} ** {1};{0} % {1};{0} // {1};{0} < {1};{0} & {1};{0} @ {1}"
+)
+OTHERS = """-{0};~{0};exp({0});{0}.T;{0}[1:];{0}[::-1];{0}[0];{0}.sum(axis=0);{0}[:, None];{0}[..., -2:]
+{0}.mean();{0}.astype('float32');{0}[None];{0}[k];{0}[i];{0}[:-k];{0}.max(axis=-1, keepdims=True)
+where({0} > 0, {1}, 1)"""
+FORMS = [*BINARY.split(";") * 3, *re.split("[;\n]", OTHERS)]
+
+
+def _random_source(rng, depth):
+    if depth == 0:
+        return rng.choice([*SYMBOLS, "2", "0.5", "-1", "3.0"])
+    parts = [f"({_random_source(rng, rng.randrange(depth))})" for _ in range(2)]
+    return rng.choice(FORMS).format(*parts)
+
+
+def _value(expr):
+    traced = trace([expr], list(SYMBOLS.values()))
+    (result,) = run(traced.func, [*VALUES.values(), *[c.value for c in traced.constants]])
+    return result
+
+
+def test_random_expressions_read_back_as_the_same_values():
+    rng, compared = random.Random(7), 0
+    for _ in range(600):
+        try:
+            expr = read(_random_source(rng, 4))
+            value = _value(expr)
+        except (TypeError, ValueError, IndexError, AttributeError, SyntaxError, ArithmeticError):
+            continue  # not every combination is a program
+        text = tc.pprint(expr)
+        if "broadcast_extents" in text:
+            continue  # an extent that only the call decides has no name in NumPy
+        space = dict(NAMES)
+        *lines, last = text.splitlines()
+        for line in lines:
+            name, _, right = line.partition(" = ")
+            space[name] = eval(right, {"__builtins__": {"abs": abs}}, space)
+        again = _value(eval(last, {"__builtins__": {"abs": abs}}, space))
+        assert again.dtype == value.dtype, text
+        np.testing.assert_array_equal(again, value, err_msg=text)
+        compared += 1
+    assert compared > 100
 
 
 def _leaf(value, position):

@@ -73,6 +73,13 @@ def _function(name: str, latex: str) -> tuple[Pattern, Pattern]:
     return Pattern(f"{name}({{0}})", ATOM, (0,)), Pattern(latex, ATOM, (0,))
 
 
+def _binary(name: str, latex: str) -> tuple[Pattern, Pattern]:
+    return (
+        Pattern(f"{name}({{0}}, {{1}})", ATOM, (0, 0)),
+        Pattern(rf"{latex}\left({{0}}, {{1}}\right)", ATOM, (0, 0)),
+    )
+
+
 OPERATORS: Final[dict[str, tuple[Pattern, Pattern]]] = {
     "tensorc.add": infix("+", SUM),
     "tensorc.sub": infix("-", SUM),
@@ -117,6 +124,12 @@ OPERATORS: Final[dict[str, tuple[Pattern, Pattern]]] = {
     "arith.subi": infix("-", SUM),
     "arith.muli": infix("*", PRODUCT, r"\cdot"),
     "arith.floordivsi": infix("//", PRODUCT),
+    "arith.ceildivsi": (
+        Pattern("-(-{0} // {1})", UNARY, (UNARY, UNARY)),
+        Pattern(r"\left\lceil\frac{{{0}}}{{{1}}}\right\rceil", ATOM, (0, 0)),
+    ),
+    "arith.minsi": _binary("minimum", r"\min"),
+    "arith.maxsi": _binary("maximum", r"\max"),
     "arith.select": _WHERE,
 }
 """Name of an op → its pattern in text and in LaTeX."""

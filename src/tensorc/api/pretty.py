@@ -205,7 +205,27 @@ def form_of(expr: Expr) -> Form:
     special = _SPECIAL.get(node.definition.name)
     if special is not None:
         return special(node)
-    operands = _implied(expr, node) if issubclass(node.definition, Pointwise) else node.operands
+    if issubclass(node.definition, Pointwise):
+        operands = _implied(expr, node)
+        plain = _operator_form(node, operands)
+        return Form(operands, lambda parts, latex: plain.build(_telling(operands, parts, latex), latex))
+    return _operator_form(node, node.operands)
+
+
+def _telling(operands: Sequence[Expr], parts: Sequence[Text], latex: bool) -> list[Text]:
+    """A float literal among integers is written as one: `k * 2.0`; beside floats, `x * 2` says the same."""
+    literal = [isinstance(e, Constant) and e.ndim == 0 and not e.name for e in operands]
+    if any(e.dtype.kind == "f" and not known for e, known in zip(operands, literal, strict=True)):
+        return list(parts)
+    return [
+        Text(repr(float(e.value)), p.level)
+        if isinstance(e, Constant) and known and e.dtype.kind == "f"
+        else p
+        for e, p, known in zip(operands, parts, literal, strict=True)
+    ]
+
+
+def _operator_form(node: Node, operands: tuple[Expr, ...]) -> Form:
     patterns = OPERATORS.get(_ON_BOOLS.get(node.definition.name, "") if _bools(operands) else "")
     patterns = patterns or OPERATORS.get(node.definition.name)
     if patterns is not None and len(patterns[0].operands) == len(operands):
@@ -250,24 +270,24 @@ def attribute_text(value: object) -> str:
 
 def _implied(expr: Expr, node: Node) -> tuple[Expr, ...]:
     """The operands of an elementwise op without the broadcasting and promotion that NumPy does by itself."""
-    bare = [_unbroadcast(e) for e in node.operands]
-    if not _broadcasts_back(expr, bare):
-        bare = list(node.operands)
+    tries = ([_unbroadcast(e, new_axes) for e in node.operands] for new_axes in (True, False))
+    bare = next((found for found in tries if _broadcasts_back(expr, found)), list(node.operands))
     plain = [_unconverted(e) for e in bare]
     kept = [e.dtype for e, p in zip(bare, plain, strict=True) if e is p]
     integers = node.definition.name == "tensorc.div" and all(p.dtype.kind in "iub" for p in plain)
+    integers = integers and convert.resolve(np.true_divide, plain)[-1] == expr.dtype
     return tuple(
         p if e is p or integers or any(d == e.dtype and _promotes(p, d) for d in kept) else e
         for e, p in zip(bare, plain, strict=True)
     )
 
 
-def _unbroadcast(expr: Expr) -> Expr:
-    """Without `broadcast_to`, and without new axes in front."""
+def _unbroadcast(expr: Expr, new_axes: bool = True) -> Expr:
+    """Without `broadcast_to`, and without new axes in front if that is meant too."""
     while expr.node is not None:
         name, attrs = expr.node.definition.name, expr.node.attrs
         leading = isinstance(attrs, AxesAttrs) and attrs.axes == tuple(range(len(attrs.axes)))
-        if name != "tensorc.broadcast_to" and not (name == "tensorc.expand_dims" and leading):
+        if name != "tensorc.broadcast_to" and not (name == "tensorc.expand_dims" and leading and new_axes):
             break
         expr = expr.node.operands[0]
     return expr
@@ -378,6 +398,18 @@ def _constant(node: Node) -> Form:
         return Form((), lambda parts, latex: _literal(array, latex))
     number = value.value if isinstance(value, IntegerAttr) else getattr(value, "value", value)
     return Form((), lambda parts, latex: _number(number, latex))
+
+
+def _comparison(node: Node) -> Form:
+    name = _PREDICATES.get(getattr(node.attrs, "predicate", -1))
+    if name is None:
+        return _function_form(node, node.operands)
+    pattern = OPERATORS[f"tensorc.{name}"]
+    return Form(node.operands, lambda parts, latex: pattern[latex].fill(parts, latex))
+
+
+_PREDICATES: Final = dict(enumerate(("eq", "ne", "lt", "le", "gt", "ge")))
+"""The numbers of `arith.cmpi`'s comparisons of signed integers."""
 
 
 def _indexed(base: Text, inside: Sequence[str], latex: bool) -> Text:
@@ -508,7 +540,9 @@ def _peeled(value: Any, extent: Any) -> Any:
 
 def _is_upper(value: Expr, extent: Any) -> bool:
     """The extent, or the last position."""
-    node = value.node
+    node, known = value.node, _integer(value)
+    if known is not None:
+        return isinstance(extent, int) and known in (extent, extent - 1)
     if node is not None and node.definition.name == "arith.subi" and _integer(node.operands[1]) == 1:
         return node.operands[0] is extent
     return value is extent or (node is not None and node.definition.name == "tensorc.dim")
@@ -554,7 +588,7 @@ def _stop(size: Any, step: int, extent: Any) -> Any:
     if isinstance(size, int) or size.node is None or size.node.definition.name != "arith.subi":
         return None if size is extent else size
     last = size.node.operands[0 if step > 0 else 1]
-    if last is extent or _integer(last) == -1:
+    if last is extent or _integer(last) in (-1, extent):
         return None
     return _position(last, extent)
 
@@ -616,6 +650,7 @@ _SPECIAL: Final[dict[str, Callable[[Node], Form]]] = {
     "tensorc.iota": _shape_form("iota"),
     "tensorc.constant": _constant,
     "arith.constant": _constant,
+    "arith.cmpi": _comparison,
     "tensorc.expand_dims": _expand_dims,
     "tensorc.squeeze": _squeeze,
     "tensorc.slice": _slice,
