@@ -11,10 +11,15 @@ import shutil
 import subprocess
 import sys
 
+from gen_codes import page
 from gen_reference import ROOT, reference
 
 SOURCE, SITE = ROOT / "build" / "site-source", ROOT / "build" / "site"
-REFERENCE = "- [Reference](reference/index.md): every public name, from its docstring."
+REFERENCE = (
+    "- [Reference](reference/index.md): every public name, from its docstring.
+"
+    "- [Error codes](error_codes.md): what each code of an error means."
+)
 _PAGE = re.compile(r"\]\(([^)#:]+\.md)\)")
 
 
@@ -35,6 +40,7 @@ def stage() -> None:
     shutil.copytree(ROOT / "docs", SOURCE)
     shutil.copy(SOURCE / "site" / "conf.py", SOURCE / "conf.py")
     reference(SOURCE / "reference")
+    (SOURCE / "error_codes.md").write_text(page(), encoding="utf-8")
     index = (SOURCE / "index.md").read_text(encoding="utf-8")
     (SOURCE / "index.md").write_text(contents(index), encoding="utf-8")
     spec = SOURCE / "spec" / "README.md"

@@ -194,7 +194,7 @@ def test_an_unknown_function_is_an_error_that_names_it() -> None:
     module, _ = module_of("frobnicate", f64, dialect=False)
     with pytest.raises(TensorcValueError) as caught:
         ExpandMath().run(module)
-    assert caught.value.code == "TC0310"
+    assert caught.value.code == "TC0505"
     assert "frobnicate" in caught.value.message
     assert "softplus" in caught.value.message
 

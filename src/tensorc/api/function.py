@@ -352,7 +352,7 @@ class _SlowCall:
         if any(value is MISSING for value in values[given:]):
             names = [p.name or f"argument {i + 1}" for i, p in enumerate(self.program.parameters)]
             missing = [repr(n) for n, value in zip(names, values, strict=True) if value is MISSING]
-            raise self._count_error(f"is called without {', '.join(missing)}", "TC0471")
+            raise self._count_error(f"is called without {', '.join(missing)}", "TC0495")
         return values
 
     def _name_error(self, name: str) -> TensorcError:
@@ -360,7 +360,7 @@ class _SlowCall:
             count = sum(p.name == name for p in self.program.parameters)
             return self._count_error(f"has {count} parameters named {name!r}: pass them by position")
         near = keyword(name, [n for n in self.positions if n])
-        return self._count_error(f"has no parameter {name!r}{near}", "TC0472")
+        return self._count_error(f"has no parameter {name!r}{near}", "TC0496")
 
     def _count_error(self, message: str, code: str = "TC0464") -> TensorcError:
         name = self.program.name
@@ -421,7 +421,7 @@ def evaluate(expr: Expr, inputs: Any) -> Any:
     if not isinstance(inputs, Mapping):
         raise TensorcTypeError(
             f"eval: the inputs are a dictionary, got {type(inputs).__name__}",
-            code="TC0465",
+            code="TC0497",
             location=location,
             help="x.eval({y: value})",
         )
@@ -444,7 +444,7 @@ def evaluate(expr: Expr, inputs: Any) -> Any:
     if missing and not traced and all(key in symbols for key in values):  # others may stand before symbols
         raise TensorcValueError(
             f"eval: no value for {', '.join(map(advice.quoted, missing))}",
-            code="TC0470",
+            code="TC0498",
             location=location,
             help="x.eval({" + ", ".join(f"{advice.label(s) or 'symbol'}: value" for s in symbols) + "})",
         )

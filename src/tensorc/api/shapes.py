@@ -196,7 +196,7 @@ def reshape(x: TensorLike, shape: Any, ndim: int | None = None) -> Any:
         raise fail(TensorcValueError, f"reshape: more than one extent is -1 in {tuple(wanted)}", "TC0357")
     extents = [e if i in unknown else as_extent(e, "reshape") for i, e in enumerate(wanted)]
     if any(isinstance(e, int) and e < -1 for e in extents):
-        raise fail(TensorcValueError, f"reshape: negative extent in {tuple(wanted)}", "TC0357")
+        raise fail(TensorcValueError, f"reshape: negative extent in {tuple(wanted)}", "TC0379")
     if unknown:
         position = unknown[0]
         extents[position] = _inferred(x, extents[:position] + extents[position + 1 :])
@@ -342,7 +342,7 @@ def concatenate(arrays: Sequence[object], axis: int | None = 0) -> Any:
     """numpy.concatenate: along an existing axis; None flattens first. Other extents must agree."""
     exprs = [convert.asarray(a) for a in arrays]
     if not exprs:
-        raise fail(TensorcValueError, "concatenate: needs at least one array", "TC0363")
+        raise fail(TensorcValueError, "concatenate: needs at least one array", "TC0378")
     if axis is None:
         exprs, axis = [ravel(e) for e in exprs], 0
     dtype = convert.common_dtype(exprs)

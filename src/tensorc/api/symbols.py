@@ -63,7 +63,7 @@ def tensor(
     if not isinstance(shape, int | Sequence) or isinstance(shape, str):
         raise TensorcTypeError(
             f"a shape is a tuple of ints and None, got {shape!r}",
-            code="TC0335",
+            code="TC0336",
             location=caller_location(),
             help="shape=(None, 784); None stands for an unknown extent",
         )

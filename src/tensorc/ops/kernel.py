@@ -80,7 +80,7 @@ class Generic(OpDefinition):
         assert isinstance(attrs, GenericAttrs)
         inputs = operands[attrs.rank :]
         if len(operands) < attrs.rank or any(t != index for t in operands[: attrs.rank]):
-            raise TensorcTypeError(f"tensorc.generic needs {attrs.rank} index extents first", code="TC0302")
+            raise TensorcTypeError(f"tensorc.generic needs {attrs.rank} index extents first", code="TC0213")
         for operand, axes in zip(inputs, attrs.maps, strict=False):
             _check_map(operand, axes, attrs.rank)
         return None
@@ -183,10 +183,10 @@ def stages(op: Operation) -> list[Operation]:
 
 def _check_map(type: Type, axes: Sequence[int], rank: int) -> None:
     if not isinstance(type, ShapedType) or type.rank != len(axes):
-        raise TensorcTypeError(f"tensorc.generic: map {list(axes)} does not fit {type}", code="TC0302")
+        raise TensorcTypeError(f"tensorc.generic: map {list(axes)} does not fit {type}", code="TC0213")
     if any(a != UNIT_AXIS and not 0 <= a < rank for a in axes):
         raise TensorcTypeError(
-            f"tensorc.generic: map {list(axes)} outside {rank} iteration axes", code="TC0302"
+            f"tensorc.generic: map {list(axes)} outside {rank} iteration axes", code="TC0213"
         )
 
 

@@ -165,4 +165,4 @@ def _erase_declarations(module: Operation, names: set[str]) -> None:
 
 
 def _wrong_use(op: Operation, message: str) -> TensorcValueError:
-    return TensorcValueError(f"expand-math: {op.name}: {message}", code="TC0310", location=op.location)
+    return TensorcValueError(f"expand-math: {op.name}: {message}", code="TC0505", location=op.location)
