@@ -97,7 +97,8 @@ class _Label(NamedTuple):
     def __format__(self, spec: str) -> str:
         if self.position is None:
             return self.function
-        return f"{self.function}: argument {self.position}" + (f" ({self.name!r})" if self.name else "")
+        which = f"argument {self.name!r}" if self.name else f"argument {self.position + 1}"
+        return which if self.function == DEFAULT_NAME else f"{which} of {self.function}"
 
 
 @dataclass(frozen=True)
@@ -162,12 +163,6 @@ class Parameter:
         if array.dtype is wanted and flags & _ALIGNED and whole:
             return array
         return np.array(array, dtype=wanted, order="C", copy=True)
-
-    def _label(self, function: str, position: int | None) -> str:
-        if position is None:
-            return function
-        which = f"argument {self.name!r}" if self.name else f"argument {position + 1}"
-        return which if function == DEFAULT_NAME else f"{which} of {function}"
 
     def _array(self, value: object, wanted: np.dtype[Any], label: _Label) -> Array:
         if isinstance(value, Expr):

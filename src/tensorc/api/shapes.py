@@ -312,7 +312,7 @@ def broadcast_to(x: TensorLike, shape: Any) -> Any:
     wanted = shape if isinstance(shape, tuple | list) else (shape,)
     extents = tuple(as_extent(e, "broadcast_to") for e in wanted)
     if any(isinstance(e, int) and e < 0 for e in extents):
-        raise fail(TensorcValueError, f"broadcast_to: negative extent in {tuple(wanted)}", "TC0362")
+        raise fail(TensorcValueError, f"broadcast_to: negative extent in {tuple(wanted)}", "TC0347")
     for mine, theirs in zip(reversed(x.extents), reversed(extents), strict=False):
         if isinstance(mine, int) and isinstance(theirs, int) and mine not in (1, theirs):
             raise fail(
