@@ -16,8 +16,7 @@ from gen_reference import ROOT, reference
 
 SOURCE, SITE = ROOT / "build" / "site-source", ROOT / "build" / "site"
 REFERENCE = (
-    "- [Reference](reference/index.md): every public name, from its docstring.
-"
+    "- [Reference](reference/index.md): every public name, from its docstring.\n"
     "- [Error codes](error_codes.md): what each code of an error means."
 )
 _PAGE = re.compile(r"\]\(([^)#:]+\.md)\)")
