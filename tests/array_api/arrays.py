@@ -37,7 +37,7 @@ NUMBERS = DTYPES[1:]
 
 SIZES = {
     "plain": {"n": 3, "m": 4, "k": 2},
-    "special": {"n": 5, "m": 9, "k": 3},
+    "special": {"n": 7, "m": 9, "k": 5},
     "one": {"n": 1, "m": 1, "k": 1},
     "no rows": {"n": 0, "m": 4, "k": 2},
     "no columns": {"n": 3, "m": 0, "k": 2},
@@ -91,9 +91,14 @@ def _filled(rng: np.random.Generator, spec: Operand, shape: Sequence[int], speci
     drawn = _integers(rng, spec, dtype, shape) if dtype.kind in "iu" else _floats(rng, spec, dtype, shape)
     if special and spec.values in ("", "mild"):
         pool = SPECIAL[spec.values or "all", dtype.kind](dtype)
-        places = rng.random(shape) < 0.6
-        drawn = np.where(places, rng.choice(pool, shape), drawn).astype(dtype)
-    return np.asarray(drawn)
+        drawn = np.where(
+            _most(rng, shape), rng.permutation(np.resize(pool, drawn.size)).reshape(shape), drawn
+        )
+    return np.asarray(drawn).astype(dtype)
+
+
+def _most(rng: np.random.Generator, shape: Sequence[int]) -> Array:
+    return np.asarray(rng.random(shape) < 0.8)
 
 
 def _integers(rng: np.random.Generator, spec: Operand, dtype: np.dtype[Any], shape: Sequence[int]) -> Array:

@@ -9,6 +9,8 @@ EXEMPT = {
     "In": _COMPILING,
     "Out": _COMPILING,
     "Mode": _COMPILING,
+    "Profile": _COMPILING,
+    "debugprint": "writes a program as text: tests/api",
     "function": _COMPILING,
     "jit": _COMPILING,
     "Jitted": _COMPILING,
