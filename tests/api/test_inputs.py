@@ -71,6 +71,7 @@ def test_state_starts_from_a_value_and_can_be_passed_by_name():
     assert float(f(2.0, total=100.0)) == 100.0
     assert float(f(0.0)) == 102.0
     assert "total: tensor<f64> (state)" in repr(f)
+    assert f.stats()["fast"] == 5
     with pytest.raises(TypeError, match="takes 1 argument, got 2"):
         f(1.0, 2.0)
     with pytest.raises(TypeError, match="'total'"):

@@ -45,6 +45,8 @@ class Function(FunctionBase):
     program: Program
     mode: Mode
     build: Build
+    companions: Sequence[Function] = ()
+    """The same program compiled again for calls that pass state by name, or `out=` when there are updates."""
     profile: Profile | None = None
     """Figures of its calls, if it was made with `profile=`."""
 
@@ -111,7 +113,11 @@ class Function(FunctionBase):
 
     def stats(self) -> dict[str, int]:
         """Calls answered by the `fast` and the `generic` body; `slow` of them had converted arguments."""
-        return self.counts()
+        counts = self.counts()
+        for other in self.companions:  # their calls came here first, so they are among the slow ones
+            for body in ("fast", "generic"):
+                counts[body] += other.counts()[body]
+        return counts
 
     def __repr__(self) -> str:
         return f"<tensorc function {self.name}({_signature(self.program)})>"
@@ -242,11 +248,13 @@ def compile_program(
     from tensorc.api.build import Build  # the passes and the emitter are imported by the first compile
 
     build = Build(program, mode, stored or {})
-    compiled: Function = build.native(Function, slow or _SlowCall(program, mode))
+    converting = _SlowCall(program, mode)
+    compiled: Function = build.native(Function, slow or converting)
     compiled.name = program.name
     compiled.program = program
     compiled.mode = mode
     compiled.build = build
+    compiled.companions = converting.companions
     return compiled
 
 
@@ -263,6 +271,7 @@ class _SlowCall:
         self.state = frozenset(p.name for p, _ in program.state if p.name)
         self.exposed: dict[tuple[str, ...], Function] = {}
         self.checked: Function | None = None
+        self.companions: list[Function] = []
 
     def __call__(self, direct: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Converts the arguments, calls the native body with them, and delivers into `out=` if that was
@@ -287,13 +296,18 @@ class _SlowCall:
             return value.cell.get()
         return parameter.convert(value, self.program.name, position)
 
+    def _companion(self, program: Program) -> Function:
+        made = compile_program(program, self.mode)
+        self.companions.append(made)
+        return made
+
     def _with_state(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A call that passes state: a body that takes it as an argument, made when the first such call
         comes.
         """
         names = tuple(sorted(self.state.intersection(kwargs)))
         if names not in self.exposed:
-            self.exposed[names] = compile_program(exposed(self.program, names), self.mode)
+            self.exposed[names] = self._companion(exposed(self.program, names))
         return self.exposed[names](*args, **kwargs)
 
     def _deliver(self, direct: Callable[..., Any], arguments: list[Array], out: Any) -> Any:
@@ -322,7 +336,7 @@ class _SlowCall:
         array does not fit, the updates have been made.
         """
         if self.checked is None:
-            self.checked = compile_program(sized(self.program), self.mode)
+            self.checked = self._companion(sized(self.program))
         body = self.checked
         extents = [n for t, kind in zip(targets, types, strict=True) for n in _unknown(t, kind)]
 

@@ -96,6 +96,7 @@ class ProfiledFunction(Function):
         self.profile = profile
         self._function, self._measured = function, measured
         self._state, self._direct = function.machine, function.direct
+        self.companions = function.companions
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         failed = True
