@@ -25,7 +25,7 @@ from tensorc.ir.attributes import IntegerAttr, StringAttr
 from tensorc.ir.builtin import arg_attributes, function_type, new_module, set_signature
 from tensorc.ir.clone import clone_op
 from tensorc.ir.core import Operation
-from tensorc.ir.errors import InternalError
+from tensorc.ir.errors import InternalError, TensorcError
 from tensorc.ir.location import caller_location
 from tensorc.ir.printer import print_op
 from tensorc.ir.types import TensorType, Type
@@ -121,10 +121,19 @@ class Build:
 
     def _compile(self, kind: Kind, function: Operation) -> ObjectCode:
         from tensorc.codegen_llvm import emitter
+        from tensorc.passes import manager
 
-        module = _run(function, self._passes(kind))
-        text = emitter.emit(module, _emitter_options())
-        return compile_object(NAME, text, self._signature(), level=self.mode.level)
+        passes = self._passes(kind)
+        try:
+            text = emitter.emit(_run(function, passes), _emitter_options())
+            return compile_object(NAME, text, self._signature(), level=self.mode.level)
+        except (TensorcError, MemoryError):
+            raise
+        except Exception as error:  # a defect of ours, wherever it showed
+            found = error if isinstance(error, InternalError) else InternalError(_defect(error))
+            start = new_module()
+            start.regions[0].block.append(self._code_function(kind))
+            raise manager.with_reproducer(found, start, passes) from error
 
     def _pipeline(self, kind: Kind) -> str:
         return self.mode.pipeline if kind == "fast" else "O0"
@@ -221,6 +230,10 @@ def _run(function: Operation, passes: Iterable[Pass]) -> Operation:
     module.regions[0].block.append(function)
     manager.run(module, list(passes), manager.Options(reproducer=False))
     return module
+
+
+def _defect(error: Exception) -> str:
+    return f"compiling failed: {type(error).__name__}: {error}"
 
 
 def _spec(type: Type, name: str = "") -> ArraySpec:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -200,12 +201,12 @@ def reshape(x: TensorLike, shape: Any, ndim: int | None = None) -> Any:
     if unknown:
         position = unknown[0]
         extents[position] = _inferred(x, extents[:position] + extents[position + 1 :])
-    have, want = product(x.extents), product(extents)
-    if isinstance(have, int) and isinstance(want, int) and have != want:
+    if all(isinstance(e, int) for e in (*x.extents, *extents)) and prod(x.extents) != prod(extents):
         shown = ", ".join(map(str, extents)) + ("," if len(extents) == 1 else "")
         raise fail(
             TensorcValueError,
-            f"reshape: {advice.quoted(x)} has {have} elements, the shape ({shown}) has {want}",
+            f"reshape: {advice.quoted(x)} has {prod(x.extents)} elements, the shape ({shown}) has "
+            f"{prod(extents)}",
             "TC0369",
             "one extent may be -1: it takes what the others leave",
         )

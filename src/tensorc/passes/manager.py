@@ -147,7 +147,7 @@ def run(module: Operation, pipeline: str | Sequence[Pass], options: Options = DE
                 listing = "\n".join(map(str, found))
                 raise InternalError(f"pass {one.name} left an invalid module:\n{listing}")
         except InternalError as error:
-            raise _with_reproducer(error, start, passes) from error
+            raise with_reproducer(error, start, passes) from error
         if options.print_after_all:
             _show(text, print_op(module), one, options)
         for check in options.checks:
@@ -187,15 +187,20 @@ def _show(before: str, after: str, one: Pass, options: Options) -> None:
     options.write(f"// ----- after {format_pass(one)}{changed}\n{after if not changed else ''}")
 
 
-def _with_reproducer(error: InternalError, start: Operation | None, passes: Sequence[Pass]) -> InternalError:
-    """The error with the name of a file that holds the module the pipeline began with, and the command."""
+def with_reproducer(error: InternalError, start: Operation | None, passes: Sequence[Pass]) -> InternalError:
+    """The error with the name of a file that holds the module the pipeline began with, and the command; the
+    error alone where no file can be written.
+    """
     if start is None or error.reproducer is not None:
         return error
     message = str(error)
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="tensorc-", suffix=".mlir", delete=False, encoding="utf-8"
-    ) as file:
-        file.write(f"// tensorc opt {file.name} -p '{format_pipeline(passes)}'\n")
-        file.write("".join(f"// {line}\n" for line in message.splitlines()))
-        file.write(print_op(start))
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="tensorc-", suffix=".mlir", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(f"// tensorc opt {file.name} -p '{format_pipeline(passes)}'\n")
+            file.write("".join(f"// {line}\n" for line in message.splitlines()))
+            file.write(print_op(start))
+    except OSError:
+        return error
     return InternalError(message, file.name)
