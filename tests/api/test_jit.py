@@ -6,6 +6,8 @@ import copy
 import dataclasses
 import gc
 import pickle
+import subprocess
+import sys
 import threading
 import warnings
 import weakref
@@ -198,7 +200,35 @@ def test_fast_path_and_defaults_do_not_mix():
         assert_same(f(a, a), a + a)
         assert_same(f(a, None), a)
         assert_same(f(a, y=a), a + a)
-    assert f.stats()["traces"] == 2
+    assert f.stats()["traces"] == 3
+
+
+def test_a_default_is_a_constant_until_it_is_overridden():
+    @tc.jit(static_argnames="mode")
+    def f(x, n=3, mode="up", scale=2.0):
+        for _ in range(n) if isinstance(n, int) else ():
+            x = x + 1 if mode == "up" else x - 1
+        return x * scale + (0 if isinstance(n, int) else n)
+
+    a = np.zeros(2, "f4")
+    assert_same(f(a), a + 6)
+    assert_same(f(a, scale=3.0), a + 9)
+    assert_same(f(a, scale=3.0, mode="down"), a - 9)
+    assert_same(f(a, mode="down"), a - 6)
+    assert_same(f(a, 5), a + 5)
+    assert_same(f(a, scale=1, n=5), a + 5)
+    assert [v.form for v in f.variants][1:3] == [
+        "f(x: tensor<?xf32>, scale: float)",
+        "f(x: tensor<?xf32>, scale: float, mode='down')",
+    ]
+    assert effort(lambda: f(a)) <= 2  # the default is no obstacle to the native path
+
+
+@pytest.mark.parametrize("function", [np.exp, np.sum, abs, lambda x: np.where(x > 1, x, 0)])
+def test_functions_of_others(function):
+    a = np.arange(4.0)
+    np.testing.assert_allclose(tc.jit(function)(a), function(a), rtol=1e-14)
+    assert_same(tc.jit(sum)([a, a]), a + a)
 
 
 def test_no_arguments_and_no_result():
@@ -554,7 +584,7 @@ def test_errors_while_tracing_show_the_line_and_the_types():
         return x @ tc.ones((n, n, 2)).sum()
 
     with pytest.raises(tc.TensorcError) as caught:
-        f(np.ones(3, "f4"))
+        f(np.ones(3, "f4"), 2)
     assert "return x @ tc.ones((n, n, 2)).sum()" in str(caught.value)
     assert "while tracing f(x: tensor<?xf32>, n=2)" in str(caught.value)
 
@@ -663,6 +693,22 @@ def test_pickling_by_name_or_by_function():
     rebuilt = pickle.loads(pickle.dumps(tc.jit(np.linalg.norm, static_argnames="ord", name="norm")))
     assert rebuilt.__wrapped__ is np.linalg.norm
     assert pickle.loads(pickle.dumps(Model.scaled)) is Model.scaled
+
+
+def test_a_function_of_a_script_travels_whole_with_cloudpickle(tmp_path):
+    """The module `__main__` of another process has no such name."""
+    pytest.importorskip("cloudpickle", reason="cloudpickle, which joblib and Dask bring, is not installed")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys, cloudpickle, tensorc as tc\n"
+        "@tc.jit(static_argnames='n')\n"
+        "def f(x, n=2):\n    return x * n\n"
+        "sys.stdout.buffer.write(cloudpickle.dumps([f, f]))\n"
+    )
+    written = subprocess.run([sys.executable, script], capture_output=True, check=True).stdout
+    first, second = pickle.loads(written)
+    assert first is second
+    assert_same(first(np.ones(2), 3), np.full(2, 3.0))
 
 
 def test_source_module_and_clear():

@@ -270,7 +270,12 @@ class Jitted(FunctionBase):
         return self if instance is None else types.MethodType(self, instance)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        """A function that its module knows by name travels by name, any other as function and options."""
+        """A function that its module knows by name travels by name, any other as function and options; so
+        does one of a script or notebook for cloudpickle, because other processes do not have that module.
+        """
+        pickler = sys._getframe(1).f_globals.get("__name__", "")
+        if self.__module__ == "__main__" and "cloudpickle" in pickler:
+            return _rebuilt, self._options
         found: Any = sys.modules.get(self.__module__)
         for part in self.__qualname__.split("."):
             found = getattr(found, part, None)
@@ -324,10 +329,11 @@ def jit(
     another number is no new trace. An int that is out of range for the dtype it meets raises
     TensorcOverflowError, also where that shows only at the call. bool is not weak.
 
-    Static arguments are ordinary Python values that the function may look at. They are compared by type and
-    value and must be hashable. Everything else that the function reads besides its arguments is read once,
-    when it is traced; shared variables are read at every call, and their default updates happen at every
-    call.
+    A default that a call does not override is no argument: the function sees the default itself, and may look
+    at it. Static arguments are ordinary Python values that the function may look at. They are compared by
+    type and value and must be hashable. Everything else that the function reads besides its arguments is read
+    once, when it is traced; shared variables are read at every call, and their default updates happen at
+    every call.
 
     Called with symbols, also inside a function that is being traced, it is inlined: it returns expressions.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -192,10 +192,10 @@ class Binder:
         parameters = list(self.signature.parameters.values())
         self._parameters = parameters
         closed = all(p.kind in _BY_POSITION for p in parameters)
-        self._plain_count = len(parameters) if closed else -1
-        self._flat = pytree.flatten(((0,) * max(self._plain_count, 0), None))[1]
-        self._named_ones = [(p.name, p.default) for p in parameters if p.kind is P.POSITIONAL_OR_KEYWORD]
-        self._simple = len(self._named_ones) == len(parameters)
+        self._least = sum(p.default is P.empty for p in parameters)
+        self._most = len(parameters) if closed else -1
+        self._names_in_order = [p.name for p in parameters if p.kind is P.POSITIONAL_OR_KEYWORD]
+        self._simple = len(self._names_in_order) == len(parameters)
         self.names = frozenset(_names(argnames))
         self.positions = frozenset(self._position(n) for n in _numbers(argnums))
         self._spread()
@@ -235,35 +235,41 @@ class Binder:
                 help=f"its parameters are {self.name}{self.signature}",
             )
         self.positions |= {positional.index(n) for n in self.names if n in positional}
+        self.names |= {
+            n for i, n in enumerate(positional) if i in self.positions and n in self._names_in_order
+        }
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
-        """The call's arguments, defaults filled in, taken apart. Raises TensorcTypeError as the function
-        itself would raise TypeError.
+        """The call's arguments, by position as far as they go, taken apart. A default that is not overridden
+        is no argument: the function sees it as it is. Raises TensorcTypeError as the function itself would
+        raise TypeError.
         """
         count, plain = len(args), not kwargs and {*map(type, args)} <= _ARRAY
-        if kwargs or count != self._plain_count:
+        if kwargs or not self._least <= count <= self._most:
             args, kwargs = self._by_name(args, kwargs) or self._bound(args, kwargs)
         if self.positions or self.names:
             args, kwargs = self._marked(args, kwargs)
-        elif not kwargs and len(args) == self._plain_count and {*map(type, args)} <= pytree.LEAVES:
-            return Call(list(args), self._flat, plain and len(args) == count)
+        elif not kwargs and {*map(type, args)} <= pytree.LEAVES:
+            return Call(list(args), _flat(len(args)), plain)
         leaves, structure = pytree.flatten((args, kwargs or None))
         return Call(leaves, structure, plain and len(leaves) == count)
 
     def _by_name(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-        """All arguments in order, for functions without special parameters; None if they do not fit."""
-        if not self._simple or len(args) > len(self._named_ones):
+        """Arguments in order, then those after a gap by name, for functions without special parameters; None
+        if they do not fit.
+        """
+        if not self._simple or len(args) > len(self._names_in_order):
             return None
-        values = [*args]
-        for name, default in self._named_ones[len(args) :]:
-            value = kwargs.get(name, default)
-            if value is P.empty:
-                return None
-            values.append(value)
-        unused = len(kwargs) - sum(name in kwargs for name, _ in self._named_ones[len(args) :])
-        return None if unused else (tuple(values), {})
+        values, rest = [*args], dict(kwargs)
+        for name in self._names_in_order[len(args) :]:
+            if name not in rest:
+                break
+            values.append(rest.pop(name))
+        if len(values) < self._least or not rest.keys() <= {*self._names_in_order[len(values) :]}:
+            return None
+        return tuple(values), rest
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         try:
@@ -275,7 +281,6 @@ class Binder:
                 location=caller_location(),
                 help=f"its parameters are {self.name}{self.signature}",
             ) from None
-        bound.apply_defaults()
         return bound.args, bound.kwargs
 
     def _marked(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -334,6 +339,12 @@ class Binder:
             assert known is not None
             stack.extend(reversed([path + label for label in known.labels(rest, count)]))
         return found
+
+
+@cache
+def _flat(count: int) -> pytree.Structure:
+    """The structure of so many arguments by position without containers."""
+    return pytree.flatten(((0,) * count, None))[1]
 
 
 def _names(given: Any) -> list[str]:
