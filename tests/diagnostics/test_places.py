@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import linecache
 import os
 import subprocess
@@ -201,3 +202,50 @@ def test_a_file_that_changed_since_it_was_loaded_does_no_harm(tmp_path: Path) ->
         assert "there is no axis 3" in str(info.value)
         with pytest.raises(tc.TensorcTypeError, match="known only when"):
             exec(compile("x and 1", str(file), "exec"), {"__name__": "user", "x": tc.vector("x")})
+
+
+def test_building_an_expression_reads_no_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> str:
+        raise AssertionError("source is read before anything went wrong")
+
+    monkeypatch.setattr(linecache, "getline", fail)
+    monkeypatch.setattr(linecache, "getlines", fail)
+    x, w = tc.matrices("x", "w")
+    y = tc.nn.softmax(x @ w + x[0] * 2)[1:].set(0)
+    tc.function([x, w], [tc.grad(y.sum(), w), x == w])
+
+
+@pytest.mark.parametrize("name", ["a" * 10_000, "two\nlines", "\x1b[31mred", "世界", " "])
+def test_odd_names_do_not_spoil_a_message(name: str) -> None:
+    with pytest.raises(tc.TensorcTypeError) as info:
+        float(tc.vector(name))
+    first = info.value.message
+    assert "\n" not in first
+    assert "\x1b" not in first
+    assert len(first) < 200
+
+
+def test_what_libraries_ask_an_expression_for_is_answered_by_python() -> None:
+    x = tc.vector("x")
+    for name in ("__array_interface__", "__dlpack__", "_repr_html_", "__wrapped__", "_ipython_display_"):
+        assert not hasattr(x, name)
+        with pytest.raises(AttributeError) as info:
+            getattr(x, name)
+        assert not isinstance(info.value, tc.TensorcError)
+    assert getattr(x, "iloc", None) is None
+    assert copy.copy(x) is not None
+    with pytest.raises(tc.TensorcAttributeError, match="it is a function"):
+        x.exp  # noqa: B018
+    with pytest.raises(ImportError):
+        from tensorc import nothing_of_the_kind  # noqa: F401
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_form_feeds_and_odd_line_ends_do_not_shift_the_lines(end: str, tmp_path: Path) -> None:
+    file = tmp_path / "model.py"
+    lines = ("a = 1", "\x0c", "b = '\u2028'", "if x > 0: y = 1", "else: y = 2")
+    file.write_bytes(end.join(lines).encode() + end.encode())
+    with pytest.raises(tc.TensorcTypeError) as info:
+        exec(compile(file.read_bytes(), str(file), "exec"), {"__name__": "user", "x": tc.vector("x")})
+    assert str(info.value).splitlines()[2:4] == ["4 | if x > 0: y = 1", "  |    ^^^^^"]
+    assert str(info.value).endswith("y = tc.where(x > 0, 1, 2)")

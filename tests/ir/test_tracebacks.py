@@ -259,3 +259,13 @@ def test_thread_hook_without_a_value_goes_on() -> None:
     args = threading.ExceptHookArgs((KeyError, None, None, None))
     hook(args)
     assert seen == [args]
+
+
+def test_a_group_of_errors_shows_each_without_our_frames() -> None:
+    group = ExceptionGroup("two", [caught(bad), KeyError("x")])
+    assert tracebacks.concerns_us(group)
+    assert not tracebacks.concerns_us(ExceptionGroup("one", [KeyError("x")]))
+    text = report(group)
+    assert "error[TC0352]" in text
+    assert "KeyError: 'x'" in text
+    assert PACKAGE not in text

@@ -30,6 +30,7 @@ _WHOLE: Final = {
     "any": "tc.any({0})",
     "all": "tc.all({0})",
 }
+_LONGEST_NAME: Final = 60
 _IMPLIED: Final = (Cast, BroadcastTo, ExpandDims)
 _PAIRWISE: Final = {"max": "maximum", "min": "minimum"}
 
@@ -51,8 +52,9 @@ def explained(error: TensorcError, operands: Sequence[Expr]) -> TensorcError:
     """The error of an op's inference for somebody who wrote an expression: with the operands' names, without
     the number of the op's constraint.
     """
-    if error.location is None and any(label(_as_given(e)) for e in operands):
-        error.notes = (*error.notes, f"got {listed(operands)}")
+    tensors = [e for e in operands if isinstance(e.type, TensorType)]
+    if error.location is None and any(label(_as_given(e)) for e in tensors):
+        error.notes = (*error.notes, f"got {listed(tensors)}")
     if error.constraint:
         error.message = error.message.removesuffix(f" ({error.constraint})")
     return error
@@ -63,10 +65,15 @@ def label(expr: Expr, longest: int = 32) -> str | None:
     from tensorc.api.leaves import Constant
 
     if expr.name:
-        return expr.name
+        return expr.name if expr.name.isprintable() and len(expr.name) <= _LONGEST_NAME else _cut(expr.name)
     if isinstance(expr, Constant):  # it has the location of the expression around it
         return repr(expr.value.item()) if expr.value.size == 1 else None
     return None if expr.location == caller_location() else text_at(expr.location, longest)
+
+
+def _cut(name: str) -> str:
+    text = repr(name)
+    return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 3] + "..."
 
 
 def _as_given(expr: Expr) -> Expr:

@@ -74,7 +74,8 @@ def no_function(namespace: str, name: str) -> AttributeError:
 
 def no_method(x: Any, name: str) -> AttributeError:
     """The error of an expression for an attribute it does not have."""
-    if name.startswith("_"):  # protocols of other libraries ask for many of these
+    if name.startswith("_") or hasattr(type(x), name):
+        # protocols of other libraries ask for many such names; what the class has failed by itself
         return AttributeError(f"{type(x).__name__!r} object has no attribute {name!r}")
     from tensorc.api.advice import quoted
 

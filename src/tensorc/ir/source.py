@@ -53,12 +53,13 @@ def fragment(location: Location | None) -> Fragment | None:
     place = file_location(location)
     if place is None or place.end_column is None or place.end_line is None:
         return None
-    source = "".join(linecache.getlines(place.file))
+    lines = linecache.getlines(place.file)
+    source = "".join(lines)
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    wanted = _span(place, source.splitlines())
+    wanted = _span(place, lines)
     return None if wanted is None else _find(source, tree, wanted)
 
 

@@ -107,6 +107,8 @@ def concerns_us(error: BaseException | None) -> bool:
     while error is not None and id(error) not in seen:
         if isinstance(error, TensorcError):
             return True
+        if isinstance(error, BaseExceptionGroup) and any(map(concerns_us, error.exceptions)):
+            return True
         seen.add(id(error))
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return False
