@@ -42,6 +42,7 @@ from tensorc.api.python_errors import remark as _remark  # noqa: E402
 from tensorc.api.pytree import register_pytree_node as register_pytree_node  # noqa: E402
 from tensorc.api.saving import load as load  # noqa: E402
 from tensorc.api.shapes import *  # noqa: E402, F403
+from tensorc.api.standard import *  # noqa: E402, F403
 from tensorc.api.suggestions import no_function as _no_function  # noqa: E402
 from tensorc.api.symbols import tensor as tensor  # noqa: E402
 from tensorc.ir.errors import InternalError as InternalError  # noqa: E402

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.special
 
 import tensorc as tc
-from tests.array_api.arrays import DTYPES, FLOATS
+from tests.array_api.arrays import DTYPES, FLOATS, NUMBERS
 from tests.array_api.entries import (
     CANCELLING,
     EXACT,
@@ -559,4 +559,70 @@ SPECIAL = [
     entry("logsumexp", log_of_sum, *reduction_forms("unit"), tolerance=CANCELLING),
 ]
 
-FUNCTIONS = [*SHAPES, *JOINING, *SELECTION, *UPDATES, *PRODUCTS, *CREATION, *SPECIAL]
+
+def vecdot(a: Any, b: Any, axis: int = -1) -> Any:
+    return np.vecdot(a, b, axis=axis)
+
+
+STANDARD = [
+    entry(
+        "astype",
+        np.astype,
+        form("ints", lambda f, x: f(x, "int16"), "nm"),
+        form("no dtype", lambda f, x: f(x, "rows"), "nm", dtypes=F64),
+    ),
+    entry("positive", np.positive, *unary_forms()),
+    entry(
+        "reciprocal",
+        np.reciprocal,
+        form("floats", same, "nm", dtypes=FLOATS),
+        form("integers", same, "nm/pos", dtypes=NUMBERS[:8]),
+        form("bools", same, "nm", dtypes=("bool",)),
+        form("0-d", same, "/pos", dtypes=TWO),
+        refused={"bools": "NumPy's answer is int8; a number is wanted"},
+    ),
+    entry("count_nonzero", np.count_nonzero, *reduction_forms()),
+    entry(
+        "flip",
+        np.flip,
+        form("all", same, "nm", dtypes=ANY),
+        form("one", lambda f, x: f(x, 1), "nmk", dtypes=F64),
+        form("two", lambda f, x: f(x, axis=(0, -1)), "nmk", dtypes=F64),
+        form("0-d", same, "", dtypes=F64),
+        form("outside", lambda f, x: f(x, 2), "nm", dtypes=F64),
+    ),
+    entry(
+        "unstack",
+        lambda x, axis=0: list(np.unstack(x, axis=axis)),
+        form("rows", same, "3m!", dtypes=ANY),
+        form("columns", lambda f, x: f(x, axis=-1), "n2!", dtypes=F64),
+        form("outside", lambda f, x: f(x, axis=2), "n2!", dtypes=F64),
+        form("0-d", same, "", dtypes=F64),
+    ),
+    entry(
+        "vecdot",
+        vecdot,
+        form("last axis", same, "nm/mild", "nm/mild"),
+        form("first axis", lambda f, x, y: f(x, y, 0), "nm/mild", "nm/mild", dtypes=TWO),
+        form("broadcast", same, "knm/mild", "m/mild", dtypes=F64),
+        form("vectors", same, "n/mild", "n/mild", dtypes=F64),
+        form("do not meet", same, "nm", "nk", dtypes=F64, skip=("one",)),
+        form("0-d", same, "", "m", dtypes=F64),
+        tolerance=SUMMED,
+    ),
+    *(
+        entry(
+            name,
+            getattr(np, name),
+            form("matrix", same, "nm", dtypes=ANY),
+            form("above", lambda f, x: f(x, 1), "nm", dtypes=F64),
+            form("below", lambda f, x: f(x, k=-1), "knm", dtypes=F64),
+            form("far", lambda f, x: f(x, 99), "nm", dtypes=F64),
+            form("vector", same, "n", dtypes=F64),
+            refused={"vector": "the standard wants a matrix; NumPy repeats the vector as rows"},
+        )
+        for name in ("tril", "triu")
+    ),
+]
+
+FUNCTIONS = [*STANDARD, *SHAPES, *JOINING, *SELECTION, *UPDATES, *PRODUCTS, *CREATION, *SPECIAL]

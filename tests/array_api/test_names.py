@@ -7,6 +7,8 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+import numpy as np
+
 import tensorc as tc
 from tensorc.api.methods import Tensor
 from tensorc.api.symbols import constructors
@@ -47,6 +49,11 @@ def operators() -> set[str]:
 def test_every_name_is_in_the_table() -> None:
     covered = set(TABLE) | set(ALIASES) | set(EXEMPT)
     assert exported() - covered == set(), "write a line in tests/array_api/table*.py, or why not in exempt.py"
+
+
+def test_constants() -> None:
+    assert (tc.e, tc.pi, tc.inf, tc.newaxis) == (np.e, np.pi, np.inf, np.newaxis)
+    assert np.isnan(tc.nan)
 
 
 def test_no_line_is_stale() -> None:
