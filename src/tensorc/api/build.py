@@ -244,7 +244,7 @@ def _spec(type: Type, name: str = "") -> ArraySpec:
 def _emitter_options() -> EmitterOptions:
     from tensorc.codegen_llvm.emitter import EmitterOptions
 
-    return EmitterOptions(_vector_width())
+    return EmitterOptions(_vector_width(), polls=True)
 
 
 def _vector_width() -> int | None:

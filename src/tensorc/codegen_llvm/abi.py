@@ -12,12 +12,22 @@ from typing import Any, Literal
 
 import numpy as np
 
-OK, FAILED, ASSUMPTION, NO_MEMORY = 0, 1, 2, 3
+OK, FAILED, ASSUMPTION, NO_MEMORY, INTERRUPTED = 0, 1, 2, 3, 4
 """What a body returns: done; an error is recorded in the error cell; an assumption of this specialised body
-does not hold and nothing was written; memory ran out and the body has freed what it held.
+does not hold and nothing was written; memory ran out and the body has freed what it held; a signal handler
+raised, the Python exception is set, and the body has freed what it held.
 """
 
 ERROR_CELL = ("site", "index", "value", "extra")
+
+POLL = ("CHUNK", "LAST", "DUE", "HAS_GIL", "ARGS", "COUNT", "THREAD")
+"""Words of a call's poll record (`emitter_polls.py`): iterations before a nest of loops first polls (1: there
+is much data, poll before it, too); when it last polled and when it will look for signals; whether the GIL is
+held; the arguments; the thread state while it is not held.
+"""
+
+NO_POLL_CHUNK = 1 << 40
+"""As `CHUNK`: never poll. Also the largest chunk."""
 
 ResultForm = Literal["none", "one", "tuple", "list"]
 

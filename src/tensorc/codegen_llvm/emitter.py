@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
+from tensorc.codegen_llvm import emitter_polls
 from tensorc.codegen_llvm.emitter_scalar import emit_scalar
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, Scopes, byte_width, i64, literal, llvm_type
 from tensorc.ir.builtin import (
@@ -74,9 +75,12 @@ STACK_LIMIT = 1 << 18
 
 @dataclass(frozen=True)
 class EmitterOptions:
-    """`vector_width` is the preferred vector register width in bits, None for LLVM's own choice."""
+    """`vector_width` is the preferred vector register width in bits, None for LLVM's own choice; with
+    `polls`, long computations answer signals (`emitter_polls.py`).
+    """
 
     vector_width: int | None = None
+    polls: bool = False
 
 
 def emit(module: Operation, options: EmitterOptions | None = None) -> str:
@@ -137,6 +141,9 @@ class Emitter:
         self.label = "entry"
         self.names = 0
         self.stack = 0
+        self.depth = 0
+        self.polled = False
+        self.record: emitter_polls.Record | None = None
         self.scopes = Scopes()
         self._table: dict[type[OpDefinition], Callable[[Operation], Steps | None]] = {
             definition: getattr(self, name) for definition, name in self.handlers.items()
@@ -297,6 +304,7 @@ class Emitter:
         """Forget the previous function."""
         self.values, self.lines, self.entry, self.slots = {}, [], [], {}
         self.names, self.stack, self.label = 0, 0, "entry"
+        self.depth, self.polled, self.record = 0, False, None
         self.scopes = Scopes()
 
     def function_text(self, function: Operation) -> str:
@@ -304,10 +312,14 @@ class Emitter:
         block = body(function)
         roots = self._argument_roots(block)
         parameters = [self._parameter(n, arg, roots[arg]) for n, arg in enumerate(block.args)]
+        cell = emitter_polls.error_cell(function) if self.options.polls else None
+        if cell is not None:
+            self.record = emitter_polls.find_record(self, f"%a{cell}")
         self.run(block)
         attrs = function.attrs
         assert isinstance(attrs, FuncAttrs)
         self._finish_allocations(function)
+        emitter_polls.finish(self)
         if self.scopes.used:
             self.metadata += self.scopes.nodes(len(self.metadata))
         linkage = "internal " if attrs.sym_visibility == "private" else ""
@@ -442,6 +454,8 @@ class Emitter:
         args = [convert(v, by_reference) for v in op.operands]
         pure = external and not any(isinstance(v.type, MemRefType) for v in op.operands)
         result = _result_type(function_type(callee))
+        if not external or by_reference:
+            emitter_polls.look_up(self)
         if external:
             value = self.call(symbol, args, result, pure=pure and result != "void")
         else:
@@ -663,11 +677,18 @@ class Emitter:
     def _for(self, op: Operation) -> Steps:
         lower, upper, step, *inits = (self.scalar(v) for v in op.operands)
         block = op.regions[0].block
+        chunks = emitter_polls.open_chunks(self, op, lower, upper, step, inits)
+        if chunks is not None:
+            lower, upper, inits = chunks.lower, chunks.limit, chunks.carried
         loop = self.open_loop(lower, upper, inits)
         self.values.update(zip(block.args, loop.phis, strict=True))
+        self.depth += 1
         yield self.emit_block(block)
+        self.depth -= 1
         carried = [self.scalar(v) for v in block.terminator.operands]
         self.close_loop(loop, step, carried, unroll=ROLLED not in op.attributes)
+        if chunks is not None:
+            emitter_polls.close_chunks(self, chunks, loop)
         self.values.update(zip(op.results, loop.phis[1:], strict=True))
 
     def _if(self, op: Operation) -> Steps:
@@ -699,12 +720,14 @@ class Emitter:
         first = len(self.lines)
         phis = [self.let(v.type, f"phi {v.type} [ {v.text}, %{entered} ]") for v in inits]
         self.values.update(zip(before.args, phis, strict=True))
+        self.depth += 1
         yield self.emit_block(before)
         go_on, *passed = (self.scalar(v) for v in before.terminator.operands)
         self.branch_if(go_on, inside, done)
         self.values.update(zip(after.args, passed, strict=True))
         self.place(inside)
         yield self.emit_block(after)
+        self.depth -= 1
         self.complete_phis(first, [self.scalar(v) for v in after.terminator.operands])
         self.branch(head)
         self.place(done)
@@ -717,7 +740,9 @@ class Emitter:
         bounds = [self.scalar(v) for v in op.operands]
         loops = [self.open_loop(bounds[axis], bounds[rank + axis]) for axis in range(rank)]
         self.values.update((arg, loop.phis[0]) for arg, loop in zip(block.args, loops, strict=True))
+        self.depth += 1
         yield self.emit_block(block)
+        self.depth -= 1
         for loop, step in reversed(list(zip(loops, bounds[2 * rank :], strict=True))):
             self.close_loop(loop, step)
 

@@ -24,7 +24,6 @@ declare void @Py_DecRef(ptr)
 declare ptr @PyErr_NoMemory()
 declare ptr @PyErr_Format(ptr, ptr, ...)
 declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
-declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
 declare ptr @tensorc_np_NewFromDescr(ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)
 declare i64 @llvm.umin.i64(i64, i64)
@@ -39,6 +38,7 @@ declare i32 @entry_commit(ptr, ptr, ptr)
 declare ptr @entry_collect(ptr, ptr)
 declare void @entry_hold(ptr, i64)
 declare void @entry_drop(ptr, i64)
+declare i32 @tensorc_invoke(ptr, ptr, ptr)
 declare void @entry_report(ptr, i32, ptr)
 declare i1 @entry_generic(ptr, ptr, ptr, ptr)
 declare ptr @tensorc_alloc(i64)
@@ -267,21 +267,35 @@ fail:
 
 ; ------------------------------------------------------------------------------------------------- running
 
-; Call the body. With much data the GIL is released, and the arguments are held: their owner may drop them meanwhile.
-define internal i32 @run_body(ptr %ctx, ptr %body, ptr %pointers, ptr %args, i64 %bytes) alwaysinline {
+; Call the body. With much data the GIL is released, and the arguments are held: their owner may drop them meanwhile. With
+; little data @tensorc_poll may do the same, if it takes long all the same.
+define internal i32 @run_body(ptr %ctx, ptr %body, ptr %pointers, ptr %args, i64 %bytes, ptr %frame) alwaysinline {
 entry:
+  %record = getelementptr i8, ptr %frame, i64 $FRAME_POLL
+  put i64 0, %record, POLL_LAST
+  %n = get i64, %ctx, N_INPUTS
   %limit = get i64, %ctx, GIL_BYTES
   %large = icmp ugt i64 %bytes, %limit
   br i1 %large, label %released, label %direct
 direct:
+  put i64 64, %record, POLL_CHUNK
+  put i64 1, %record, POLL_HAS_GIL
+  put ptr %args, %record, POLL_ARGS
+  put i64 %n, %record, POLL_COUNT
   %code = call i32 %body(ptr %pointers)
+  %has.gil = get i64, %record, POLL_HAS_GIL
+  %quick = icmp ne i64 %has.gil, 0
+  br i1 %quick, label %done, label %restore
+restore:
+  %given.away = get ptr, %record, POLL_THREAD
+  call void @PyEval_RestoreThread(ptr %given.away)
+  call void @entry_drop(ptr %args, i64 %n)
+  br label %done
+done:
   ret i32 %code
 released:
-  %n = get i64, %ctx, N_INPUTS
   call void @entry_hold(ptr %args, i64 %n)
-  %thread = call ptr @PyEval_SaveThread()
-  %code.released = call i32 %body(ptr %pointers)
-  call void @PyEval_RestoreThread(ptr %thread)
+  %code.released = call i32 @tensorc_invoke(ptr %body, ptr %pointers, ptr %record)
   call void @entry_drop(ptr %args, i64 %n)
   ret i32 %code.released
 }
@@ -368,6 +382,8 @@ shape:
   %error.desc = getelementptr i8, ptr %frame, i64 $FRAME_ERROR_DESC
   %error.cell = getelementptr i8, ptr %frame, i64 $FRAME_ERROR
   call void @fill_vector(ptr %error.desc, ptr %error.cell, i64 4)
+  %poll.record = getelementptr i8, ptr %frame, i64 $FRAME_POLL
+  put ptr %poll.record, %error.desc, DESC_ALLOCATED
   %extents.desc = getelementptr i8, ptr %frame, i64 $FRAME_EXTENTS_DESC
   %extents.at = get i64, %ctx, EXTENTS_AT
   %extents = getelementptr i8, ptr %frame, i64 %extents.at
@@ -390,7 +406,7 @@ compute:
   store ptr %error.desc, ptr %after.outputs
   %in.bytes = lshr i64 %form, 1
   %bytes = add i64 %in.bytes, %out.bytes
-  %code = call i32 @run_body(ptr %ctx, ptr %body, ptr %pointers, ptr %args, i64 %bytes)
+  %code = call i32 @run_body(ptr %ctx, ptr %body, ptr %pointers, ptr %args, i64 %bytes, ptr %frame)
   %ok = icmp eq i32 %code, 0
   br i1 %ok, label %commit.maybe, label %body.failed
 commit.maybe:

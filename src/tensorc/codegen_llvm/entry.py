@@ -29,10 +29,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="FunctionBase")
 FILES = ("entry.ll", "entry_rare.ll")
-EXPORTS = tuple(
-    f"tensorc_{name}"
-    for name in ("call", "dispatch", "release", "alloc", "free", "wait", "snapshot", "commit")
-)
+_CALLS = ("call", "dispatch", "release", "alloc", "free", "poll", "invoke", "wait", "snapshot", "commit")
+EXPORTS = tuple(f"tensorc_{name}" for name in _CALLS)
 
 
 class FunctionBase:
@@ -138,7 +136,7 @@ def library() -> dict[str, int]:
     return code.addresses
 
 
-runtime_symbols.provide(("tensorc_alloc", "tensorc_free"), library)
+runtime_symbols.provide(("tensorc_alloc", "tensorc_free", "tensorc_poll"), library)
 
 # -------------------------------------------------------------------------------------------------- the type
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorc.codegen_llvm.abi import ERROR_CELL, ArraySpec, canonical
+from tensorc.codegen_llvm.abi import ERROR_CELL, NO_POLL_CHUNK, POLL, ArraySpec, canonical
 from tensorc.runtime.cell import BOX
 
 WORD = 8
@@ -47,7 +47,8 @@ DESCRIPTOR = {"ALLOCATED": 0, "ALIGNED": 8, "OFFSET": 16, "SIZES": 24, "STRIDE_1
 _VECTOR_DESCRIPTOR = 40
 FRAME_ERROR = 0
 FRAME_HAS_CELLS = FRAME_ERROR + WORD * len(ERROR_CELL)
-FRAME_ERROR_DESC = FRAME_HAS_CELLS + WORD
+FRAME_POLL = FRAME_HAS_CELLS + WORD
+FRAME_ERROR_DESC = FRAME_POLL + WORD * len(POLL)
 FRAME_EXTENTS_DESC = FRAME_ERROR_DESC + _VECTOR_DESCRIPTOR
 FRAME_HEAD = FRAME_EXTENTS_DESC + _VECTOR_DESCRIPTOR
 """The fixed head of a call's frame; then come the argument pointers, extents, object references and
@@ -150,6 +151,10 @@ def names(function_base: type) -> dict[str, int | str]:
         **{f"BOX_{name}": WORD * n for n, name in enumerate(BOX)},
         "FRAME_ERROR": FRAME_ERROR,
         "FRAME_HAS_CELLS": FRAME_HAS_CELLS,
+        "FRAME_POLL": FRAME_POLL,
+        **{f"POLL_{name}": WORD * n for n, name in enumerate(POLL)},
+        "NO_POLL_CHUNK": NO_POLL_CHUNK,
+        "CLOCK": "_timespec64_get" if windows else "timespec_get",
         "FRAME_ERROR_DESC": FRAME_ERROR_DESC,
         "FRAME_EXTENTS_DESC": FRAME_EXTENTS_DESC,
         "FRAME_HEAD": FRAME_HEAD,

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tensorc.codegen_llvm.abi import ASSUMPTION, FAILED, NO_MEMORY, OK, ArraySpec
+from tensorc.codegen_llvm.abi import ASSUMPTION, FAILED, NO_MEMORY, OK, POLL, ArraySpec
 from tensorc.codegen_llvm.entry_layout import descriptor, native_form
 from tensorc.runtime.cell import commit, snapshot
 
@@ -27,10 +28,7 @@ class PythonEntry:
 
     def __init__(self, machine: Machine, callbacks: Callbacks) -> None:
         self._state, self._callbacks = machine, callbacks
-        from tensorc.codegen_llvm.entry import library
-
-        if machine.cells:
-            library()  # compiled now, not in a call
+        _long_call()  # compiled now, not in a call
 
     def __call__(self, *args: object) -> Any:
         inputs = self._state.signature.inputs
@@ -84,7 +82,7 @@ class PythonEntry:
         if code != OK:
             return self._fast_only(code, fast), [], error.tolist()
         outs = [np.empty(shape, spec.dtype) for shape, spec in _split(extents, state.signature.outputs)]
-        code = _invoke(body.body_address, [*arrays, *outs, error])
+        code = _invoke(body.body_address, [*arrays, *outs, error], long=True)
         if code == OK:
             state.context.count("fast" if fast else "generic")
         return self._fast_only(code, fast), outs, error.tolist()
@@ -125,11 +123,25 @@ def _require(name: str, array: object, spec: ArraySpec) -> Array:
     return array
 
 
-def _invoke(address: int, arrays: Sequence[Array]) -> int:
-    """Call a packed function; ctypes releases the GIL."""
+def _invoke(address: int, arrays: Sequence[Array], long: bool = False) -> int:
+    """Call a packed function without the GIL; a `long` one answers signals and raises what their handlers
+    raise.
+    """
     blocks = [np.array(descriptor(array), np.int64) for array in arrays]
     pointers = np.array([block.ctypes.data for block in blocks], np.int64)
-    return int(_Packed(address)(pointers.ctypes.data))
+    if not long:
+        return int(_Packed(address)(pointers.ctypes.data))
+    record = np.zeros(len(POLL), np.int64)
+    blocks[-1][0] = record.ctypes.data
+    return int(_long_call()(address, pointers.ctypes.data, record.ctypes.data))
+
+
+@cache
+def _long_call() -> Callable[[int, int, int], int]:
+    from tensorc.codegen_llvm.entry import library
+
+    word = ctypes.c_void_p
+    return ctypes.PYFUNCTYPE(ctypes.c_int32, word, word, word)(library()["tensorc_invoke"])
 
 
 def _split(extents: Array, specs: Sequence[ArraySpec]) -> list[tuple[tuple[int, ...], ArraySpec]]:

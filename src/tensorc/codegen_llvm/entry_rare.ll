@@ -28,6 +28,8 @@ declare void @PyThread_release_lock(ptr)
 declare ptr @$ALIGNED_ALLOC(i64, i64)
 declare void @$ALIGNED_FREE(ptr)
 declare i64 @llvm.umax.i64(i64, i64)
+declare i64 @llvm.umin.i64(i64, i64)
+declare i32 @$CLOCK(ptr, i32)
 
 ; In entry.ll.
 declare i32 @entry_attempt(ptr, ptr, ptr, i1, ptr)
@@ -139,16 +141,13 @@ look:
 wait:
   %gate = get ptr, %box, BOX_GATE
   %thread = call ptr @PyEval_SaveThread()
-  %status = call i32 @PyThread_acquire_lock_timed(ptr %gate, i64 5000, i32 1)
+  call i32 @PyThread_acquire_lock_timed(ptr %gate, i64 5000, i32 1)
   call void @PyEval_RestoreThread(ptr %thread)
-  %interrupted = icmp eq i32 %status, 2
-  br i1 %interrupted, label %handle, label %look
-handle:
-  %handled = call i32 @PyErr_CheckSignals()
+  %handled = call i32 @PyErr_CheckSignals()     ; the signal itself may have come to another thread
   %quiet = icmp eq i32 %handled, 0
   br i1 %quiet, label %look, label %leave
 leave:
-  %answer = phi i32 [ 0, %look ], [ -1, %handle ]
+  %answer = phi i32 [ 0, %look ], [ -1, %wait ]
   %waiting = get i64, %box, BOX_WAITERS
   %some = call i64 @llvm.umax.i64(i64 %waiting, i64 1)       ; a fork forgets who waits
   %rest = sub i64 %some, 1
@@ -478,7 +477,7 @@ done:
 define void @entry_report(ptr %ctx, i32 %code, ptr %cell) {
 entry:
   %name = get ptr, %ctx, NAME
-  switch i32 %code, label %unknown [ i32 1, label %recorded i32 3, label %memory ]
+  switch i32 %code, label %unknown [ i32 1, label %recorded i32 3, label %memory i32 4, label %done ]
 recorded:
   %callback = get ptr, %ctx, ON_ERROR
   %site = get i64, %cell, ERR_SITE
@@ -538,6 +537,96 @@ define void @tensorc_release(ptr %capsule) {
   %owner = call ptr @PyCapsule_GetContext(ptr %capsule)
   call void @Py_DecRef(ptr %owner)
   ret void
+}
+
+; ------------------------------------------------------------------------------------------------- long calls
+
+; Call a body with the GIL released; its error cell leads to %record. 4: it was interrupted, an exception is set.
+define i32 @tensorc_invoke(ptr %body, ptr %pointers, ptr %record) {
+  put i64 1, %record, POLL_CHUNK
+  put i64 0, %record, POLL_LAST
+  put i64 0, %record, POLL_HAS_GIL
+  %thread = call ptr @PyEval_SaveThread()
+  put ptr %thread, %record, POLL_THREAD
+  %code = call i32 %body(ptr %pointers)
+  %own = get ptr, %record, POLL_THREAD
+  call void @PyEval_RestoreThread(ptr %own)
+  ret i32 %code
+}
+
+; Called by bodies between chunks of work. Twenty times a second it lets signal handlers run; a call that held the GIL
+; until now releases it after some milliseconds. Returns the next chunk, which is to take about a millisecond, or 0: a
+; handler raised, and the body is to free what it holds and return 4.
+define i64 @tensorc_poll(ptr %record, i64 %chunk) {
+entry:
+  %size = get i64, %record, POLL_CHUNK
+  %never = icmp eq i64 %size, $NO_POLL_CHUNK
+  br i1 %never, label %same, label %clock
+same:
+  ret i64 %chunk
+clock:
+  %time = alloca [2 x i64]
+  call i32 @$CLOCK(ptr %time, i32 1)
+  %seconds = load i64, ptr %time
+  %rest.p = getelementptr i8, ptr %time, i64 8
+  %rest.short = load i32, ptr %rest.p
+  %rest = zext i32 %rest.short to i64
+  %whole = mul i64 %seconds, 1000000000
+  %now = add i64 %whole, %rest
+  %last = get i64, %record, POLL_LAST
+  put i64 %now, %record, POLL_LAST
+  %has.gil = get i64, %record, POLL_HAS_GIL
+  %holding = icmp ne i64 %has.gil, 0
+  %none = icmp eq i64 %last, 0
+  br i1 %none, label %first, label %look
+first:
+  %patience = select i1 %holding, i64 5000000, i64 50000000
+  %begin = add i64 %now, %patience
+  put i64 %begin, %record, POLL_DUE
+  ret i64 %chunk
+look:
+  %elapsed = sub i64 %now, %last
+  %due = get i64, %record, POLL_DUE
+  %late = icmp sge i64 %now, %due
+  %back = icmp slt i64 %elapsed, 0            ; somebody has set the clock
+  %answer = or i1 %late, %back
+  br i1 %answer, label %signals, label %adapt
+signals:
+  br i1 %holding, label %ask, label %take
+take:
+  %thread = get ptr, %record, POLL_THREAD
+  call void @PyEval_RestoreThread(ptr %thread)
+  br label %ask
+ask:
+  %status = call i32 @PyErr_CheckSignals()
+  %raised = icmp ne i32 %status, 0
+  br i1 %holding, label %asked, label %give
+asked:
+  br i1 %raised, label %stop, label %hold
+hold:
+  %args = get ptr, %record, POLL_ARGS
+  %n = get i64, %record, POLL_COUNT
+  call void @entry_hold(ptr %args, i64 %n)
+  put i64 0, %record, POLL_HAS_GIL
+  br label %give
+give:
+  %saved = call ptr @PyEval_SaveThread()
+  put ptr %saved, %record, POLL_THREAD
+  %following = add i64 %now, 50000000
+  put i64 %following, %record, POLL_DUE
+  br i1 %raised, label %stop, label %adapt
+stop:
+  ret i64 0
+adapt:
+  %quick = icmp slt i64 %elapsed, 1000000
+  %larger = shl i64 %chunk, 3
+  %most = call i64 @llvm.umin.i64(i64 %larger, i64 $NO_POLL_CHUNK)
+  %slow = icmp sgt i64 %elapsed, 20000000
+  %smaller = lshr i64 %chunk, 3
+  %least = call i64 @llvm.umax.i64(i64 %smaller, i64 1)
+  %kept = select i1 %slow, i64 %least, i64 %chunk
+  %next = select i1 %quick, i64 %most, i64 %kept
+  ret i64 %next
 }
 
 ; --------------------------------------------------------------------------------------- memory for bodies
