@@ -77,7 +77,7 @@ def load(data: bytes | io.BytesIO, original: Original) -> Function | None:
         function = tc.load(io.BytesIO(data) if isinstance(data, bytes) else data)
     except tc.TensorcError as error:
         return refused(error)
-    if function.build.origins["generic"] == "stored":
+    if function.build.origins.get("generic") == "stored":
         assert function.machine.bodies["generic"].object_code.to_bytes() == original.code
     return function
 
