@@ -96,3 +96,19 @@ def test_special_softmax_is_over_all_axes():
     x, a = tc.matrix(), np.array([[1.0, 2.0], [3.0, 4.0]])
     assert value(tc.special.softmax(x), (x, a)).sum() == pytest.approx(1)
     assert value(tc.nn.softmax(x), (x, a)).sum() == pytest.approx(2)
+
+
+@pytest.mark.parametrize("mode", ["O0", "fast"])
+@pytest.mark.parametrize("extents", [(2**32, 2**32), (2**62, 4), (2**31, 2**33)])
+def test_extents_whose_product_wraps_round_to_zero(extents: tuple[int, int], mode: str) -> None:
+    """An empty array has no such shape: reading it would read what lies beside."""
+    x, n, m = tc.vector("x"), tc.lscalar("n"), tc.lscalar("m")
+    f = tc.function([x, n, m], x.reshape((n, m))[0, :4].sum(), mode=mode)
+    assert f(np.ones(12), 3, 4) == 4
+    with pytest.raises(tc.TensorcValueError) as caught:
+        f(np.zeros(0), *extents)
+    assert caught.value.code == "TC0264"
+    g = tc.function([x, n], x.reshape((n, 4))[:1].sum(), mode=mode)
+    with pytest.raises(tc.TensorcValueError) as caught:
+        g(np.zeros(0), 2**62)
+    assert caught.value.code == "TC0264"

@@ -80,7 +80,8 @@ class Fact(Generic[V]):
     """A shape fact that inference could not decide and that must hold at run time: `condition`, with two
     values for the message.
 
-    `kind` is a row of `ops.faults.FAULTS`; `axis` is the axis it is about, -1 for none.
+    `kind` is a row of `ops.faults.FAULTS`; `axis` is the axis it is about, -1 for none. Where `implied_by` is
+    known to hold when the program is compiled, so does the fact.
     """
 
     kind: str
@@ -88,6 +89,7 @@ class Fact(Generic[V]):
     a: int | V
     b: int | V
     axis: int = -1
+    implied_by: V | None = None
 
 
 class OpDef(OpDefinition):

@@ -43,6 +43,11 @@ FAULTS: Final[dict[str, FaultKind]] = {
         "{op}: {a} elements cannot be arranged as {b}",
         help="the extents must multiply to the number of elements; one of them may be -1",
     ),
+    "reshape-large": FaultKind(
+        "TC0264",
+        "{op}: {a} elements cannot be arranged in so many: an extent is {b}, and their product exceeds 2**63",
+        help="the extents must multiply to the number of elements; one of them may be -1",
+    ),
     "slice": FaultKind(
         "TC0255",
         "{op}: index {a} is out of bounds for axis {axis} with extent {b}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from tensorc.ops.base import Creator, ErrorSample, Fact, OpDef, Sample, V, regis
 from tensorc.ops.faults import fault
 from tensorc.ops.loops import arith
 
+LARGEST: Final = (1 << 63) - 1
 _PREDICATES = {"eq": 0, "ne": 1, "slt": 2, "sle": 3, "sgt": 4, "sge": 5}
 
 
@@ -476,6 +477,18 @@ def reference_shape(shape: Sequence[int], operands: Sequence[Any]) -> tuple[int,
         if e < 0:
             raise fault("extent", "shape", e, 0)
     return merged
+
+
+def no_wrap(b: Creator[V], extents: Iterable[int | V]) -> bool | V:
+    """Whether the product of extents that are not negative fits 63 bits; by division, which never wraps."""
+    product: int | V = 1
+    fits: bool | V = True
+    for extent in sorted(extents, key=lambda e: not isinstance(e, int)):  # what is known first
+        least = maximum(b, product, 1)
+        most = LARGEST // least if isinstance(least, int) else _binary(b, arith.FloorDivSI, LARGEST, least)
+        fits = both(b, fits, compare(b, "sle", extent, most))
+        product = mul(b, product, extent)
+    return fits
 
 
 def not_negative(b: Creator[V], extents: Iterable[int | V]) -> list[Fact[V]]:

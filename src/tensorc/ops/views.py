@@ -257,14 +257,19 @@ class Reshape(View):
     def facts(cls, b: Creator[V], operands: Sequence[V], attrs: Attrs) -> list[Fact[V]]:
         target = _target(attrs, operands)
         have, want = index.product(b, index.extents_of(b, operands[0])), index.product(b, target)
-        return index.not_negative(b, target) + index.fact(
-            b, "reshape", index.compare(b, "eq", have, want), have, want
-        )
+        same = index.compare(b, "eq", have, want)
+        return [
+            *index.not_negative(b, target),
+            *_fits(b, have, target, same),
+            *index.fact(b, "reshape", same, have, want),
+        ]
 
     @classmethod
     def reference(cls, attrs: Attrs, *operands: Any) -> Any:
         assert isinstance(attrs, ShapeAttrs)
         shape = index.reference_shape(attrs.shape, operands[1:])
+        if math.prod(shape) > index.LARGEST:
+            raise fault("reshape-large", cls.name, operands[0].size, max(shape))
         if math.prod(shape) != operands[0].size:
             raise fault("reshape", cls.name, operands[0].size, math.prod(shape))
         return operands[0].reshape(shape).copy()
@@ -303,6 +308,17 @@ class Reshape(View):
         yield ErrorSample((x,), ShapeAttrs((-1,)), checks.EXTENT_OPERANDS, "C1")
         yield ErrorSample((x,), ShapeAttrs((5,)), checks.SIZE, "C2")
         yield ErrorSample((TensorType((3,), FloatType("f16", 16)),), ShapeAttrs((3,)), checks.ELEMENT, "C3")
+
+
+def _fits(b: Creator[V], have: int | V, target: Sequence[int | V], same: bool | V) -> list[Fact[V]]:
+    """That the product of the extents does not wrap round to the number of elements, as that of 2**32 and
+    2**32 does to 0.
+    """
+    dynamic = [extent for extent in target if not isinstance(extent, int)]
+    fits = index.no_wrap(b, target)
+    if isinstance(fits, bool) or not dynamic or isinstance(same, bool):
+        return []
+    return [Fact("reshape-large", fits, have, dynamic[-1], implied_by=same)]
 
 
 @register

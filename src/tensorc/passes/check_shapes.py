@@ -68,7 +68,8 @@ def _facts(op: Operation, extents: Extents) -> None:
         return
     b = ExtentBuilder(extents, op)
     for fact in definition.facts(b, op.operands, op.attrs):
-        if not extents.holds(fact.condition):
+        implied = fact.implied_by is not None and extents.holds(fact.implied_by)
+        if not implied and not extents.holds(fact.condition):
             _require(b, op, fact, extents)
 
 
