@@ -272,7 +272,7 @@ class Log1mExp(TableFunction):
 
 @register
 class LogAddExp(TableFunction):
-    """log(e**x + e**y), without overflow."""
+    """`log(e**x + e**y)`, without overflow."""
 
     name = "tensorc.logaddexp"
     public = "logaddexp"
