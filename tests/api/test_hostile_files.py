@@ -7,12 +7,14 @@ them is executed or unpickled, and none takes memory that it does not have itsel
 from __future__ import annotations
 
 import io
+import linecache
 import os
 import pickle
 import random
 import re
 import struct
 import tracemalloc
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ import pytest
 from numpy.lib import format as npy
 
 import tensorc as tc
-from api.saving_support import MANIFEST, checksummed, manifest, members, packed, saved, with_manifest
+from api.saving_support import MANIFEST, Members, checksummed, manifest, members, packed, saved, with_manifest
 from tensorc.api import saving
 from tensorc.api.function import Function
 
@@ -347,3 +349,224 @@ def test_code_under_checksums_made_again_is_not_run(original: Original) -> None:
     assert function is not None
     assert function.build.origins["generic"] == "compiled"
     assert same(call(function), original.results)
+
+
+def simple(body: str, takes: str = "%x: tensor<?xf64>", returns: str = "%y", **options: str) -> str:
+    """The text of a function of one vector that returns one."""
+    types = ", ".join(re.findall(r": (tensor<[^>]*>|index|memref<[^>]*>)", takes))
+    result = options.get("result", "tensor<?xf64>")
+    return f"""
+"func.func"() ({{
+^bb0({takes}):
+  {body}
+  "func.return"({returns}) : ({result}) -> ()
+}}) {{function_type = ({types}) -> {result}, sym_name = "main"{options.get("attributes", "")}}} : () -> ()
+"""
+
+
+ADD = '%y = "tensorc.add"(%x, %x) : (tensor<?xf64>, tensor<?xf64>) -> tensor<?xf64>'
+SIZE = '%d = "tensorc.dim"(%x) {axis = 0 : i64} : (tensor<?xf64>) -> index'
+ZERO = '%z = "arith.constant"() {value = 0 : index} : () -> index'
+WIDE = (
+    '%y = "tensorc.broadcast_to"(%x, %q) {shape = array<i64: -1>} : (tensor<?xf64>, index) -> tensor<?xf64>'
+)
+
+
+def computed(name: str, divisor: str = "%d") -> str:
+    return f'{SIZE} {ZERO} %q = "arith.{name}"(%z, {divisor}) : (index, index) -> index {WIDE}'
+
+
+TRUE = '%t = "arith.constant"() {value = true} : () -> i1'
+LOOP = '"scf.for"(%d, %d, %d) ({^bb0(%i: index): "scf.yield"() : () -> ()}) : (index, index, index) -> ()'
+MANY = '%c = "tensorc.constant"() {value = dense<1.0> : tensor<1048576xf64>} : () -> tensor<1048576xf64>'
+WRONG_PROGRAMS = {
+    "a division that traps": computed("divsi"),
+    "a remainder that traps": computed("remsi", "%z"),
+    "a shift": computed("shli"),
+    "rounding down by zero": computed("floordivsi", "%z"),
+    "rounding up by what may be zero": computed("ceildivsi"),
+    "memory": f'{SIZE} %m = "memref.alloc"(%d) : (index) -> memref<?xf64> {ADD}',
+    "an assumption": f'{TRUE} "tensorc.assume"(%t) : (i1) -> () {ADD}',
+    "a call": f'%c = "func.call"(%x) {{callee = @main}} : (tensor<?xf64>) -> tensor<?xf64> {ADD}',
+    "an unknown op": f'%c = "os.system"(%x) : (tensor<?xf64>) -> tensor<?xf64> {ADD}',
+    "a scalar": f'%c = "arith.constant"() {{value = 1.0 : f64}} : () -> f64 {ADD}',
+    "a number": f'%c = "arith.constant"() {{value = 1 : i64}} : () -> i64 {ADD}',
+    "a loop": f"{SIZE} {LOOP} {ADD}",
+    "a constant of many": f"{MANY} {ADD}",
+    "a location alias": f"{ADD} loc(#loc1)",
+}
+
+
+def holding(text: str) -> io.BytesIO:
+    """A file with that program, of one input and one result."""
+    x = tc.vector("x")
+    parts = members(saved(tc.function([x], x + x, mode="O0")))
+    return packed(checksummed({**parts, saving.PROGRAM: text.encode()}))
+
+
+def test_the_text_that_others_are_made_from_is_accepted() -> None:
+    function = tc.load(holding(simple(ADD)))
+    assert (function(np.ones(2)) == 2).all()
+    assert function.build.origins == {"generic": "compiled"}  # names and locations are not those of the seal
+
+
+@pytest.mark.parametrize("name", WRONG_PROGRAMS)
+def test_programs_that_no_expression_makes(name: str) -> None:
+    with pytest.raises(tc.TensorcValueError, match="TC0472"):
+        tc.load(holding(simple(WRONG_PROGRAMS[name])))
+
+
+NARROW = "tensor<?xbf16>"
+TEXTS = [
+    "",
+    "module",
+    simple(ADD) + simple(ADD),
+    simple(ADD).replace("main", "other") + simple(ADD),
+    simple(ADD, "%x: tensor<?xf64>, %u: tensor<?xf64>"),
+    simple(ADD, "%x: index"),
+    simple("", "%x: memref<?xf64>", "%x", result="memref<?xf64>"),
+    simple(SIZE, returns="%d", result="index"),
+    simple(ADD.replace("f64", "bf16"), f"%x: {NARROW}", result=NARROW),
+    simple(ADD).replace("tensor<?x", "tensor<" + "?x" * 33),
+    "#a = [1]\n" + simple(ADD),
+    "#a0 = 1\n" + "".join(f"#a{i + 1} = [#a{i}, #a{i}]\n" for i in range(99)) + simple(ADD),
+    "!t = tensor<?xf64>\n" + simple(ADD),
+    "(" * 100_000,
+    '"func.func"() ({}) {function_type = () -> (), sym_name = "f"} : () -> ()',
+]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
+def test_texts_that_are_no_program(text: str) -> None:
+    with pytest.raises(tc.TensorcValueError, match="TC0472"):
+        tc.load(holding(text))
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    ["tensorc.contiguous", "tensorc.first_site = 7 : i64", 'arg_attrs = [{tensorc.dims = ["n"]}]', "x.y = 1"],
+)
+def test_what_a_function_claims_of_itself_is_not_believed(attributes: str) -> None:
+    function = tc.load(holding(simple(ADD, attributes=f", {attributes}")))
+    assert (function(np.ones(4)[::-2]) == 2).all()
+    assert attributes not in function.source("tensor")
+
+
+FILES = [
+    "/dev/zero",
+    "/dev/../dev/zero",
+    "/proc/kcore",
+    "//host/x.py",
+    "\\\\\\\\host\\\\x.py",
+    "/tmp",
+    "x\\1B[2J",
+]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_nothing_but_sources_is_opened_for_an_error(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    y = '%y = "tensorc.gather"(%x, %i) {axis = 0 : i64} : (tensor<?xf64>, tensor<1xi64>) -> tensor<1xf64>'
+    i = '%i = "tensorc.constant"() {value = dense<9> : tensor<1xi64>} : () -> tensor<1xi64>'
+    function = tc.load(holding(simple(f'{i} {y} loc("{file}":1:1)', result="tensor<1xf64>")))
+    opened: list[str] = []
+    monkeypatch.setattr(linecache, "getline", lambda name, *rest: opened.append(name) or "")
+    with pytest.raises(tc.TensorcIndexError) as caught:
+        function(np.ones(2))
+    assert "\x1b" not in str(caught.value)
+    assert set(opened) <= {__file__}
+
+
+def archive(parts: Members, change: Callable[[zipfile.ZipInfo], None], compression: int = 0) -> io.BytesIO:
+    """The members under headers that `change` has seen."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as made:
+        for name, data in parts.items():
+            entry = zipfile.ZipInfo(name)
+            entry.compress_type = compression
+            change(entry)
+            made.writestr(entry, data)
+    file.seek(0)
+    return file
+
+
+def as_link(entry: zipfile.ZipInfo) -> None:
+    if entry.filename.startswith("state"):
+        entry.external_attr = 0o120777 << 16
+
+
+def as_folder(entry: zipfile.ZipInfo) -> None:
+    if entry.filename.startswith("state"):
+        entry.external_attr = 0o040777 << 16
+
+
+@pytest.mark.parametrize("change", [as_link, as_folder])
+def test_members_that_are_no_files(change: Callable[[zipfile.ZipInfo], None], original: Original) -> None:
+    assert load(archive(original.parts, change), original) is None
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_compressed_members(compression: int, original: Original) -> None:
+    bomb = npy_file(head("'<f8'", "(2500000,)"), bytes(20_000_000)) if compression == 8 else b"x" * 1000
+    parts = checksummed({**original.parts, "state/w.npy": bomb})
+    file = archive(parts, lambda entry: None, compression)
+    tracemalloc.start()
+    try:
+        assert load(file, original) is None
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_encrypted_members(original: Original) -> None:
+    data = bytearray(original.data)
+    place = data.rfind(b"PK\1\2")
+    data[place + 8] |= 1
+    assert load(bytes(data), original) is None
+
+
+@pytest.mark.parametrize("name", ["state/w.npy", MANIFEST, saving.PROGRAM])
+def test_two_members_of_one_name(name: str, original: Original) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as made:
+        for other, data in original.parts.items():
+            made.writestr(other, data)
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            made.writestr(name, original.parts[name])
+    assert load(file, original) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["../w.npy", "/w.npy", "state/../w.npy", "c:w.npy", "a\\w.npy", "state//w.npy", "."]
+)
+def test_names_that_lead_elsewhere(name: str, original: Original) -> None:
+    parts = {k: v for k, v in original.parts.items() if k != "state/w.npy"} | {
+        name: original.parts["state/w.npy"]
+    }
+    table = manifest(parts)
+    table["cells"][0]["member"] = name
+    assert load(packed(checksummed(with_manifest(parts, table))), original) is None
+
+
+def test_members_that_overlap(original: Original) -> None:
+    """One piece of the file as the content of many members: each is small, together they are not."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as made:
+        for name, data in original.parts.items():
+            made.writestr(name, data)
+        for i in range(2000):
+            twin = zipfile.ZipInfo(f"twin{i}")
+            first = made.getinfo("code/generic")
+            for field in ("CRC", "file_size", "compress_size", "header_offset"):
+                setattr(twin, field, getattr(first, field))
+            made.filelist.append(twin)
+    assert load(file, original) is None
+
+
+def test_what_is_no_archive(tmp_path: Path, original: Original) -> None:
+    for data in (b"", b"PK", b"PK\5\6" + bytes(18), b"\0" * 10_000, b"PK\3\4" * 1000, pickle.dumps([1])):
+        assert load(data, original) is None
+    (tmp_path / "some.tc").write_bytes(b"text")
+    with pytest.raises(tc.TensorcValueError, match=r"TC0470.*some\.tc: not a saved function"):
+        tc.load(tmp_path / "some.tc")
+    with pytest.raises(OSError, match="directory"):
+        tc.load(tmp_path)
