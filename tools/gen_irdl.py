@@ -16,7 +16,6 @@ out, and `unrolled(text)` puts them into a dialect that MLIR does not know.
 from __future__ import annotations
 
 import argparse
-import inspect
 import itertools
 import re
 import sys
@@ -324,7 +323,6 @@ def dialect(counts: Counts | None = None) -> str:
     for definition in definitions():
         name = definition.name.removeprefix(f"{DIALECT}.")
         sign = signature(definition)
-        lines.append(f"  // {summary(definition)}")
         lines += [f"  // `{a}` is an attribute that may be left out." for a in sign.optional]
         if sign.segmented and counts is not None:
             for count in sorted(counts.get(definition.name, ())):
@@ -334,13 +332,6 @@ def dialect(counts: Counts | None = None) -> str:
             lines.append("  // Values of one segment may have different types, which MLIR 19 cannot say.")
         lines += operation(name, sign)
     return "\n".join([*lines, "}", ""])
-
-
-def summary(definition: type[OpDefinition]) -> str:
-    """The first line of an op's meaning."""
-    paragraph = inspect.cleandoc(definition.__doc__ or "").split("\n\n")[0]
-    first = " ".join(paragraph.split())
-    return first if len(first) < 100 else first[:96] + " ..."
 
 
 def unrolled_name(name: str, count: tuple[int, int]) -> str:
