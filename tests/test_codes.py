@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -43,6 +45,20 @@ def test_the_page_lists_each_code_once(uses: list[gen_codes.Use]) -> None:
     rows = [line for line in gen_codes.page().splitlines() if line.startswith("| `TC")]
     assert [row[3:9] for row in rows] == sorted({use.code for use in uses})
     assert all(len(row) > len("| `TC0000` |  |") for row in rows)
+
+
+def test_every_error_of_the_api_says_what_to_do() -> None:
+    """What a user wrote gets a remedy; `fail` takes it as its fourth argument."""
+    silent = []
+    for path in sorted((ROOT / "src" / "tensorc" / "api").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+            if not isinstance(node, ast.Call) or not re.fullmatch(r"fail|Tensorc\w*Error", name):
+                continue
+            helped = any(k.arg == "help" for k in node.keywords) or (name == "fail" and len(node.args) > 3)
+            if not helped:
+                silent.append(f"{path.name}:{node.lineno}")
+    assert silent == []
 
 
 def test_no_error_is_raised_without_a_code() -> None:

@@ -211,7 +211,9 @@ class Parameter:
                 f"an array of dtype {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
             )
             raise TensorcTypeError(
-                f"{label}: strict, expected an ndarray of dtype {wanted}, got {found}", code="TC0425"
+                f"{label}: strict, expected an ndarray of dtype {wanted}, got {found}",
+                code="TC0425",
+                help=f"pass np.asarray(value, dtype={wanted.name!r}), or make the input without strict=True",
             )
         return np.asarray(value)
 

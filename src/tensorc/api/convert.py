@@ -104,6 +104,7 @@ def _as_expr(value: object, name: str | None = None) -> Any:
                 f"Python integer {value} is out of bounds for every integer dtype",
                 code="TC0304",
                 location=caller_location(),
+                help="float(value) rounds it to a float",
             )
         return leaves.Constant(np.asarray(value), caller_location(), name, weak="int")
     if type(value) is float:

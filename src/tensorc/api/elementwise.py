@@ -70,6 +70,7 @@ def call(name: str, *operands: object) -> Any:
             f"tc.{name} takes {_arrays(definition.arity)}, got {len(exprs)}",
             code="TC0340",
             location=caller_location(),
+            help=f"write tc.{name}({', '.join('xyz'[: definition.arity])})",
         )
     if not isinstance(ufunc, np.ufunc):
         return _apply(name, definition, exprs, _dtypes_without_ufunc(definition, exprs))

@@ -277,7 +277,12 @@ def tensordot(a: TensorLike, b: TensorLike, axes: Any = 2) -> Any:
     left = [normalize_axis(e, a.ndim, "tensordot") for e in left]
     right = [normalize_axis(e, b.ndim, "tensordot") for e in right]
     if len(left) != len(right):
-        raise fail(TensorcValueError, "tensordot: the axes lists differ in length", "TC0372")
+        raise fail(
+            TensorcValueError,
+            f"tensordot: {len(left)} axes of the left array meet {len(right)} of the right one",
+            "TC0372",
+            "axes=([1], [0]) pairs axis 1 of the left array with axis 0 of the right one",
+        )
     free_a = [i for i in range(a.ndim) if i not in left]
     free_b = [i for i in range(b.ndim) if i not in right]
     out = [a.extents[i] for i in free_a] + [b.extents[i] for i in free_b]
@@ -343,7 +348,9 @@ def full(shape: Any, value: TensorLike, dtype: object = None) -> Any:
     fill = convert.cast(fill, fill.dtype if dtype is None else convert.checked_dtype(dtype))
     extents = tuple(as_extent(e, "full") for e in (shape if isinstance(shape, tuple | list) else (shape,)))
     if builtins.any(isinstance(e, int) and e < 0 for e in extents):
-        raise fail(TensorcValueError, f"full: negative extent in {shape}", "TC0373")
+        raise fail(
+            TensorcValueError, f"full: negative extent in {shape}", "TC0373", "extents are 0 or more"
+        )
     return broadcast_to_extents(fill, extents)
 
 
@@ -381,7 +388,7 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: object = None) ->
     if builtins.any(isinstance(v, float) for v in (start, stop, step)):
         return convert.asarray(np.arange(start, stop, step), dtype)
     if isinstance(step, int) and step == 0:
-        raise fail(TensorcValueError, "arange: step is 0", "TC0374")
+        raise fail(TensorcValueError, "arange: step is 0", "TC0374", "tc.full((n,), start) repeats one value")
     if builtins.all(isinstance(v, int | np.integer) for v in (start, stop, step)):
         length: Any = len(range(int(start), int(stop), int(step)))
     else:

@@ -107,7 +107,11 @@ def _check(cost: Any, targets: Sequence[Any], disconnected: str, known: Mapping[
             for a, b in zip(seed.extents, expr.extents, strict=True)
         ):
             raise TensorcTypeError(
-                f"grad: known gradient of {expr.type} has type {seed.type}", code="TC0435", location=location
+                f"grad: the known gradient of {advice.quoted(expr)} is of another shape: "
+                f"{advice.listed([seed])}",
+                code="TC0435",
+                location=location,
+                help="a gradient has the shape of what it belongs to",
             )
 
 

@@ -101,7 +101,12 @@ def normalize(x: Any, key: object) -> Key:
     parts = [piece for part in parts for piece in (part if isinstance(part, list) else [part])]
     used = sum(p is not None and p is not Ellipsis for p in parts)
     if sum(p is Ellipsis for p in parts) > 1:
-        raise fail(TensorcIndexError, "an index can have one ellipsis ('...') only", "TC0380")
+        raise fail(
+            TensorcIndexError,
+            "an index can have one ellipsis ('...') only",
+            "TC0380",
+            "write ':' for the axes in between",
+        )
     if used > x.ndim:
         raise fail(
             TensorcIndexError,
@@ -259,9 +264,17 @@ def _span(x: Any, axis: int, part: slice) -> Span | None:
         return None
     step = 1 if part.step is None else part.step
     if isinstance(step, Expr | bool) or not isinstance(step, int | np.integer):
-        raise fail(TensorcTypeError, f"a slice step is a Python int, got {step!r}", "TC0387")
+        raise fail(
+            TensorcTypeError,
+            "a slice step is a Python int, got "
+            f"{advice.quoted(step) if isinstance(step, Expr) else repr(step)}",
+            "TC0387",
+            "x[tc.arange(n) * step] takes every step-th element for a symbolic step",
+        )
     if step == 0:
-        raise fail(TensorcIndexError, "a slice step cannot be 0", "TC0388")
+        raise fail(
+            TensorcIndexError, "a slice step cannot be 0", "TC0388", "x[::1] is all, x[::-1] reverses"
+        )
     extent = x.extents[axis]
     start = None if part.start is None else shapes.as_extent(part.start, "slice")
     stop = None if part.stop is None else shapes.as_extent(part.stop, "slice")

@@ -121,6 +121,7 @@ class Dispatcher:
                 f"{self.target.name}.{what}: arguments that choose a body are values, not symbols",
                 code="TC0492",
                 location=caller_location(),
+                help="pass arrays of the shapes and dtypes that the function is called with",
             )
         try:
             return self.variant(bound, kinds)
@@ -129,6 +130,7 @@ class Dispatcher:
                 f"{self.target.name}.{what}: {self.target.name} uses values of a trace under way",
                 code="TC0492",
                 location=caller_location(),
+                help="ask for it outside the traced function",
             ) from None
 
     def variant(self, call: Call, kinds: Sequence[Kind]) -> Variant:
@@ -364,6 +366,7 @@ def _jitted(function: Any, static_argnums: Any, static_argnames: Any, mode: Any,
             f"jit: the name is {name!r}; a name is printable text without quotes and backslashes",
             code="TC0494",
             location=caller_location(),
+            help="name='loss'",
         )
     shown = str(name or getattr(function, "__name__", type(function).__name__))
     binder = Binder(function, shown, static_argnums, static_argnames)

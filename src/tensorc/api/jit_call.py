@@ -103,6 +103,7 @@ def normal(leaf: Any, where: Callable[[], str]) -> Any:
                 f"{where()}: Python integer {leaf} is out of bounds for every integer dtype",
                 code="TC0304",
                 location=caller_location(),
+                help="float(value) rounds it to a float",
             )
         return int(leaf)
     if isinstance(leaf, np.ndarray | np.generic) or _array_like(leaf):
@@ -351,7 +352,10 @@ def _names(given: Any) -> list[str]:
     names = [] if given is None else [given] if isinstance(given, str) else list(given)
     if not all(isinstance(name, str) for name in names):
         raise TensorcTypeError(
-            f"jit: static_argnames takes names, got {given!r}", code="TC0487", location=caller_location()
+            f"jit: static_argnames takes names, got {given!r}",
+            code="TC0487",
+            location=caller_location(),
+            help="static_argnames='mode', or a list of names",
         )
     return names
 
@@ -360,6 +364,9 @@ def _numbers(given: Any) -> list[int]:
     numbers = [] if given is None else [given] if isinstance(given, int) else list(given)
     if not all(isinstance(n, int) and not isinstance(n, bool) for n in numbers):
         raise TensorcTypeError(
-            f"jit: static_argnums takes positions, got {given!r}", code="TC0487", location=caller_location()
+            f"jit: static_argnums takes positions, got {given!r}",
+            code="TC0487",
+            location=caller_location(),
+            help="static_argnums=1, or a list of positions",
         )
     return numbers

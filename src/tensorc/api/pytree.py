@@ -209,7 +209,10 @@ def register_pytree_node(cls: type, flatten: Flatten, unflatten: Unflatten) -> N
     if cls in _HANDLERS:
         known = "is a container by itself" if cls in _BUILT_IN else "is registered already"
         raise TensorcValueError(
-            f"register_pytree_node: {cls.__qualname__} {known}", code="TC0481", location=caller_location()
+            f"register_pytree_node: {cls.__qualname__} {known}",
+            code="TC0481",
+            location=caller_location(),
+            help="a subclass of it can be registered",
         )
     _HANDLERS[cls] = Handler(
         lambda tree: _checked_parts(cls, flatten(tree)), lambda kind, rest, c: unflatten(rest, c), _positions
@@ -227,6 +230,7 @@ def _checked_parts(cls: type, parts: Any) -> tuple[Sequence[Any], Hashable]:
             f"hashable: {error}",
             code="TC0482",
             location=caller_location(),
+            help="lambda pair: ((pair.a, pair.b), pair.size)",
         ) from None
     return children, rest
 
@@ -277,6 +281,7 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
                 f"a {kind.__name__} is nested more than {DEEPEST} deep, or contains itself",
                 code="TC0484",
                 location=caller_location(),
+                help="put the arrays into a flatter container",
             )
         children, rest = found.flatten(item)
         listed = children if isinstance(children, list | tuple) else list(children)

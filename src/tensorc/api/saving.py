@@ -75,6 +75,7 @@ def _writing(file: File) -> Iterator[IO[bytes]]:
             raise TensorcTypeError(
                 f"save: expected a path or a file open for writing bytes, got {type(file).__name__}",
                 code="TC0476",
+                help="f.save('model.tensorc'), or open the file with mode 'wb'",
             )
         yield file
         return
@@ -261,6 +262,7 @@ def _reading(file: File) -> Iterator[IO[bytes]]:
         raise TensorcTypeError(
             f"load: expected a path or a file that can be read and sought, got {type(file).__name__}",
             code="TC0476",
+            help="tc.load('model.tensorc'), or open the file with mode 'rb'",
         )
 
 

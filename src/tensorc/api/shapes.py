@@ -88,7 +88,9 @@ def normalize_axes(axis: object, rank: int, what: str) -> tuple[int, ...]:
     many: Iterable[object] = axis if isinstance(axis, tuple | list) else (axis,)
     axes = [normalize_axis(a, rank, what) for a in many]
     if len(set(axes)) != len(axes):
-        raise fail(TensorcValueError, f"{what}: axis {axis} names an axis twice", "TC0353")
+        raise fail(
+            TensorcValueError, f"{what}: {axis} names an axis twice", "TC0353", "name each axis once"
+        )
     return tuple(sorted(axes))
 
 
@@ -101,10 +103,15 @@ def extent_as_tensor(extent: Any) -> Any:
     return result
 
 
+_EXTENT_HELP = "an int, x.shape[i], or another integer expression without axes"
+
+
 def as_extent(value: Any, what: str) -> Any:
     """An extent from what a user gives: an int, or a 0-d integer expression (made an `index`)."""
     if isinstance(value, bool | np.bool_):
-        raise fail(TensorcTypeError, f"{what}: an extent is an integer, got {value!r}", "TC0354")
+        raise fail(
+            TensorcTypeError, f"{what}: an extent is an integer, got {value!r}", "TC0354", _EXTENT_HELP
+        )
     if isinstance(value, int | np.integer):
         return int(value)
     if isinstance(value, Expr):
@@ -116,8 +123,15 @@ def as_extent(value: Any, what: str) -> Any:
             return int(value.value)
         if value.ndim == 0 and value.dtype.kind in "iu":
             return apply(ix.ToIndex, convert.cast(value, np.dtype("int64")))
-        raise fail(TensorcTypeError, f"{what}: an extent is a 0-d integer, got {value.type}", "TC0354")
-    raise fail(TensorcTypeError, f"{what}: an extent is an integer, got {type(value).__name__}", "TC0354")
+        raise fail(
+            TensorcTypeError,
+            f"{what}: an extent is an integer without axes, got {advice.quoted(value)}",
+            "TC0354",
+            _EXTENT_HELP,
+        )
+    raise fail(
+        TensorcTypeError, f"{what}: an extent is an integer, got {value!r}", "TC0354", _EXTENT_HELP
+    )
 
 
 def product(extents: Sequence[Any]) -> Any:
@@ -173,7 +187,12 @@ def moveaxis(x: TensorLike, source: int | Sequence[int], destination: int | Sequ
         for a in (destination if isinstance(destination, tuple | list) else (destination,))
     ]
     if len(sources) != len(targets) or len(set(sources)) != len(sources) or len(set(targets)) != len(targets):
-        raise fail(TensorcValueError, f"moveaxis: {source} and {destination} do not pair up", "TC0356")
+        raise fail(
+            TensorcValueError,
+            f"moveaxis: {source} and {destination} do not pair up",
+            "TC0356",
+            "as many destinations as sources, each once: tc.moveaxis(x, [0, 1], [-1, -2])",
+        )
     order = [a for a in range(x.ndim) if a not in sources]
     for target, origin in sorted(zip(targets, sources, strict=True)):
         order.insert(target, origin)
@@ -194,10 +213,20 @@ def reshape(x: TensorLike, shape: Any, ndim: int | None = None) -> Any:
     wanted = list(shape) if isinstance(shape, tuple | list) else [shape]
     unknown = [i for i, e in enumerate(wanted) if isinstance(e, int | np.integer) and e == -1]
     if len(unknown) > 1:
-        raise fail(TensorcValueError, f"reshape: more than one extent is -1 in {tuple(wanted)}", "TC0357")
+        raise fail(
+            TensorcValueError,
+            f"reshape: more than one extent is -1 in {tuple(wanted)}",
+            "TC0357",
+            "state all but one; x.shape[0] can stand for an unknown one",
+        )
     extents = [e if i in unknown else as_extent(e, "reshape") for i, e in enumerate(wanted)]
     if any(isinstance(e, int) and e < -1 for e in extents):
-        raise fail(TensorcValueError, f"reshape: negative extent in {tuple(wanted)}", "TC0379")
+        raise fail(
+            TensorcValueError,
+            f"reshape: negative extent in {tuple(wanted)}",
+            "TC0379",
+            "extents are 0 or more; one may be -1 for what the others leave",
+        )
     if unknown:
         position = unknown[0]
         extents[position] = _inferred(x, extents[:position] + extents[position + 1 :])
@@ -232,6 +261,7 @@ def _inferred(x: Any, others: list[Any]) -> Any:
                 f"reshape: {advice.quoted(x)} has {total} elements, which do not divide into extents "
                 f"({shown}) and -1",
                 "TC0358",
+                "the other extents must multiply to a divisor of the number of elements",
             )
         return total // known
     return total if isinstance(known, int) and known == 1 else extents_.floordiv(total, known)
@@ -241,11 +271,21 @@ def flatten(x: TensorLike, ndim: int = 1) -> Any:
     """The elements with `ndim` axes: the trailing ones are joined (Theano's flatten)."""
     x = convert.asarray(x)
     if ndim < 1:
-        raise fail(TensorcValueError, f"flatten: ndim is at least 1, got {ndim}", "TC0367")
+        raise fail(
+            TensorcValueError,
+            f"flatten: ndim is at least 1, got {ndim}",
+            "TC0367",
+            "x.flatten() gives one axis",
+        )
     if x.ndim <= 1 and ndim == 1:
         return reshape_extents(x, [product(x.extents)])
     if ndim > x.ndim:
-        raise fail(TensorcValueError, f"flatten: {advice.quoted(x)} has fewer than {ndim} axes", "TC0359")
+        raise fail(
+            TensorcValueError,
+            f"flatten: {advice.quoted(x)} has fewer than {ndim} axes",
+            "TC0359",
+            "x[None] adds an axis",
+        )
     return reshape_extents(x, [*x.extents[: ndim - 1], product(x.extents[ndim - 1 :])])
 
 
@@ -300,7 +340,12 @@ def dimshuffle(x: TensorLike, pattern: Sequence[int | str]) -> Any:
             normalize_axis(item, x.ndim, "dimshuffle")
     kept = [int(i) for i in pattern if i != "x"]
     if len(set(kept)) != len(kept):
-        raise fail(TensorcValueError, f"dimshuffle: {tuple(pattern)} names an axis twice", "TC0361")
+        raise fail(
+            TensorcValueError,
+            f"dimshuffle: {tuple(pattern)} names an axis twice",
+            "TC0361",
+            "name each axis once, and 'x' where one is inserted",
+        )
     dropped = tuple(a for a in range(x.ndim) if a not in kept)
     squeezed = squeeze(x, dropped) if dropped else x
     order = [sorted(kept).index(a) for a in kept]
@@ -313,7 +358,12 @@ def broadcast_to(x: TensorLike, shape: Any) -> Any:
     wanted = shape if isinstance(shape, tuple | list) else (shape,)
     extents = tuple(as_extent(e, "broadcast_to") for e in wanted)
     if any(isinstance(e, int) and e < 0 for e in extents):
-        raise fail(TensorcValueError, f"broadcast_to: negative extent in {tuple(wanted)}", "TC0347")
+        raise fail(
+            TensorcValueError,
+            f"broadcast_to: negative extent in {tuple(wanted)}",
+            "TC0347",
+            "extents are 0 or more",
+        )
     for mine, theirs in zip(reversed(x.extents), reversed(extents), strict=False):
         if isinstance(mine, int) and isinstance(theirs, int) and mine not in (1, theirs):
             raise fail(
@@ -343,7 +393,9 @@ def concatenate(arrays: Sequence[object], axis: int | None = 0) -> Any:
     """numpy.concatenate: along an existing axis; None flattens first. Other extents must agree."""
     exprs = [convert.asarray(a) for a in arrays]
     if not exprs:
-        raise fail(TensorcValueError, "concatenate: needs at least one array", "TC0378")
+        raise fail(
+            TensorcValueError, "concatenate: needs at least one array", "TC0378", "tc.concatenate([x, y])"
+        )
     if axis is None:
         exprs, axis = [ravel(e) for e in exprs], 0
     dtype = convert.common_dtype(exprs)
@@ -382,7 +434,9 @@ def stack(arrays: Sequence[object], axis: int = 0) -> Any:
     """numpy.stack: arrays of one shape along a new axis."""
     exprs = broadcast_shapes_equal([convert.asarray(a) for a in arrays], "stack")
     if not exprs:
-        raise fail(TensorcValueError, "stack: needs at least one array", "TC0364")
+        raise fail(
+            TensorcValueError, "stack: needs at least one array", "TC0364", "tc.stack([x, y])"
+        )
     number = normalize_axis(axis, exprs[0].ndim + 1, "stack")
     return concatenate([insert_axes(e, [number]) for e in exprs], number)
 

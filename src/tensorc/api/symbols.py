@@ -71,15 +71,24 @@ def tensor(
     for extent in extents:
         if extent is not None and (isinstance(extent, bool) or not isinstance(extent, int)):
             raise TensorcTypeError(
-                f"an extent is an int or None, got {extent!r}", code="TC0332", location=caller_location()
+                f"an extent is an int or None, got {extent!r}",
+                code="TC0332",
+                location=caller_location(),
+                help="shape=(None, 784); None stands for an unknown extent",
             )
         if extent is not None and extent < 0:
-            raise TensorcValueError(f"negative extent {extent}", code="TC0333", location=caller_location())
+            raise TensorcValueError(
+                f"negative extent {extent}",
+                code="TC0333",
+                location=caller_location(),
+                help="extents are 0 or more; None stands for an unknown one",
+            )
     if len(extents) > MAX_RANK:
         raise TensorcValueError(
             f"rank {len(extents)}: at most {MAX_RANK} axes are supported",
             code="TC0334",
             location=caller_location(),
+            help="join axes with reshape",
         )
     return Symbol(TensorType(extents, from_dtype(checked_dtype(dtype))), name, caller_location())
 

@@ -50,13 +50,13 @@ FAULTS: Final[dict[str, FaultKind]] = {
     ),
     "slice": FaultKind(
         "TC0255",
-        "{op}: index {a} is out of bounds for axis {axis} with extent {b}",
+        "index {a} is out of bounds for axis {axis} with extent {b}",
         TensorcIndexError,
         help="indices count from 0, negative ones from the end",
     ),
     "gather": FaultKind(
         "TC0256",
-        "{op}: index {a} is out of bounds for axis {axis} with extent {b}",
+        "index {a} is out of bounds for axis {axis} with extent {b}",
         TensorcIndexError,
         help="indices count from 0, negative ones from the end; tc.clip(i, 0, n - 1) keeps them inside",
     ),
