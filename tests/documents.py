@@ -161,6 +161,25 @@ def run(document: Path, text: str, folder: Path) -> list[str]:
     return done.stdout.replace(f"{folder}{os.sep}", "").split(MARK)[1:]
 
 
+def missing_names(text: str) -> list[str]:
+    """Names of `tc` and commands of `tensorc` that a text has outside of blocks, and that do not exist."""
+    import tensorc as tc
+    from tensorc.cli.entry import COMMANDS
+
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    spans = _SPAN.findall(prose)
+    missing = set()
+    for name in {n for span in spans for n in re.findall(r"\btc((?:\.\w+)+)", span)}:
+        found: object = tc
+        for part in name[1:].split("."):
+            found = getattr(found, part, None)
+        if found is None:
+            missing.add(f"tc{name}")
+    commands = {command.__name__.rpartition(".")[2] for command in COMMANDS}
+    named = {n for span in spans for n in re.findall(r"^tensorc ([a-z]+)", span)}
+    return sorted(missing | {f"tensorc {n}" for n in named - commands})
+
+
 def expectations(text: str) -> list[tuple[int, Block]]:
     """(index among the blocks that run, block that holds the expected text): output blocks after python ones,
     and console blocks themselves.

@@ -16,6 +16,7 @@ from tests.documents import (
     blocks,
     differences,
     expectations,
+    missing_names,
     rows,
     run,
     unexplained,
@@ -67,6 +68,17 @@ def test_links_lead_somewhere(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     targets = [t for t in _LINK.findall(text) if not t.startswith("http")]
     assert [t for t in targets if not (document.parent / t).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT)))
+def test_what_a_page_speaks_of_exists(document: Path) -> None:
+    assert missing_names(document.read_text(encoding="utf-8")) == []
+
+
+def test_names_that_do_not_exist_are_noticed() -> None:
+    text = "`tc.exp`, `tc.sofmax(x)`, `tc.nn.relu6`, `tensorc dump`, `tensorc dunk`\n"
+    text += "\n```text\n`tc.inside_a_block`\n```\n"
+    assert missing_names(text) == ["tc.nn.relu6", "tc.sofmax", "tensorc dunk"]
 
 
 def test_every_page_is_listed() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import tensorc as tc
 from tensorc.api.methods import Tensor
+from tests.documents import missing_names
 from tools import gen_reference
 
 
@@ -59,6 +60,12 @@ def test_a_pointer_to_numpy_says_nothing() -> None:
     assert not says_something("numpy.sum.")
     assert not says_something("e**x.")
     assert says_something("numpy.sum: integers are summed in int64.")
+
+
+def test_what_docstrings_speak_of_exists(pages: dict[str, str]) -> None:
+    # Entries are fenced, so each is looked at by itself.
+    entries = [e for text in pages.values() for e in re.split(r"^`{3,}.*$", text, flags=re.MULTILINE)]
+    assert sorted({name for e in entries for name in missing_names(e)}) == []
 
 
 def test_commands_are_in_the_reference(pages: dict[str, str]) -> None:
