@@ -9,6 +9,8 @@
 - `trace`: expressions to a `func.func` and back. `grad`: derivatives, by way of it.
 - `program`, `substitute`, `arguments`, `build`, `function`, `profile`, `modes`: `tc.function`, from its
   checks and `givens` to the native callable.
+- `pytree`, `jit_call`, `jit_trace`, `jit`, `escaped`: `tc.jit`, from nested containers and the form of a call
+  by way of running the function on symbols to the compiled variants.
 - `notation`, `pretty`, `debugprint`: expressions as formulas and trees.
 
 May import every layer but `interop`, `cli`, `embed`, `demo`. A new elementwise function needs nothing here:
