@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shlex
 import subprocess
@@ -68,9 +69,10 @@ def _shell(command: str) -> int:
 
 
 def execute(code: list[str], names: dict[str, Any]) -> None:
-    """The code spans of a table's row, in order."""
-    for span in code:
-        exec(compile(span, f"<{span}>", "exec"), names)
+    """The code spans of a table's row, in order; a table has no room for what they print."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        for span in code:
+            exec(compile(span, f"<{span}>", "exec"), names)
 
 
 def compare(left: str, right: str, names: dict[str, Any]) -> None:

@@ -81,6 +81,12 @@ def test_names_that_do_not_exist_are_noticed() -> None:
     assert missing_names(text) == ["tc.nn.relu6", "tc.sofmax", "tensorc dunk"]
 
 
+def test_the_tables_for_newcomers_are_executed() -> None:
+    found = list(rows((ROOT / "docs" / "coming_from.md").read_text(encoding="utf-8")))
+    assert sum(bool(r.numpy) for r in found) >= 20
+    assert sum(len(r.code) for r in found if r.numpy is None) >= 35
+
+
 def test_every_page_is_listed() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     listed = set(_LINK.findall(index))
