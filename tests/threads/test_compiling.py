@@ -124,6 +124,23 @@ def test_engines_are_closed_with_their_last_library() -> None:
     )
 
 
+def test_eval_in_many_threads_while_its_table_overflows() -> None:
+    run(
+        """
+        from tensorc.api import function as module
+        module._EVALUATOR_LIMIT = 3
+        x = tc.scalar("x")
+        exprs = [x + float(k) for k in range(8)]
+        def work():
+            for _ in range(2):
+                for k, expr in enumerate(exprs):
+                    assert expr.eval({x: 1.0}) == 1 + k
+        together(*[work] * 4)
+        assert len(module._EVALUATORS) <= 3 + 4
+        """
+    )
+
+
 @forks
 @pytest.mark.parametrize("entry", ["native", "python"])
 def test_a_fork_while_threads_compile(entry: str) -> None:

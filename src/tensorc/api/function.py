@@ -477,16 +477,17 @@ def _evaluator(expr: Expr, given: tuple[Expr, ...]) -> Function:
     alive.
     """
     key = (id(expr), *map(id, given))
-    if key not in _EVALUATORS:
+    found = _EVALUATORS.get(key)
+    if found is None:
         inputs = [e if isinstance(e, Symbol) else _stand_in(e) for e in given]
         replaced = {e: i for e, i in zip(given, inputs, strict=True) if e is not i}
         compiled = function(
             inputs, expr, givens=replaced, name="eval", on_unused_input="ignore", mode="compile-fast"
         )
-        while len(_EVALUATORS) >= _EVALUATOR_LIMIT:
-            _EVALUATORS.pop(next(iter(_EVALUATORS)), None)
-        _EVALUATORS[key] = ((expr, given), compiled)
-    return _EVALUATORS[key][1]
+        for oldest in list(_EVALUATORS)[: max(0, len(_EVALUATORS) - _EVALUATOR_LIMIT + 1)]:
+            _EVALUATORS.pop(oldest, None)  # another thread may have done so
+        found = _EVALUATORS.setdefault(key, ((expr, given), compiled))
+    return found[1]
 
 
 def _stand_in(expr: Expr) -> Symbol:

@@ -1,0 +1,83 @@
+"""Loops in chunks: the same results as whole loops, and text that polls where it should."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tensorc as tc
+from tensorc.api import build
+from tensorc.codegen_llvm.emitter import EmitterOptions
+from tensorc.codegen_llvm.emitter_polls import FLAT_CHUNK
+
+Programs = dict[str, Callable[[Any], Any]]
+VECTORS: Programs = {
+    "map": lambda x: tc.exp(x) * 2 + x,
+    "sum": lambda x: x.sum(),
+    "two": lambda x: [x.max(), (x * x).sum(), x[::-1] + x],
+    "copy": lambda x: tc.concatenate([x, x[::2], x]),
+}
+MATRICES: Programs = {
+    "rows": lambda m: tc.nn.softmax(m, axis=1),
+    "columns": lambda m: m.sum(axis=0),
+    "turned": lambda m: m.T * 2,
+    "product": lambda m: m @ m.T,
+}
+
+
+@pytest.fixture
+def whole(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Compiles without polls."""
+
+    def compile(inputs: Any, outputs: Any, mode: str) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(build, "_emitter_options", lambda: EmitterOptions(None))
+            patch.setenv("TENSORC_CACHE", "0")
+            return tc.function(inputs, outputs, mode=mode)
+
+    return compile
+
+
+def bits(result: Any) -> list[bytes]:
+    return [np.asarray(r).tobytes() for r in (result if isinstance(result, list) else [result])]
+
+
+@pytest.mark.parametrize("mode", ["O0", "O2"])
+@pytest.mark.parametrize("name", VECTORS)
+def test_chunks_of_vectors(name: str, mode: str, whole: Callable[..., Any]) -> None:
+    x = tc.vector("x")
+    f, g = tc.function([x], VECTORS[name](x), mode=mode), whole([x], VECTORS[name](x), mode)
+    for n in (1, FLAT_CHUNK - 1, FLAT_CHUNK, FLAT_CHUNK + 1, 9 * FLAT_CHUNK, 9 * FLAT_CHUNK + 3, 200_000):
+        values = np.random.default_rng(n).standard_normal(n)
+        assert bits(f(values)) == bits(g(values)), n
+        assert bits(f(np.repeat(values, 2)[::2])) == bits(g(values)), n
+
+
+@pytest.mark.parametrize("mode", ["O0", "O2"])
+@pytest.mark.parametrize("name", MATRICES)
+def test_chunks_of_rows(name: str, mode: str, whole: Callable[..., Any]) -> None:
+    m = tc.matrix("m")
+    f, g = tc.function([m], MATRICES[name](m), mode=mode), whole([m], MATRICES[name](m), mode)
+    for shape in ((0, 5), (1, 30_000), (9, 3_000), (10, 2), (65, 3), (700, 30), (1, 1)):
+        values = np.random.default_rng(sum(shape)).standard_normal(shape)
+        assert bits(f(values)) == bits(g(values)), shape
+
+
+def test_only_outermost_loops_poll_and_free_what_they_hold() -> None:
+    m = tc.matrix("m")
+    build_of = tc.function([m], [tc.exp(m @ m).sum(axis=0) @ m, m.sum()]).build
+    from tensorc.codegen_llvm import emitter
+
+    text = emitter.emit(build_of.module("loops"), EmitterOptions(None, polls=True))
+    assert text.count("define ") == 3  # shapes, body, tensorc_free_all
+    body = text[text.index("@main(") :]
+    assert "call i64 @tensorc_poll" in body
+    assert body.count("interrupted:") == 1
+    end = body[body.index("interrupted:") :]
+    assert end.index("@tensorc_free_all") < end.index("ret i32 4")
+    shapes = text[text.index("@main_shapes(") : text.index("@main(")]
+    assert "poll" not in shapes
+    assert "tensorc_poll" not in emitter.emit(build_of.module("loops"))
