@@ -564,7 +564,7 @@ def test_cleared_while_others_load(place: Path) -> None:
     loop = """
 import numpy as np, tensorc as tc
 x = tc.vector("x")
-for i in range(60):
+for i in range(30):
     assert tc.function([x], x + i % 3)(np.zeros(2)).tolist() == [i % 3] * 2
 """
     processes = [start(loop, environment(place)) for _ in range(2)]
