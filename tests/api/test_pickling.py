@@ -150,6 +150,30 @@ def test_an_expression_of_ten_thousand_ops() -> None:
     assert depth == 10_000
 
 
+def test_what_stands_for_an_argument_is_copied_as_itself_and_not_pickled() -> None:
+    @tc.jit
+    def f(parts: dict[str, Any]) -> Any:
+        copied = copy.deepcopy({**parts, "z": parts["x"] * 2})
+        assert copy.copy(parts["x"]) is copied["x"] is parts["x"]
+        return copied["x"] + copied["z"]
+
+    assert (f({"x": np.ones(2)}) == 3).all()
+
+    @tc.jit
+    def g(x: Any) -> Any:
+        return pickle.dumps(x * 2)
+
+    with pytest.raises(tc.TensorcTypeError, match="TC0477"):
+        g(np.ones(2))
+    h = again(jitted)
+    assert h is jitted
+
+
+@tc.jit
+def jitted(x: Any) -> Any:
+    return x + 1
+
+
 def test_reading_a_changed_pickle_is_an_error_of_ours() -> None:
     data = pickle.dumps(pair()[0])
     with pytest.raises(tc.TensorcValueError) as caught:

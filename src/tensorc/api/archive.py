@@ -25,7 +25,7 @@ from tensorc.ops.dtypes import from_dtype, to_dtype
 Array = np.ndarray[Any, np.dtype[Any]]
 MANIFEST: Final = "manifest.json"
 MOST_MEMBERS: Final = 100_000
-LONGEST_NAME: Final = 500
+LONGEST_NAME: Final = 100
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _ENCRYPTED: Final = 1
 _LONGEST_HEADER: Final = 4096

@@ -95,9 +95,9 @@ class Function(FunctionBase):
         """The shared variables that it reads or updates, by name: `f.shared["w"].get_value()`. One without a
         name has its number in their order; of several with one name, the later ones have numbers (`w.1`).
         """
-        from tensorc.api.saving import member_names
+        from tensorc.api.saving import shared_names
 
-        return {name: variable for variable, name in member_names(self.program).items()}
+        return {name: variable for variable, name in shared_names(self.program).items()}
 
     @property
     def variants(self) -> tuple[str, ...]:

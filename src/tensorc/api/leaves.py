@@ -66,6 +66,20 @@ class Argument(Symbol):
         self.origin = origin
         self.weak = weak
 
+    def __copy__(self) -> Argument:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Argument:
+        return self  # a copied container of arguments still holds the arguments
+
+    def __reduce__(self) -> Any:
+        raise TensorcTypeError(
+            f"{self!r} stands for an argument while {self.origin.function} is traced: it cannot be pickled",
+            code="TC0477",
+            location=caller_location(),
+            help="pickle the arrays that the compiled function returns",
+        )
+
 
 class Origin:
     """One run of a Python function on symbols: which function, and whether it is still running."""

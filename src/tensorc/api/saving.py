@@ -55,6 +55,7 @@ PROGRAM: Final = "program.mlir"
 KINDS: Final = ("fast", "generic")
 LARGEST_PROGRAM: Final = 1 << 28
 LARGEST_CODE: Final = 1 << 28
+_IN_PATHS: Final = " !#$&'()+,-./;=@[]_{}~"
 
 
 def save(function: Function, file: File) -> None:
@@ -179,7 +180,8 @@ def default_arrays(program: Program) -> dict[int, Array]:
 
 def codes_of(function: Function) -> dict[Kind, ObjectCode]:
     """The object code of the bodies that there are, and of those that were loaded with the function."""
-    compiled = {k: body.object_code for k, body in function.machine.bodies.items()}
+    bodies = list(function.machine.bodies.items())  # another thread may add one
+    compiled = {k: body.object_code for k, body in bodies}
     return {**function.build.stored, **cast("dict[Kind, ObjectCode]", compiled)}
 
 
@@ -194,28 +196,36 @@ def purpose_of(program: Program, mode: Mode) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def member_names(program: Program) -> dict[Shared, str]:
-    """A name for the array of each shared variable, and the key of `f.shared`: its own, where that is one and
-    no other has it; otherwise with a number.
+def shared_names(program: Program) -> dict[Shared, str]:
+    """A name for each shared variable: its own, where it has one; otherwise its number. Where another has it
+    already, a number follows.
     """
     taken: set[str] = set()
-    names: dict[Shared, str] = {}
-    for position, variable in enumerate(all_shared(program)):
-        base = _plain_name(variable.name) or str(position)
-        name, number = base, 1
-        while name.casefold() in taken:
-            name, number = f"{base}.{number}", number + 1
-        taken.add(name.casefold())
-        names[variable] = name
-    return names
+    variables = enumerate(all_shared(program))
+    return {v: _unique(v.name or str(position), taken) for position, v in variables}
 
 
-def _plain_name(name: str | None) -> str | None:
-    """A name as the path of a member: slashes stay, what a path must not hold is written as %XX."""
-    if not name or len(name) > LONGEST_NAME // 5:
+def member_names(program: Program) -> dict[Shared, str]:
+    """The same as paths of members."""
+    taken: set[str] = set()
+    names = enumerate(shared_names(program).items())
+    return {v: _unique(_path(name) or str(position), taken) for position, (v, name) in names}
+
+
+def _unique(base: str, taken: set[str]) -> str:
+    name, number = base, 1
+    while name in taken:
+        name, number = f"{base}.{number}", number + 1
+    taken.add(name)
+    return name
+
+
+def _path(name: str) -> str | None:
+    """A name as a path: slashes stay, what paths should not hold is written as %XX. None where it is none."""
+    if len(name) > LONGEST_NAME:
         return None
-    parts = [quote(part, safe=" !#$&'()+,;=@[]{}~", errors="replace") for part in name.split("/")]
-    return None if {"", ".", ".."} & {*parts} else "/".join(parts)
+    text = "".join(c if c.isalnum() or c in _IN_PATHS else quote(c, errors="replace") for c in name)
+    return None if {"", ".", ".."} & {*text.split("/")} else text
 
 
 def load(file: File, trust_code: bool = False) -> Function:
