@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import shlex
 import subprocess
 import sys
@@ -98,5 +97,3 @@ def finish(names: dict[str, Any]) -> None:
         assert np.asarray(theirs).dtype == ours.dtype, shown
         assert np.allclose(theirs, ours, rtol=1e-12, atol=1e-12, equal_nan=True), shown
 
-
-os.environ.setdefault("NO_COLOR", "1")

@@ -139,6 +139,8 @@ def environment() -> dict[str, str]:
         "PYTHONIOENCODING": "utf-8",
         "PYTHONDONTWRITEBYTECODE": "1",
         "COLUMNS": "80",
+        "NO_COLOR": "1",
+        "TENSORC_CACHE": "0",
     }
 
 
