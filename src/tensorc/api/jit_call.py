@@ -52,7 +52,7 @@ _ARRAYS: Final[dict[tuple[np.dtype[Any], int], Kind]] = {
 class Call:
     """One call's arguments, bound and taken apart."""
 
-    __slots__ = ("keywords", "leaves", "plain", "structure")
+    __slots__ = ("leaves", "plain", "structure")
 
     def __init__(self, leaves: list[Any], structure: pytree.Structure, plain: bool) -> None:
         self.leaves, self.structure = leaves, structure
@@ -87,6 +87,8 @@ def _quick(leaf: Any) -> Kind | None:
     found = type(leaf)
     if found is np.ndarray:
         return _ARRAYS.get((leaf.dtype, leaf.ndim))
+    if found is int and -(2**63) <= leaf < 2**63:
+        return INT
     return FLOAT if found is float else BOOL if found is bool else None
 
 
