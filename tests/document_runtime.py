@@ -96,4 +96,3 @@ def finish(names: dict[str, Any]) -> None:
         assert np.shape(theirs) == ours.shape, shown
         assert np.asarray(theirs).dtype == ours.dtype, shown
         assert np.allclose(theirs, ours, rtol=1e-12, atol=1e-12, equal_nan=True), shown
-
