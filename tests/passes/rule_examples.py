@@ -19,11 +19,12 @@ from tensorc.ir.attributes import BoolAttr, DenseAttr, IntegerAttr
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import NO_ATTRS, REGISTRY, Attrs
-from tensorc.ir.types import FloatType, TensorType, f32, f64, i8, i16, i32, i64
+from tensorc.ir.types import ScalarType, TensorType, f32, f64, i8, i16, i32, i64
 from tensorc.ir.types import index as index_type
 from tensorc.ops import emit
 from tensorc.ops.attrs import AxesAttrs, AxisAttrs, ConstantAttrs
 from tensorc.ops.base import OpDef
+from tensorc.ops.dtypes import to_dtype
 from tensorc.ops.families import Pointwise
 from tensorc.ops.index import RequireAttrs
 from tensorc.ops.loops import arith
@@ -103,7 +104,7 @@ class Sym:
         return Sym(self.b, self.b.create(REGISTRY["tensorc.logical_not"], [self.value])[0])
 
 
-def ir_namespace(b: Builder, element: FloatType, inputs: dict[str, Value]) -> dict[str, Any]:
+def ir_namespace(b: Builder, element: ScalarType, inputs: dict[str, Value]) -> dict[str, Any]:
     """What the names in an example mean as IR."""
 
     def make(name: str, *operands: Any, attrs: Attrs = NO_ATTRS) -> Sym:
@@ -119,7 +120,7 @@ def ir_namespace(b: Builder, element: FloatType, inputs: dict[str, Value]) -> di
         return lambda x, *e: Sym(b, rule(b, x.value, [i.value if isinstance(i, Sym) else i for i in e]))
 
     def constant(numbers: Sequence[float]) -> Sym:
-        array = np.array(numbers, "f4" if element == f32 else "f8")
+        array = np.array(numbers, to_dtype(element))
         return make("constant", attrs=ConstantAttrs(DenseAttr(TensorType(array.shape, element), array)))
 
     def require(condition: bool, x: Sym) -> Sym:
@@ -172,7 +173,7 @@ def ir_namespace(b: Builder, element: FloatType, inputs: dict[str, Value]) -> di
     return names
 
 
-def build(example: str, element: FloatType) -> Operation:
+def build(example: str, element: ScalarType) -> Operation:
     """A module with `@f` of the inputs the example names, in the order of `SHAPES`."""
     used = [n for n in SHAPES if n in names_in(example)]
     module = builtin.new_module()

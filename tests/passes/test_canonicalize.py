@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tensorc as tc
 from effort import effort
 from passes.rule_examples import build
 from passes.test_rules import run
@@ -99,3 +100,17 @@ def test_loops_are_canonicalised_too() -> None:
     again = print_op(module)
     manager.run(module, "canonicalize", manager.Options(verify_each=True))
     assert print_op(module) == again
+
+
+@pytest.mark.parametrize(
+    ("function", "x", "expected"),
+    [
+        (lambda x: abs(-x), np.array([3], np.uint8), [253]),
+        (lambda x: -tc.max(-x), np.array([-128, 5], np.int8), 5),
+        (lambda x: -tc.max(-x), np.array([0, 1], np.uint8), 1),
+    ],
+    ids=["abs", "signed", "unsigned"],
+)
+def test_integers_wrap_where_signs_would_cancel(function: Any, x: Any, expected: Any) -> None:
+    a = tc.tensor("a", shape=(None,), dtype=str(x.dtype))
+    assert np.array_equal(tc.function([a], function(a))(x), np.asarray(expected))

@@ -18,6 +18,7 @@ from tensorc.ir.types import FloatType, IntegerType, ScalarType, f32
 from tensorc.ops import emit
 from tensorc.ops.arithmetic import Abs, Add, Cast, Div, Mul, Neg, Square, Sub
 from tensorc.ops.attrs import CastAttrs
+from tensorc.ops.dtypes import is_signed_integer
 from tensorc.ops.families import Pointwise
 from tensorc.ops.gradients import ChainDiv, ChainMul
 from tensorc.ops.transcendental import Erfc, Exp, Exp2, Pow, Sigmoid, Softplus
@@ -175,10 +176,13 @@ def negate_scaled(op: Operation, rewriter: Rewriter) -> None:
         rewriter.replace_op(op, Mul, [a, emit.neg(rewriter, c)])
 
 
-@pattern(Abs, law="|-x| = |x|, ||x|| = |x|", example="abs(-x)")
+@pattern(Abs, law="||x|| = |x|; |-x| = |x| but for unsigned integers", example="abs(-x)")
 def absolute_of_signed(op: Operation, rewriter: Rewriter) -> None:
     inner = op.operands[0].owner
-    if inner is not None and inner.definition in (Neg, Abs):
+    if inner is None or inner.definition not in (Neg, Abs):
+        return
+    # -x of an unsigned integer is 2**w - x, and |x| is x.
+    if inner.definition is Abs or is_float(op.result) or is_signed_integer(element(op.result)):
         rewriter.replace_op(op, Abs, [inner.operands[0]])
 
 

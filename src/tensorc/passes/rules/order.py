@@ -16,7 +16,14 @@ from tensorc.ops.composite import LogSoftmax, Softmax
 from tensorc.ops.reductions import ArgMax, ArgMin, Max, Min
 from tensorc.ops.transcendental import Exp, Exp2, Expm1, Log, Log1p, Log2, Log10, Sigmoid, Softplus, Tanh
 from tensorc.ops.views import BroadcastTo, ExpandDims, Reshape, Squeeze, Transpose
-from tensorc.passes.rules.match import at_least, but_for_sign_of_zero, nan_unless, operand_of, replace
+from tensorc.passes.rules.match import (
+    at_least,
+    but_for_sign_of_zero,
+    is_float,
+    nan_unless,
+    operand_of,
+    replace,
+)
 
 _OPPOSITE: dict[type[OpDefinition], type[OpDefinition]] = {
     Max: Min,
@@ -47,8 +54,10 @@ def _seen_through(rewriter: Rewriter, views: list[Operation], value: Value) -> V
     return value
 
 
-@pattern(Neg, law="-max(-x) = min(x), -maximum(-x, -y) = minimum(x, y)", example="-amax(-x, 1)")
+@pattern(Neg, law="-max(-x) = min(x), -maximum(-x, -y) = minimum(x, y), on floats", example="-amax(-x, 1)")
 def negated_extreme(op: Operation, rewriter: Rewriter) -> None:
+    if not is_float(op.result):  # the least integer is its own negative
+        return
     views, core = _peel(op.operands[0])
     extreme = core.owner
     opposite = None if extreme is None or extreme.definition is None else _OPPOSITE.get(extreme.definition)
