@@ -107,8 +107,8 @@ def test_extents_whose_product_wraps_round_to_zero(extents: tuple[int, int], mod
     assert f(np.ones(12), 3, 4) == 4
     with pytest.raises(tc.TensorcValueError) as caught:
         f(np.zeros(0), *extents)
-    assert caught.value.code == "TC0264"
+    assert caught.value.code == "TC0265"
     g = tc.function([x, n], x.reshape((n, 4))[:1].sum(), mode=mode)
     with pytest.raises(tc.TensorcValueError) as caught:
         g(np.zeros(0), 2**62)
-    assert caught.value.code == "TC0264"
+    assert caught.value.code == "TC0265"

@@ -245,6 +245,8 @@ def resolve(ufunc: np.ufunc, operands: Sequence[Any]) -> tuple[np.dtype[Any], ..
 def _no_loop_help(name: str) -> str:
     if name in ("subtract", "negative"):
         return "for booleans use ^ (exclusive or) or ~ (not), or convert with .astype('int64')"
+    if name in ("invert", "left_shift", "right_shift") or name.startswith("bitwise_"):
+        return "it works on the bits of integers and booleans: convert with .astype('int64')"
     return "convert the operands with .astype(dtype) first"
 
 

@@ -152,7 +152,7 @@ def _part(part: Any) -> Any:
             "TC0383",
             f"write {int(part)}, or int(...) around the number"
             if isinstance(part, float) and part.is_integer()
-            else None,
+            else "elements are numbered from 0: x[0] is the first row, x[:, 0] the first column",
         )
     expr = convert.asarray(np.asarray(part, dtype=np.int64) if isinstance(part, list) and not part else part)
     if expr.dtype == np.bool_:

@@ -442,7 +442,7 @@ def stack(arrays: Sequence[object], axis: int = 0) -> Any:
 
 
 def broadcast_shapes_equal(exprs: list[Any], what: str) -> list[Any]:
-    """Refuses operands of different rank (stack does not broadcast)."""
+    """Refuses operands of different shape (stack does not broadcast)."""
     if len({e.ndim for e in exprs}) > 1:
         raise fail(
             TensorcValueError,
@@ -450,6 +450,15 @@ def broadcast_shapes_equal(exprs: list[Any], what: str) -> list[Any]:
             "TC0366",
             "add an axis where one is missing: x[None, :]",
         )
+    for axis, column in enumerate(zip(*[e.extents for e in exprs], strict=True)):
+        known = sorted({e for e in column if isinstance(e, int)})
+        if len(known) > 1:
+            raise fail(
+                TensorcValueError,
+                f"{what}: extents {known[0]} and {known[1]} differ on axis {axis} ({advice.listed(exprs)})",
+                "TC0348",
+                "arrays of one shape are stacked; tc.concatenate joins along an axis that is there",
+            )
     return exprs
 
 

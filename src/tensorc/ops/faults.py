@@ -44,7 +44,7 @@ FAULTS: Final[dict[str, FaultKind]] = {
         help="the extents must multiply to the number of elements; one of them may be -1",
     ),
     "reshape-large": FaultKind(
-        "TC0264",
+        "TC0265",
         "{op}: {a} elements cannot be arranged in so many: an extent is {b}, and their product exceeds 2**63",
         help="the extents must multiply to the number of elements; one of them may be -1",
     ),
