@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import pickle
 import stat
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 
 import tensorc as tc
 from api.saving_support import checksummed, manifest, members, packed, saved, with_manifest
+from tensorc.api.build import Build
 from tensorc.api.function import Function
 from tensorc.codegen_llvm import jit
 from tensorc.ops.dtypes import ALL, to_dtype
@@ -354,6 +356,15 @@ def test_a_seal_is_for_one_program() -> None:
     assert origin(mixed) == "compiled"
     mixed.seek(0)
     assert (tc.load(mixed)(np.ones(2)) == 2).all()
+
+
+def test_code_that_a_programs_own_rules_made_is_not_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    f = model()
+    monkeypatch.setattr(Build, "_key", lambda *_: None)
+    file = saved(f)
+    assert not any(name.startswith("code/") for name in members(file))
+    assert origin(file) == "compiled"
+    assert pickle.loads(pickle.dumps(f)).build.origins == {"fast": "compiled"}
 
 
 @pytest.mark.parametrize("field", ["triple", "cpu", "features", "python", "numpy", "llvm", "sources"])

@@ -11,6 +11,8 @@
   checks and `givens` to the native callable.
 - `pytree`, `jit_call`, `jit_trace`, `jit`, `escaped`: `tc.jit`, from nested containers and the form of a call
   by way of running the function on symbols to the compiled variants.
+- `saving` (`f.save`, `tc.load`) and `pickling`, over `saved_program` (programs as text and back), `manifest`
+  and `archive` (the file and its checks).
 - `notation`, `pretty`, `debugprint`: expressions as formulas and trees.
 
 May import every layer but `interop`, `cli`, `embed`, `demo`. A new elementwise function needs nothing here:

@@ -143,6 +143,10 @@ class Build:
 
         return parse_pipeline(self._pipeline(kind))
 
+    def made_from(self, kind: Kind) -> tuple[str, ...] | None:
+        """What decides the code of a body but for our own sources and the machine; None if more does."""
+        return self._key(kind, self._code_function(kind))
+
     def _key(self, kind: Kind, function: Operation) -> tuple[str, ...] | None:
         """All that decides the code of a body but for our own sources and the machine; None if something
         else does: ops, passes or rules that a program has added.

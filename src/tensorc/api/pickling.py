@@ -45,7 +45,8 @@ def reduce_function(function: Function) -> Reduced:
         [SavedArray(c.name, None) for c in form.constants],
         {i: "" for i in defaults},
     )
-    codes = {kind: code.to_bytes() for kind, code in codes_of(function).items()}
+    keyed = {k: c for k, c in codes_of(function).items() if function.build.made_from(k) is not None}
+    codes = {kind: code.to_bytes() for kind, code in keyed.items()}
     text = text_of(form.function, locations=True)
     constants = tuple(c.value for c in form.constants)
     return restore_function, (manifest.to_json(), text, shared, constants, defaults, codes)

@@ -7,7 +7,6 @@ for, SHA-256 of all members), `program.mlir` (the traced function with its locat
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import secrets
@@ -36,7 +35,7 @@ from tensorc.api.modes import PIPELINE_OF, Mode
 from tensorc.api.program import Program
 from tensorc.api.saved_program import Opened, all_shared, harmless, opened, parsed, rebuilt, text_of
 from tensorc.codegen_llvm import trust
-from tensorc.codegen_llvm.objects import ObjectCode
+from tensorc.codegen_llvm.objects import ObjectCode, pack
 from tensorc.codegen_llvm.target import target
 from tensorc.ir.core import BlockArgument, Operation
 from tensorc.ir.errors import TensorcError, TensorcTypeError
@@ -46,7 +45,7 @@ from tensorc.runtime.cell import snapshot
 from tensorc.version import __version__
 
 if TYPE_CHECKING:
-    from tensorc.api.build import Kind
+    from tensorc.api.build import Build, Kind
     from tensorc.api.function import Function
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -114,11 +113,12 @@ def _write(function: Function, stream: IO[bytes]) -> None:
 
 
 def _write_code(function: Function, writer: Writer) -> dict[str, SavedCode]:
-    purpose = purpose_of(function.program, function.mode)
     written = {}
     for kind, code in codes_of(function).items():
-        written[str(kind)] = SavedCode(f"code/{kind}", trust.seal(code, purpose + kind.encode()))
-        writer.add(f"code/{kind}", code.to_bytes())
+        purpose = purpose_of(function.build, kind)
+        if purpose is not None:
+            written[str(kind)] = SavedCode(f"code/{kind}", trust.seal(code, purpose))
+            writer.add(f"code/{kind}", code.to_bytes())
     return written
 
 
@@ -185,15 +185,12 @@ def codes_of(function: Function) -> dict[Kind, ObjectCode]:
     return {**function.build.stored, **cast("dict[Kind, ObjectCode]", compiled)}
 
 
-def purpose_of(program: Program, mode: Mode) -> bytes:
-    """What object code of a program is made from, and for which machine: two programs of one purpose have the
-    same code.
+def purpose_of(build: Build, kind: Kind) -> bytes | None:
+    """What the object code of a body is made from, and for which machine: bodies of one purpose have the same
+    code. None for code that also depends on what a program has added to the compiler.
     """
-    function = text_of(program.traced.func, locations=False)
-    updated = [program.traced.shared.index(v) for v in program.updated]
-    counts = (len(program.parameters), len(program.traced.shared), program.output_count, updated)
-    text = repr((function, counts, program.outputs.form, mode.pipeline, target()))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    texts = build.made_from(kind)
+    return None if texts is None else pack([kind, *texts, repr(target())])
 
 
 def shared_names(program: Program) -> dict[Shared, str]:
@@ -352,6 +349,7 @@ def assemble(
     """The compiled function of what was read. Code is used where it was made from this very program for this
     machine and, unless `seals` is None, is sealed.
     """
+    from tensorc.api.build import Build
     from tensorc.api.function import compile_program
 
     if manifest.pipeline not in PIPELINE_OF.values() or not manifest.name.isprintable() or not manifest.name:
@@ -361,14 +359,17 @@ def assemble(
     mode = Mode(manifest.pipeline)
     usable: dict[Kind, ObjectCode] = {}
     if codes and same and manifest.target == target():
-        purpose = purpose_of(program, mode)
-        usable = {
-            k: c for k, c in codes.items() if seals is None or trust.sealed(c, purpose + k.encode(), seals[k])
-        }
+        build = Build(program, mode)
+        usable = {k: c for k, c in codes.items() if _may_run(build, k, c, seals)}
     try:
         return compile_program(program, mode, stored=usable)
     except TensorcError as error:
         raise refusal(f"the program cannot be compiled: {error.message}", "TC0472") from None
+
+
+def _may_run(build: Build, kind: Kind, code: ObjectCode, seals: Mapping[str, str | None] | None) -> bool:
+    purpose = purpose_of(build, kind)
+    return purpose is not None and (seals is None or trust.sealed(code, purpose, seals[kind]))
 
 
 def _with_defaults(
