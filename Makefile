@@ -38,7 +38,7 @@ bench: $(VENV)/.test ## the figures we quote, beside NumPy's in the same run
 	$(PY) benchmarks/figures.py
 
 bless: $(VENV)/.test ## rewrite expected texts and generated pages from what the code gives now; read the diff
-	TENSORC_BLESS=1 $(PY) -m pytest -q tests/test_filetests.py tests/test_docs.py
+	TENSORC_BLESS=1 $(PY) -m pytest -q tests/test_filetests.py tests/test_docs.py tests/diagnostics/test_mistakes.py
 	$(PY) tools/gen_spec.py
 	$(PY) tools/gen_irdl.py
 	$(PY) tools/draw_levels.py
