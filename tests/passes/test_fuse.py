@@ -12,7 +12,9 @@ from passes import lowering_support as support
 from tensorc.ir.builtin import functions
 from tensorc.ir.core import Operation
 from tensorc.ir.errors import TensorcError
+from tensorc.ir.parser import parse_module
 from tensorc.ir.types import TensorType, f64
+from tensorc.ir.verifier import check
 from tensorc.ops import composite, emit, index
 from tensorc.ops.attrs import AxesAttrs
 from tensorc.ops.kernel import Kernel, stages
@@ -134,3 +136,26 @@ def test_random_programs(seed: int) -> None:
         except TensorcError:
             pytest.fail("the program must be valid")
         support.assert_same(module, support.lower(module, passes), args, ulps=1 << 16)
+
+
+REDUCED_OUTER = """
+"func.func"() ({
+^bb0(%x: tensor<?x3xf64>, %n: index, %m: index):
+  %r = "tensorc.kernel"(%n, %m, %x) ({
+  ^bb0(%i: index, %j: index, %t: tensor<?x3xf64>):
+    %s = "tensorc.generic"(%i, %j, %t) ({
+    ^bb0(%p: index, %q: index, %v: f64):
+      "tensorc.yield"(%v) : (f64) -> ()
+    }) {combiners = ["add"], maps = [array<i64: 0, 1>, array<i64: AXIS>], rank = 2 : i64}
+      : (index, index, tensor<?x3xf64>) -> tensor<?xf64>
+    "tensorc.yield"(%s) : (tensor<?xf64>) -> ()
+  }) {outer = 1 : i64} : (index, index, tensor<?x3xf64>) -> tensor<?xf64>
+  "func.return"(%r) : (tensor<?xf64>) -> ()
+}) {function_type = (tensor<?x3xf64>, index, index) -> tensor<?xf64>, sym_name = "f"} : () -> ()
+"""
+
+
+def test_a_kernel_does_not_combine_over_its_parallel_axes() -> None:
+    check(parse_module(REDUCED_OUTER.replace("AXIS", "0")))
+    with pytest.raises(TensorcError, match="leaves out one of the 1 outer axes"):
+        check(parse_module(REDUCED_OUTER.replace("AXIS", "1")))

@@ -117,6 +117,7 @@ class Kernel(OpDefinition):
     - C1: extents come first; the region's arguments have the operands' types (tensors for buffers).
     - C2: every op of the region is a stage, then `tensorc.yield`.
     - C3: stages iterate over the `outer` first extents of the widest stage, or over all of its extents.
+    - C4: a stage's results have all outer axes: those are parallel, so nothing is combined over them.
     """
 
     name = "tensorc.kernel"
@@ -207,7 +208,7 @@ def _check_body(op: Operation, args: Sequence[Type], results: Sequence[Type]) ->
 
 
 def _check_extents(op: Operation) -> list[str]:
-    """C3 of a kernel."""
+    """C3 and C4 of a kernel."""
     assert isinstance(op.attrs, KernelAttrs)
     outer, found = op.attrs.outer, stages(op)
     spaces = [tuple(stage.operands[: stage.attrs.rank]) for stage in found]  # type: ignore[attr-defined]
@@ -216,7 +217,17 @@ def _check_extents(op: Operation) -> list[str]:
         return [f"{outer} outer axes for stages of at most {len(widest)}"]
     if any(space not in (widest, widest[:outer]) for space in spaces):
         return [f"a stage iterates neither over the {outer} outer extents nor over those of the widest stage"]
-    return []
+    return [
+        f"result map {list(axes)} of a stage leaves out one of the {outer} outer axes"
+        for stage in found
+        for axes in _result_maps(stage)
+        if not set(range(outer)) <= set(axes)
+    ]
+
+
+def _result_maps(stage: Operation) -> tuple[tuple[int, ...], ...]:
+    assert isinstance(stage.attrs, GenericAttrs)
+    return stage.attrs.maps[len(stage.operands) - stage.attrs.rank :]
 
 
 def known_combiner(name: str) -> bool:
