@@ -22,12 +22,14 @@ def test_sixteen_threads_compiling_at_once_agree_bit_for_bit() -> None:
             jobs, found = [], {}
             def work(k):
                 x = tc.vector("x")
-                y = tc.exp(x) * (k % 4 + 0.5) / (1 + x.sum())
+                y = tc.exp(x) * (k % 4 + 0.5)
                 f = tc.function([x], [y, tc.grad(y.sum(), x)])
                 g = tc.function([x], tc.nn.softmax(x))  # the same program in all threads
                 strided = f(np.repeat(values, 2)[::2])  # compiles the generic body
                 whole = f(values)
-                found[k] = ([a.tobytes() for a in [*whole, *strided, g(values)]], f.source("llvm"))
+                bodies = [*f.machine.bodies.values(), *g.machine.bodies.values()]
+                code = [body.object_code.data for body in bodies]
+                found[k] = ([a.tobytes() for a in [*whole, *strided, g(values)]], code)
             together(*[lambda k=k: work(k) for k in range(16)])
             for k in range(16):
                 assert found[k] == found[k % 4], k
@@ -80,9 +82,9 @@ def test_functions_compiled_and_dropped_leave_memory_flat() -> None:
             for k in range(40):
                 one(k)
             before = resident()
-            for k in range(100, 201):
+            for k in range(100, 161):
                 one(k)
-            print((resident() - before) / 100)
+            print((resident() - before) / 60)
             """,
             timeout=200,
         )
