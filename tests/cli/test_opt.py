@@ -133,3 +133,21 @@ def test_an_empty_input_is_an_empty_module() -> None:
     found = call("opt", "-", stdin=b"")
     assert found.status == 0
     assert "builtin.module" in found.out
+
+
+def test_rules_are_listed_with_class_place_and_law() -> None:
+    outcome = call("opt", "--rules")
+    assert outcome.status == 0
+    line = next(x for x in outcome.out.splitlines() if " small_power " in x)
+    assert "rounding 1 ulp" in line
+    assert "passes/rules/arithmetic.py:" in line
+    assert line.endswith("x**2 = x*x, x**-1 = 1/x, on floats")
+
+
+def test_rules_of_a_run_are_counted_on_stderr() -> None:
+    outcome = call("opt", "-", "-p", "cse", "--rules", stdin=TWICE.encode())
+    assert outcome.status == 0
+    assert '"tensorc.exp"' in outcome.out
+    assert outcome.err.splitlines()[0] == "1 rewrites by 1 rules"
+    assert outcome.err.split()[5:7] == ["1", "cse"]
+    assert call("opt", "-", "--rules", stdin=TWICE.encode()).err == "no rule applied\n"

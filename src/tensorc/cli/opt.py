@@ -39,6 +39,11 @@ def add(commands: Any) -> None:
         "--statistics", action="store_true", help="print how often every rule fired, on stderr"
     )
     parser.add_argument(
+        "--rules",
+        action="store_true",
+        help="list the rewrite rules; with a file: those that were applied, and how often, on stderr",
+    )
+    parser.add_argument(
         "--bisect-limit",
         type=_count,
         metavar="N",
@@ -57,6 +62,11 @@ def optimise(options: argparse.Namespace) -> int:
     """Run the command."""
     if options.list_passes:
         write_text(pass_list())
+        return 0
+    if options.rules and options.file is None:
+        from tensorc.passes import registry
+
+        write_text(registry.listing())
         return 0
     if options.file is None:
         raise CommandLineError("name a file, or - for standard input")
@@ -80,6 +90,10 @@ def optimise(options: argparse.Namespace) -> int:
     if options.statistics:
         sys.stderr.write(report.statistics())
     write_text(print_op(module, locations=options.locations), options.output or STDIN)
+    if options.rules:
+        from tensorc.passes import registry
+
+        sys.stderr.write(registry.applied(report.rules))
     return 0
 
 

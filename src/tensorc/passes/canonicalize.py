@@ -46,5 +46,6 @@ def apply(module: Operation, rules: Iterable[Pattern], budget: Budget) -> int:
         budget.add(rule, count)
     if statistics.exhausted:
         often = sorted(statistics.rewrites.items(), key=lambda entry: -entry[1])[:3]
-        raise InternalError(f"rewriting does not end; most often applied: {often}")
+        listed = ", ".join(f"{name} ({count} times)" for name, count in often)
+        raise InternalError(f"rewriting does not end; most often applied: {listed}")
     return statistics.total

@@ -7,7 +7,7 @@ an outer block serves in inner blocks, not the other way round.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -27,6 +27,7 @@ class Cse(RewritePass):
     """Merge equal ops."""
 
     name: ClassVar[str] = "cse"
+    rewrites: ClassVar[Mapping[str, str]] = {"cse": "ops that compute the same are one op"}
 
     def rewrite(self, module: Operation, budget: Budget) -> None:
         # One table for all that is visible; what a block entered is taken out when the block is left.

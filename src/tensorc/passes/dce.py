@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ class Dce(RewritePass):
     """Remove dead pure ops, users before producers, in one walk."""
 
     name: ClassVar[str] = "dce"
+    rewrites: ClassVar[Mapping[str, str]] = {"dce": "what nobody uses and has no effect is nothing"}
 
     def rewrite(self, module: Operation, budget: Budget) -> None:
         # A producer stands before its users, so that walking backwards meets it when they are gone.

@@ -5,6 +5,7 @@ called is removed.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
@@ -23,6 +24,7 @@ class Inline(RewritePass):
     """
 
     name: ClassVar[str] = "inline"
+    rewrites: ClassVar[Mapping[str, str]] = {"inline": "a call is the body of the function called"}
 
     def rewrite(self, module: Operation, budget: Budget) -> None:
         inlined: set[str] = set()

@@ -14,7 +14,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
@@ -69,6 +69,8 @@ class RewritePass(ABC):
     """A pass made of rewrites that can be counted and stopped one by one."""
 
     name: ClassVar[str]
+    rewrites: ClassVar[Mapping[str, str]] = {}
+    """Rewrites that are no patterns of `rules/`: the names they are counted under, and their laws."""
 
     def run(self, module: Operation) -> None:
         self.rewrite(module, Budget())

@@ -86,14 +86,6 @@ def log_of_sigmoid(op: Operation, rewriter: Rewriter) -> None:
         replace(op, rewriter, emit.neg(rewriter, _softplus(rewriter, negate(rewriter, x))))
 
 
-@pattern(Log, law="log(1 - s(x)) = -softplus(x)", example="log(1.0 - sigmoid(x))", kind="stable")
-def log_of_one_minus_sigmoid(op: Operation, rewriter: Rewriter) -> None:
-    value = one_minus(op.operands[0])
-    x = None if value is None else inside(value, Sigmoid)
-    if x is not None:
-        replace(op, rewriter, emit.neg(rewriter, _softplus(rewriter, x)))
-
-
 @pattern(Log1p, law="log1p(-s(x)) = -softplus(x)", example="log1p(-sigmoid(x))", kind="stable")
 def log1p_of_negated_sigmoid(op: Operation, rewriter: Rewriter) -> None:
     value = negated(op.operands[0])
@@ -129,7 +121,6 @@ PATTERNS = (
     one_minus_sigmoid,
     sigmoid_minus_one,
     log_of_sigmoid,
-    log_of_one_minus_sigmoid,
     log1p_of_negated_sigmoid,
     log1p_of_power,
     power_of_softplus,

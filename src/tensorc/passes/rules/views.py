@@ -181,7 +181,7 @@ def squeeze_of_expanded(op: Operation, rewriter: Rewriter) -> None:
 @pattern(
     ExpandDims,
     law="expand_dims undoes squeeze",
-    example="expand_dims(squeeze(expand_dims(x, 1), 1), 1)",
+    example="expand_dims(squeeze(broadcast_to(v, 1, 3), 0), 0)",
 )
 def expand_of_squeezed(op: Operation, rewriter: Rewriter) -> None:
     inner = op.operands[0].defining(Squeeze)
