@@ -19,6 +19,8 @@ from tensorc.ops.index import BroadcastExtents
 from tensorc.ops.views import BroadcastTo
 
 Extents = tuple[Any, ...]
+MOST_MERGED = 64
+"""How many merges of extents are looked through for one that was merged in before."""
 
 
 def same_extent(a: Any, b: Any) -> bool:
@@ -57,13 +59,16 @@ def _merge(column: Sequence[Any], describe: Sequence[Any], what: str) -> Any:
             dynamic.append(extent)
     if not dynamic:
         return 1
-    merged = max(dynamic, key=lambda extent: len(_parts(extent)))
-    known = _parts(merged)
+    if len(dynamic) == 1:
+        return dynamic[0]
+    sources = {extent: _sources(extent) for extent in dynamic}
+    merged = max(dynamic, key=lambda extent: len(sources[extent][0]))
+    known = sources[merged][0]
     for extent in dynamic:
-        parts = _parts(extent)
-        if not parts <= known:
+        found, complete = sources[extent]
+        if extent is not merged and not (complete and found <= known):
             merged = make(BroadcastExtents, (merged, extent), NO_ATTRS, _named(what, describe))[0]
-            known = known | parts
+            known = known | found
     return merged
 
 
@@ -73,18 +78,23 @@ def _named(what: str, operands: Sequence[Any]) -> Location:
     return NamedLocation(f"{what}({types})", caller_location())
 
 
-def _parts(extent: Expr) -> frozenset[Expr]:
-    """The extents that a merged one was made of; merging one of them in again changes nothing."""
-    parts: set[Expr] = set()
+def _sources(extent: Expr) -> tuple[frozenset[Expr], bool]:
+    """The extents that were merged into this one, and whether these are all of them: few are looked at, so
+    that long chains take time in proportion. Merging one in again changes nothing.
+    """
+    found: set[Expr] = set()
+    seen: set[Expr] = set()
     todo = [extent]
-    while todo:
+    while todo and len(seen) < MOST_MERGED:
         current = todo.pop()
-        if current in parts:
+        if current in seen:
             continue
-        parts.add(current)
+        seen.add(current)
         if current.node is not None and current.node.definition is BroadcastExtents:
-            todo.extend(current.node.operands)
-    return frozenset(parts)
+            todo.extend(reversed(current.node.operands))
+        else:
+            found.add(current)
+    return frozenset(found), not todo
 
 
 def broadcast_to(x: Any, extents: Extents) -> Any:
