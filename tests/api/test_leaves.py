@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
+import weakref
 
 import numpy as np
 
@@ -19,3 +21,20 @@ def test_a_constant_holds_the_dtype_object_that_compiled_code_knows() -> None:
         assert leaf.value.dtype is np.dtype("float64")
         assert np.array_equal(tc.function([], leaf + 1)(), given + 1)
     assert np.array_equal(pickle.loads(pickle.dumps(tc.function([], leaf + 1)))(), given + 1)
+
+
+def test_dropped_variables_free_their_arrays_without_the_collector() -> None:
+    """The extents of a leaf hold it, not the other way round: weights are large and collections rare."""
+    gc.collect()
+    gc.disable()
+    try:
+        w, x = tc.shared(np.zeros((3, 4)), "w"), tc.matrix("x")
+        held, freed = w.extents[0], weakref.ref(w)
+        assert w.extents[0] is held  # the same expression as long as somebody has it
+        cost = tc.sum(x @ w) * w.shape[0]
+        f = tc.function([x], cost, updates=[(w, w * 0.5)], mode="O0")
+        assert f(np.ones((2, 3))) == 0
+        del w, held, cost, f
+        assert freed() is None
+    finally:
+        gc.enable()

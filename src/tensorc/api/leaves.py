@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
@@ -25,18 +26,38 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Leaf(Tensor):
-    """An expression without operands; its dynamic extents are read from the array it stands for."""
+    """An expression without operands; its dynamic extents are read from the array it stands for.
 
-    __slots__ = ("_location",)
+    An extent holds its leaf, so the leaf must not hold the extent: the array of a variable that nobody has
+    any more is freed at once, without the garbage collector.
+    """
+
+    __slots__ = ("_dims", "_location")
 
     def __init__(self, type: TensorType, name: str | None, location: Location) -> None:
         super().__init__(type, None, 0, name)
         self._location = location
-        if None in type.shape:
-            self.extents = tuple(
-                extent if extent is not None else make(Dim, (self,), AxisAttrs(axis), location)[0]
-                for axis, extent in enumerate(type.shape)
-            )
+        self._dims: dict[int, weakref.ref[Expr]] = {}
+
+    @property
+    def extents(self) -> tuple[Any, ...]:
+        """An `int` or an `index` expression for every axis; the same one as long as somebody holds it."""
+        shape = self.tensor_type.shape
+        if None not in shape:
+            return shape
+        return tuple([self._dim(axis) if extent is None else extent for axis, extent in enumerate(shape)])
+
+    @extents.setter
+    def extents(self, extents: tuple[Any, ...]) -> None:
+        """What every expression begins with: here its type says it."""
+
+    def _dim(self, axis: int) -> Expr:
+        known = self._dims.get(axis)
+        found = None if known is None else known()
+        if found is None:
+            found = make(Dim, (self,), AxisAttrs(axis), self._location)[0]
+            self._dims[axis] = weakref.ref(found)
+        return found
 
     @property
     def location(self) -> Location | None:
