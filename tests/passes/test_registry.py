@@ -5,6 +5,7 @@ registry, and every rule fires in the pass that it is listed under.
 from __future__ import annotations
 
 import ast
+import functools
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,25 +37,31 @@ SOURCE = Path(tensorc.__file__).parent
 LISTED = {entry.name: entry for entry in registry.entries()}
 
 
+@functools.cache
+def nodes() -> list[tuple[Path, ast.AST]]:
+    """The syntax of the package, read once."""
+    files = sorted(SOURCE.rglob("*.py"))
+    trees = [(file.relative_to(SOURCE), ast.parse(file.read_text(encoding="utf-8"))) for file in files]
+    return [(file, node) for file, tree in trees for node in ast.walk(tree)]
+
+
 def calls(*names: str) -> Iterator[tuple[Path, ast.Call]]:
     """Calls of functions and methods of these names, anywhere in the package."""
-    for file in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.Call):
-                continue
-            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if name in names:
-                yield file.relative_to(SOURCE), node
+    for file, node in nodes():
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name in names:
+            yield file, node
 
 
 def test_every_pattern_of_the_source_is_listed() -> None:
-    for file in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            marks = getattr(node, "decorator_list", [])
-            if isinstance(node, ast.FunctionDef) and any("pattern(" in ast.unparse(m) for m in marks):
-                place = file.relative_to(SOURCE).as_posix()
-                assert node.name in LISTED, f"{place}: {node.name} is entered nowhere"
-                assert LISTED[node.name].place.startswith(place + ":")
+    for file, node in nodes():
+        marks = node.decorator_list if isinstance(node, ast.FunctionDef) else []
+        if any("pattern(" in ast.unparse(mark) for mark in marks):
+            assert isinstance(node, ast.FunctionDef)
+            assert node.name in LISTED, f"{file}: {node.name} is entered nowhere"
+            assert LISTED[node.name].place.startswith(file.as_posix() + ":")
 
 
 def test_every_rewrite_that_is_counted_is_listed() -> None:
