@@ -112,3 +112,37 @@ def test_extents_whose_product_wraps_round_to_zero(extents: tuple[int, int], mod
     with pytest.raises(tc.TensorcValueError) as caught:
         g(np.zeros(0), 2**62)
     assert caught.value.code == "TC0265"
+
+
+@pytest.mark.parametrize("index", [-9, 9, np.int64(-6), np.int8(-6), 5])
+@pytest.mark.parametrize("read", [lambda x, i: x[i], lambda x, i: x[i].set(0.0)])
+def test_an_index_outside_is_named_as_it_was_given(read, index):
+    wanted = f"index {index} is out of bounds for axis 0 with extent 5"
+    with pytest.raises(tc.TensorcIndexError, match=wanted):
+        tc.jit(read)(np.ones(5), index)
+
+
+def test_a_constant_index_outside_is_named_as_it_was_given():
+    with pytest.raises(tc.TensorcIndexError, match="index -9 is out of bounds for axis 0 with extent 5"):
+        tc.jit(lambda x: x[-9])(np.ones(5))
+
+
+def test_parts_of_an_unknown_extent_are_refused_with_the_reason():
+    with pytest.raises(tc.TensorcValueError, match="known at run time only") as caught:
+        tc.jit(lambda x: tc.split(x, 3))(np.ones(6))
+    assert "n = x.shape[0] // 3" in str(caught.value)
+
+    def thirds(x):
+        n = x.shape[0] // 3
+        return tc.split(x, [n, 2 * n])
+
+    for given, wanted in zip(tc.jit(thirds)(np.arange(6.0)), np.split(np.arange(6.0), 3), strict=True):
+        np.testing.assert_array_equal(given, wanted)
+
+
+def test_the_two_names_of_ddof_exclude_each_other():
+    x = tc.vector("x")
+    assert x.var(correction=1).eval({x: [1.0, 2.0]}) == np.var([1.0, 2.0], ddof=1)
+    assert x.std(correction=0.5).eval({x: [1.0, 2.0]}) == np.std([1.0, 2.0], ddof=0.5)
+    with pytest.raises(tc.TensorcValueError, match="two names"):
+        tc.std(x, ddof=1, correction=1)

@@ -102,6 +102,7 @@ DTYPE_FORMS = (
 DDOF_FORMS = (
     form("ddof 1", lambda f, x: f(x, axis=1, ddof=1), "nm/unit", dtypes=("float64", "int32")),
     form("ddof 0.5", lambda f, x: f(x, ddof=0.5), "nm/unit", dtypes=("float32",)),
+    form("correction", lambda f, x: f(x, axis=1, correction=1), "nm/unit", dtypes=("float64",)),
     form("ddof too large", lambda f, x: f(x, axis=0, ddof=7), "nm/unit", dtypes=("float64",)),
 )
 REDUCTIONS = [

@@ -169,10 +169,21 @@ def _count(x: Any, axes: Sequence[int], dtype: np.dtype[Any]) -> Any:
 
 
 def var(
-    x: TensorLike, axis: object = None, dtype: object = None, ddof: float = 0, keepdims: bool = False
+    x: TensorLike,
+    axis: object = None,
+    dtype: object = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    *,
+    correction: float | None = None,
 ) -> Any:
-    """numpy.var: mean squared distance from the mean, in two passes."""
+    """numpy.var: mean squared distance from the mean, in two passes. `ddof` is subtracted from the number of
+    elements; `correction` is the Array API's name for it.
+
+    Raises TensorcValueError when both are given.
+    """
     x = convert.asarray(x)
+    ddof = _ddof(ddof, correction)
     axes = normalize_axes(axis, x.ndim, "var")
     wanted = (
         convert.checked_dtype(dtype) if dtype is not None else (x.dtype if x.dtype.kind == "f" else FLOAT64)
@@ -185,10 +196,29 @@ def var(
 
 
 def std(
-    x: TensorLike, axis: object = None, dtype: object = None, ddof: float = 0, keepdims: bool = False
+    x: TensorLike,
+    axis: object = None,
+    dtype: object = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    *,
+    correction: float | None = None,
 ) -> Any:
-    """numpy.std: the square root of the variance; `ddof` is subtracted from the number of elements."""
-    return elementwise.call("sqrt", var(x, axis, dtype, ddof, keepdims))
+    """numpy.std: the square root of the variance, with the same arguments."""
+    return elementwise.call("sqrt", var(x, axis, dtype, ddof, keepdims, correction=correction))
+
+
+def _ddof(ddof: float, correction: float | None) -> float:
+    if correction is None:
+        return ddof
+    if ddof:
+        raise fail(
+            TensorcValueError,
+            f"ddof={ddof!r} and correction={correction!r} are two names for one argument",
+            "TC0395",
+            "pass one of them",
+        )
+    return correction
 
 
 def argmax(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Any:

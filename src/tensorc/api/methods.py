@@ -359,17 +359,31 @@ class Tensor(Expr):
 
         return functions.mean(self, axis, dtype, keepdims)
 
-    def var(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    def var(
+        self,
+        axis: Axis = None,
+        ddof: float = 0,
+        keepdims: bool = False,
+        *,
+        correction: float | None = None,
+    ) -> Any:
         """numpy.var: see `tc.var`."""
         from tensorc.api import functions
 
-        return functions.var(self, axis, ddof=ddof, keepdims=keepdims)
+        return functions.var(self, axis, ddof=ddof, keepdims=keepdims, correction=correction)
 
-    def std(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    def std(
+        self,
+        axis: Axis = None,
+        ddof: float = 0,
+        keepdims: bool = False,
+        *,
+        correction: float | None = None,
+    ) -> Any:
         """numpy.std: see `tc.std`."""
         from tensorc.api import functions
 
-        return functions.std(self, axis, ddof=ddof, keepdims=keepdims)
+        return functions.std(self, axis, ddof=ddof, keepdims=keepdims, correction=correction)
 
     def max(self, axis: Axis = None, keepdims: bool = False) -> Any:
         """numpy.max: NaN where a NaN is seen."""

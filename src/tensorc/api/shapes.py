@@ -468,7 +468,16 @@ def split(x: TensorLike, sections: int | Sequence[Any], axis: int = 0) -> list[A
     number = normalize_axis(axis, x.ndim, "split")
     extent = x.extents[number]
     if isinstance(sections, int):
-        if not isinstance(extent, int) or sections <= 0 or extent % sections:
+        if not isinstance(extent, int):
+            raise fail(
+                TensorcValueError,
+                f"split: into {sections} equal parts, but the extent of axis {number} of {advice.quoted(x)} "
+                "is known at run time only",
+                "TC0396",
+                "give the positions instead, which may be symbolic: n = x.shape[0] // 3, then "
+                "tc.split(x, [n, 2 * n])",
+            )
+        if sections <= 0 or extent % sections:
             raise fail(
                 TensorcValueError,
                 f"split: axis {number} of {advice.quoted(x)} does not divide into {sections} equal parts",

@@ -14,12 +14,15 @@ from tensorc.ops.checks import short
 
 @dataclass(frozen=True)
 class FaultKind:
-    """`text` is formatted with `op`, `a`, `b` and `axis`."""
+    """`text` is formatted with `op`, `a`, `b` and `axis`; where `a` is negative, `negative` is, if there is
+    one, with `beyond` for a - b.
+    """
 
     code: str
     text: str
     error: type[TensorcError] = TensorcValueError
     help: str | None = None
+    negative: str | None = None
 
 
 FAULTS: Final[dict[str, FaultKind]] = {
@@ -53,6 +56,8 @@ FAULTS: Final[dict[str, FaultKind]] = {
         "index {a} is out of bounds for axis {axis} with extent {b}",
         TensorcIndexError,
         help="indices count from 0, negative ones from the end",
+        # the check sees positions counted from the start: one below 0 was an index from the end
+        negative="index {beyond} is out of bounds for axis {axis} with extent {b}",
     ),
     "gather": FaultKind(
         "TC0256",
@@ -106,4 +111,6 @@ def fault(kind: str, op_name: str, a: int, b: int, axis: int = -1) -> TensorcErr
     row = FAULTS.get(kind)
     if row is None:
         return TensorcValueError(f"{kind} does not hold: {a} and {b}", code="TC0250")
-    return row.error(row.text.format(op=short(op_name), a=a, b=b, axis=axis), code=row.code, help=row.help)
+    text = row.text if row.negative is None or a >= 0 else row.negative
+    shown = text.format(op=short(op_name), a=a, b=b, axis=axis, beyond=a - b)
+    return row.error(shown, code=row.code, help=row.help)
