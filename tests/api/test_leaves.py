@@ -5,10 +5,13 @@ from __future__ import annotations
 import gc
 import pickle
 import weakref
+from typing import Any
 
 import numpy as np
+import pytest
 
 import tensorc as tc
+from tensorc.ir.errors import TensorcTypeError
 from tensorc.ir.location import UNKNOWN
 
 
@@ -38,3 +41,39 @@ def test_dropped_variables_free_their_arrays_without_the_collector() -> None:
         assert freed() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize(
+    ("held", "given"),
+    [
+        (np.zeros(3, dtype="float32"), [5, 6, 7]),
+        (np.zeros(3, dtype="float32"), (0.1, 2, np.inf)),
+        (np.zeros((1, 2), dtype="int8"), [[127, -128]]),
+        (np.zeros(2, dtype="int32"), []),
+        (np.float32(1), 0.1),
+    ],
+)
+def test_python_numbers_take_the_dtype_of_a_shared_variable(held: Any, given: Any) -> None:
+    s = tc.shared(held)
+    s.set_value(given)
+    wanted = np.asarray(given, dtype=held.dtype)
+    np.testing.assert_array_equal(s.get_value(), wanted)
+    assert s.get_value().dtype == held.dtype
+
+
+@pytest.mark.parametrize(
+    ("held", "given"),
+    [
+        (np.zeros(2, dtype="int8"), [1, 128]),
+        (np.zeros(2, dtype="int64"), [1.0, 2.0]),
+        (np.zeros(2, dtype="uint8"), [-1, 2]),
+        (np.zeros(2, dtype=bool), [0, 1]),
+        (np.zeros(2, dtype="float32"), ["1", "2"]),
+        (np.zeros(2, dtype="float32"), np.ones(2)),
+    ],
+)
+def test_what_a_shared_variable_cannot_hold_changes_nothing(held: Any, given: Any) -> None:
+    s = tc.shared(held)
+    with pytest.raises(TensorcTypeError, match="the shared variable"):
+        s.set_value(given)
+    np.testing.assert_array_equal(s.get_value(), held)

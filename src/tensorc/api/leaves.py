@@ -173,6 +173,9 @@ class Shared(Leaf):
         whatever it views) is kept as it is; any other is copied all the same, because a later write to it
         would change the value under a running call.
 
+        Python numbers, and lists and tuples of them, take the variable's dtype where they are in its range;
+        integers also become floating-point numbers, never the reverse.
+
         Raises TensorcTypeError when dtype or rank differ and no safe cast exists; nothing has changed then.
         """
         self.cell.set(self._checked(value, borrow))
@@ -182,6 +185,8 @@ class Shared(Leaf):
         array = np.asarray(value)
         if isinstance(value, int | float) and not isinstance(value, bool):
             array = np.asarray(value, dtype=wanted) if _fits(value, wanted) else array
+        elif isinstance(value, list | tuple) and _all_fit(array, wanted):
+            array = array.astype(wanted)
         label = f"the shared variable {self.name!r}" if self.name else "the shared variable"
         if array.ndim != self.ndim or not np.can_cast(array.dtype, wanted, "safe"):
             raise TensorcTypeError(
@@ -189,7 +194,7 @@ class Shared(Leaf):
                 f"{array.shape}",
                 code="TC0410",
                 location=caller_location(),
-                help=f"convert it: value.astype({wanted.name!r})"
+                help=f"convert it: np.asarray(value, dtype={wanted.name!r})"
                 if array.ndim == self.ndim
                 else f"extents may change, the number of axes ({self.ndim}) may not",
             )
@@ -237,6 +242,15 @@ def _fits(value: float, wanted: np.dtype[Any]) -> bool:
     if wanted.kind == "f":
         return True
     return wanted.kind in "iu" and np.iinfo(wanted).min <= value <= np.iinfo(wanted).max
+
+
+def _all_fit(array: Array, wanted: np.dtype[Any]) -> bool:
+    """Whether each element of an array that was a list converts as a Python number would."""
+    if array.size == 0:
+        return True
+    if array.dtype.kind == "f":
+        return wanted.kind == "f"
+    return array.dtype.kind in "iu" and _fits(int(array.min()), wanted) and _fits(int(array.max()), wanted)
 
 
 def shared(
