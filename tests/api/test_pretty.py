@@ -224,3 +224,13 @@ def test_ten_thousand_ops():
     assert text.count("exp(") == 5000
     assert max(map(len, text.splitlines())) < 150
     assert tc.pprint(deep) == text
+
+
+def test_a_jitted_function_shows_its_latest_trace():
+    f = tc.jit(lambda a, b=2.0: [a * b, a - b])
+    assert tc.pprint(f) == ""
+    f(np.ones(3))
+    assert tc.pprint(f) == "a * 2\na - 2"
+    f(np.ones(3), 1.5)
+    assert tc.pprint(f) == "a * b\na - b"
+    assert "a - b" in tc.pprint(f, format="latex")

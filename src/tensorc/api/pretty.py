@@ -56,7 +56,8 @@ class Form:
 
 def pprint(x: Any, format: str = "text") -> str:
     """`x` as mathematics: with `format="text"` in NumPy's notation with the fewest parentheses, with "latex"
-    for a formula. `x` is an expression, a list of them (one line each), or a compiled function (its outputs).
+    for a formula. `x` is an expression, a list of them (one line each), or a compiled function (its outputs;
+    those of the latest trace, if `tc.jit` made it, and nothing before its first call).
 
     Raises TensorcValueError for another format.
     """
@@ -67,6 +68,10 @@ def pprint(x: Any, format: str = "text") -> str:
             location=caller_location(),
             help="one of 'text', 'latex'",
         )
+    from tensorc.api.jit import Jitted
+
+    if isinstance(x, Jitted):
+        x = x.variants[-1].function if x.variants else []
     program = getattr(x, "program", None)
     if program is not None:
         roots = list(program.exprs[: program.output_count])
