@@ -761,3 +761,11 @@ def test_functions_are_freed_without_the_collector():
         assert [r() for r in gone] == [None, None]
     finally:
         gc.enable()
+
+
+def test_the_gradient_for_an_integer_argument_says_what_to_pass():
+    f = tc.jit(lambda w: tc.grad(tc.sum(w["a"] ** 2) * w["b"], w))
+    with pytest.raises(tc.TensorcTypeError, match=r"w\['b'\].*not floating point") as caught:
+        f({"a": np.ones(3), "b": 2})
+    assert "2.0, not 2" in str(caught.value)
+    assert f({"a": np.ones(3), "b": 2.0})["b"] == 3

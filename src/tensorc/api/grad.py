@@ -10,6 +10,7 @@ from typing import Any
 from tensorc.api import advice, convert, elementwise, functions, pytree
 from tensorc.api.broadcast import same_extent
 from tensorc.api.expr import Expr
+from tensorc.api.leaves import Argument
 from tensorc.api.trace import Traced, inline, trace
 from tensorc.ir.errors import TensorcTypeError, TensorcValueError
 from tensorc.ir.location import caller_location, warn_user
@@ -98,7 +99,9 @@ def _check(cost: Any, targets: Sequence[Any], disconnected: str, known: Mapping[
                 f"grad: no gradient with respect to {advice.quoted(target)}, which is not floating point",
                 code="TC0434",
                 location=location,
-                help=f"declare it as one: dtype='float64' instead of '{target.dtype}'",
+                help="pass it as a floating-point value (2.0, not 2), or leave it out of wrt"
+                if isinstance(target, Argument)
+                else f"declare it as one: dtype='float64' instead of '{target.dtype}'",
             )
     for expr, given in (known or {}).items():
         seed = convert.asarray(given)
