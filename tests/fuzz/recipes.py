@@ -13,7 +13,7 @@ import numpy as np
 from tensorc.ir.core import Value
 from tensorc.ir.definition import NO_ATTRS, REGISTRY, Attrs
 from tensorc.ir.types import ScalarType, TensorType, i64
-from tensorc.ops import creation, dtypes, emit, index, indexing, linalg, products, reductions, views
+from tensorc.ops import creation, dtypes, emit, index, indexing, linalg, narrow, products, reductions, views
 from tensorc.ops.arithmetic import Cast
 from tensorc.ops.attrs import (
     AxesAttrs,
@@ -272,6 +272,12 @@ def _from_index(s: Sketch, op: type[OpDef], element: ScalarType) -> Tensor | Non
     return _dim(s, index.Dim, s.pick(dtypes.ALL))
 
 
+def _narrow(s: Sketch, op: type[OpDef], element: ScalarType) -> Tensor | None:
+    """Mostly of what fits; past the narrow types' limits, every witness must raise."""
+    number = s.counted(s.pick((3, 0, 1, 17, 127, 255, 128, 70_000, -1, -129)))
+    return _made(s, op, [number], CastAttrs(element), ())
+
+
 def _broadcast_extents(s: Sketch, op: type[OpDef], element: ScalarType) -> Tensor | None:
     one, other = s.pick(((3, 3), (3, 1), (1, 3), (0, 1), (1, 1), (0, 0), (2, 3)))
     extent = s.b.create(op, [s.counted(one), s.counted(other)])[0]
@@ -331,6 +337,7 @@ _RECIPES: tuple[tuple[type, Recipe], ...] = (
     (index.ToIndex, _to_index),
     (index.FromIndex, _from_index),
     (index.BroadcastExtents, _broadcast_extents),
+    (narrow.Narrow, _narrow),
     (index.Require, _require),
     (index.Assume, _nothing),  # of specialised bodies: compiled code answers it with the generic body
 )
