@@ -160,3 +160,20 @@ def test_ten_thousand_ops_differentiate():
         y = y * 1.0001 if i % 2 else y + 0.001
     f = tc.function([x], tc.grad(y, x), mode="O0", on_unused_input="ignore")
     assert f(1.0) == pytest.approx(1.0001**5000, rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ([np.inf, 0.0], [np.nan, 0.0]),
+        ([np.nan, 0.0], [np.nan, np.nan]),
+        ([-np.inf, 0.0], [0.0, 1.0]),
+        ([-np.inf, -np.inf], [0.0, 0.0]),
+    ],
+)
+@pytest.mark.parametrize("form", [tc.logsumexp, lambda x: tc.log(tc.sum(tc.exp(x)))])
+@pytest.mark.parametrize("mode", ["O0", "fast"])
+def test_logsumexp_has_the_gradient_softmax_where_something_is_not_finite(form, given, wanted, mode):
+    x = tc.vector("x")
+    f = tc.function([x], tc.grad(form(x), x), mode=mode)
+    np.testing.assert_array_equal(f(np.array(given)), wanted)

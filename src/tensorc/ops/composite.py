@@ -176,7 +176,8 @@ class LogSumExp(_OverAxes):
     @classmethod
     def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
         """g e**(x - y): the softmax from the result; 0 where all are -inf."""
-        (x,), (g,), axes = op.operands, cotangents, axes_of(op.attrs)
-        shift = _finite_or_zero(b, op.result)
+        (x,), (g,), axes, y = op.operands, cotangents, axes_of(op.attrs), op.result
+        empty = emit.eq(b, y, emit.full_like(b, y, -np.inf))
+        shift = emit.where(b, empty, emit.zeros_like(b, y), y)  # not of inf and NaN: they stay visible
         weights = emit.exp(b, emit.sub(b, x, emit.spread(b, shift, axes, x)))
         return (emit.mul(b, emit.spread(b, g, axes, x), weights),)
