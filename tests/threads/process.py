@@ -9,6 +9,7 @@ import textwrap
 PRELUDE = """
 import faulthandler, gc, os, signal, sys, threading, time
 faulthandler.dump_traceback_later(TIMEOUT, exit=True)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background begins with it ignored
 import numpy as np
 import tensorc as tc
 
