@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background begins with it ignored
 
 MARK = "\x1e"
 _pending: list[tuple[str, str, Any, Any]] = []
