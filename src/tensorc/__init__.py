@@ -22,6 +22,7 @@ from tensorc.api.convert import constant as constant
 from tensorc.api.debugprint import debugprint as debugprint
 from tensorc.api.function import Function as Function
 from tensorc.api.function import function as function
+from tensorc.api.function import load as load
 
 # elementwise ops, and constructors such as `dmatrix`: one name for every op class and kind of symbol
 globals().update(_elementwise.public_functions())
@@ -40,7 +41,6 @@ from tensorc.api.pretty import pprint as pprint  # noqa: E402
 from tensorc.api.profile import Profile as Profile  # noqa: E402
 from tensorc.api.python_errors import remark as _remark  # noqa: E402
 from tensorc.api.pytree import register_pytree_node as register_pytree_node  # noqa: E402
-from tensorc.api.saving import load as load  # noqa: E402
 from tensorc.api.shapes import *  # noqa: E402, F403
 from tensorc.api.standard import *  # noqa: E402, F403
 from tensorc.api.suggestions import no_function as _no_function  # noqa: E402

@@ -427,6 +427,28 @@ def _unknown(target: Array, kind: TensorType) -> list[Array]:
     return [np.array(n) for n, known in zip(target.shape, kind.shape, strict=True) if known is None]
 
 
+def load(file: File, trust_code: bool = False) -> Function:
+    """The function in a file that `f.save` wrote: a path, or a file open for reading.
+
+    It is complete: it can be called, copied, saved, pickled, its `source` and `module` shown; errors still
+    name the lines of the program it was made from. Its shared variables are new ones with the values they
+    had; get and set them through `f.shared["name"]`. Where the file was saved on a machine of this kind, by
+    this version and by this user, nothing is compiled; elsewhere the program in the file is compiled again.
+
+    Files from others are safe to load: everything in a file is data, which is checked and refused if anything
+    is wrong with it, but for machine code, which could do anything. That is used only if its seal shows that
+    this user's own tensorc made it (an HMAC under the key in the folder of the object cache), unless
+    `trust_code` says that you trust whoever wrote the file as you would trust a program of theirs. Running
+    the function is as safe as running any other: it computes, and reads and writes nothing but its arrays.
+
+    Raises TensorcValueError (TC0470 to TC0474) for a file that is no saved function, or is damaged, or was
+    written by a later version; OSError if it cannot be read.
+    """
+    from tensorc.api import saving  # imported by the first file
+
+    return saving.load(file, trust_code)
+
+
 def evaluate(expr: Expr, inputs: Any) -> Any:
     """`expr.eval(inputs)`: inputs by symbol, by name, or by any other expression whose value is then taken as
     given. The compiled function is kept while few are in use.

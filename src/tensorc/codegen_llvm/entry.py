@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
-from tensorc.codegen_llvm import cache as cached
 from tensorc.codegen_llvm import entry_layout as layout
 from tensorc.codegen_llvm import jit, runtime_symbols
 from tensorc.codegen_llvm.abi import ArraySpec, Signature
@@ -121,6 +120,8 @@ def library() -> dict[str, int]:
         return tuple(
             jit.compile_text(text, level=0, machine_level=n) for text, n in zip(texts, (1, 0), strict=True)
         )
+
+    from tensorc.codegen_llvm import cache as cached  # imported by the first compile
 
     code, _ = cached.obtain(
         lambda: ["native entry", repr(sorted(names.items()))],  # the files are sources of ours

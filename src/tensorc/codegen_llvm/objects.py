@@ -6,7 +6,6 @@ and trusts nothing but what the checksum covers; it is no protection against an 
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,6 +68,8 @@ def unframe(kind: str, data: bytes) -> bytes:
 
 
 def _checksum(head: bytes, content: bytes) -> bytes:
+    import hashlib  # loads OpenSSL: with the first object code, not with the package
+
     digest = hashlib.sha256(head)
     digest.update(content)
     return digest.digest()
