@@ -44,7 +44,7 @@ class Mlir(RegexLexer):
     """MLIR's generic text form."""
 
     name, aliases = "MLIR", ["mlir"]
-    tokens = {  # noqa: RUF012
+    tokens = {  # noqa: RUF012  (Pygments' own form: it reads a plain class attribute)
         "root": [
             (r"//.*", Comment),
             (r'"(?:\\.|[^"\\])*"', String),

@@ -15,7 +15,6 @@ import os
 import sys
 import threading
 import types
-import warnings
 import weakref
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Final, overload
@@ -29,7 +28,7 @@ from tensorc.api.modes import Mode, as_mode
 from tensorc.codegen_llvm.entry import FunctionBase, new_dispatcher
 from tensorc.ir.core import Operation
 from tensorc.ir.errors import TensorcTypeError
-from tensorc.ir.location import caller_location, is_ours
+from tensorc.ir.location import caller_location, warn_user
 
 WARN_AT: Final = 32
 """So many traces of one function are a sign that something changes with every call."""
@@ -190,12 +189,11 @@ class Dispatcher:
             return
         self._warned = True
         last = [v.form for v in list(self.variants.values())[-2:]]
-        warnings.warn(
+        warn_user(
             f"{self.target.name} has been traced {self._traces} times, each for another form of call; the "
             f"latest: {', '.join(last)}. A static argument that changes with every call costs a compile each "
             "time: pass it as an ordinary one",
             RuntimeWarning,
-            stacklevel=_depth_of_caller(),
         )
 
     def clear(self) -> None:
@@ -225,14 +223,6 @@ def _back_to(dispatcher: Dispatcher) -> Callable[..., Any]:
         return found.call(*args, **kwargs)
 
     return slow
-
-
-def _depth_of_caller() -> int:
-    """The `stacklevel` of the innermost frame outside this package."""
-    depth, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and is_ours(frame.f_globals.get("__name__", "")):
-        frame, depth = frame.f_back, depth + 1
-    return depth
 
 
 class Jitted(FunctionBase):

@@ -166,12 +166,12 @@ def caller_location() -> Location:
     return UNKNOWN
 
 
-def warn_user(message: str) -> None:
-    """A UserWarning at the line of the innermost frame outside this package."""
+def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
+    """A warning at the line of the innermost frame outside this package."""
     depth, frame = 1, sys._getframe()
     while frame.f_back is not None and is_ours(frame.f_globals.get("__name__", "")):
         depth, frame = depth + 1, frame.f_back
-    warnings.warn(message, stacklevel=depth)
+    warnings.warn(message, category, stacklevel=depth)
 
 
 def file_location(location: Location | None) -> FileLocation | None:
