@@ -78,6 +78,12 @@ def guarded(name: str, number: float) -> Build:
         ("sqrt", -INF, -1.0),
         ("log1mexp", -INF, 0.0),
         ("tan", -INF, INF),
+        ("sinh", 700, 1000.0),
+        ("arcsin", -INF, 1.0),
+        ("arccos", -INF, 2.0),
+        ("arccosh", -INF, 1.0),
+        ("arctanh", -INF, -1.0),
+        ("cbrt", -INF, 0.0),
         ("square", 1e100, 1e300),
     ],
 )
@@ -86,6 +92,19 @@ def test_a_branch_not_taken_contributes_nothing(name: str, number: float, outsid
     assert [f.tolist() for f in found] == [[0], [0]]
     found = gradients(guarded(name, number), np.array([outside]), np.array([2.0]), times=2)
     assert [f.tolist() for f in found] == [[0], [0]]
+
+
+def test_large_arguments_of_inverse_functions_keep_their_gradients() -> None:
+    x = np.array([1e200, -1e200, 1.5e308])
+    check(unary("arcsinh"), [x], [1 / np.abs(x)])
+    check(unary("arctan"), [x], [np.zeros(3)])
+    check(unary("arccosh"), [np.abs(x)], [1 / np.abs(x)])
+    check(unary("hypot"), [x, np.ones(3)], [np.sign(x), 1 / np.abs(x)])
+    check(unary("arctan2"), [x, np.ones(3)], [np.zeros(3), -1 / x])
+
+
+def test_hypot_at_the_origin_has_gradient_zero() -> None:
+    check(unary("hypot"), [np.zeros(1), np.array([-0.0])], [[0], [0]])
 
 
 def test_sinc() -> None:

@@ -134,7 +134,9 @@ OPERATORS: Final[dict[str, tuple[Pattern, Pattern]]] = {
 }
 """Name of an op → its pattern in text and in LaTeX."""
 
-LATEX_FUNCTIONS: Final = frozenset(["cos", "exp", "log", "max", "min", "sin", "tan", "tanh"])
+LATEX_FUNCTIONS: Final = frozenset(
+    ["arccos", "arcsin", "arctan", "cos", "cosh", "exp", "log", "max", "min", "sin", "sinh", "tan", "tanh"]
+)
 """Functions that LaTeX has a command for."""
 
 _GREEK: Final = frozenset(

@@ -163,6 +163,12 @@ def plus(b: Builder, x: Value, number: float) -> Value:
     return add(b, x, full_like(b, x, number))
 
 
+def one_minus_square(b: Builder, x: Value) -> Value:
+    """(1 - x)(1 + x), which keeps its digits where x is close to ±1."""
+    ones = ones_like(b, x)
+    return mul(b, sub(b, ones, x), add(b, ones, x))
+
+
 def sqrt(b: Builder, x: Value) -> Value:
     return op(b, "sqrt", x)
 

@@ -13,7 +13,10 @@ from tensorc.ir.rewriter import Rewriter, pattern
 from tensorc.ops.arithmetic import Maximum, Minimum, Neg
 from tensorc.ops.attrs import AxesAttrs, AxisAttrs
 from tensorc.ops.composite import LogSoftmax, Softmax
+from tensorc.ops.hyperbolic import Arcsinh, Sinh
+from tensorc.ops.inverse_trigonometric import Arctan
 from tensorc.ops.reductions import ArgMax, ArgMin, Max, Min
+from tensorc.ops.roots import Cbrt
 from tensorc.ops.transcendental import Exp, Exp2, Expm1, Log, Log1p, Log2, Log10, Sigmoid, Softplus, Tanh
 from tensorc.ops.views import BroadcastTo, ExpandDims, Reshape, Squeeze, Transpose
 from tensorc.passes.rules.match import (
@@ -32,7 +35,7 @@ _OPPOSITE: dict[type[OpDefinition], type[OpDefinition]] = {
     Minimum: Maximum,
 }
 _VIEWS = (BroadcastTo, ExpandDims, Squeeze, Reshape, Transpose)
-_INCREASING = (Exp, Exp2, Expm1, Sigmoid, Softplus, Tanh)
+_INCREASING = (Exp, Exp2, Expm1, Sigmoid, Softplus, Tanh, Sinh, Arcsinh, Arctan, Cbrt)
 _FROM: dict[type[OpDefinition], int] = {Log: 0, Log2: 0, Log10: 0, Log1p: -1}
 """Logarithms, increasing from here on, NaN below."""
 MOST_VIEWS = 8
