@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import subprocess
 import sys
 import textwrap
@@ -116,8 +117,22 @@ def test_texts_of_a_body() -> None:
     assert "define i32 @f(" in text
     optimised = jit.optimised_text(text, level=3, exports=exports)
     assert "f.packed" in optimised
-    assert "define i32 @f(" not in optimised
     assert "f.packed" in jit.assembly(text, level=3, exports=exports)
+
+
+def test_a_body_keeps_its_vector_width() -> None:
+    """Attributes of a function that is inlined are lost, and with them the width it asks for."""
+    text = packed_text("f", plus_one(), signature(1, 1))
+    text = text.replace(
+        "@f(ptr %x, ptr %y, ptr %err) {", '@f(ptr %x, ptr %y, ptr %err) "prefer-vector-width"="512" {'
+    )
+    assert "512" in text
+    optimised = jit.optimised_text(text, level=3, exports=exports_of("f"))
+    attributes = re.search(r"define internal .*@f\(.*#(\d+)", optimised)
+    assert attributes is not None
+    assert '"prefer-vector-width"="512"' in next(
+        line for line in optimised.splitlines() if line.startswith(f"attributes #{attributes[1]} ")
+    )
 
 
 def test_loops_vectorise_from_level_two() -> None:

@@ -121,11 +121,13 @@ _engines = _Engines()
 @cache
 def _pass_builder(level: int) -> Any:
     """One for all compiles: of each it would keep a little."""
-    options = _llvm().create_pipeline_tuning_options(speed_level=level)
+    # LLVM's pipelines above 1 gain nothing measurable on loops that come simplified, and take twice as long;
+    # nor does unrolling, which makes machine code of twice the size.
+    options = _llvm().create_pipeline_tuning_options(speed_level=min(level, 1))
     options.loop_vectorization = level >= 2
-    options.slp_vectorization = level >= 2
+    options.slp_vectorization = False
     options.loop_interleaving = level >= 3
-    options.loop_unrolling = level >= 3
+    options.loop_unrolling = False
     return _llvm().create_pass_builder(_target_machine(level), options)
 
 

@@ -68,12 +68,16 @@ def packed_text(name: str, llvm_text: str, signature: Signature) -> str:
 
 
 def _packed(name: str, count: int) -> str:
-    """A function that takes one array of pointers and calls `name`, which LLVM then inlines into it."""
-    lines = [f'define i32 @"{name}.packed"(ptr %pointers) {{']
+    """A function that takes one array of pointers and calls `name`. Inlined into it, `name` would lose its
+    attributes, the width of its vectors among them; nor is this one worth any optimising.
+    """
+    lines = [f'define i32 @"{name}.packed"(ptr %pointers) noinline nounwind {{']
     for k in range(count):
         lines += [f"  %p{k} = getelementptr ptr, ptr %pointers, i64 {k}", f"  %a{k} = load ptr, ptr %p{k}"]
     arguments = ", ".join(f"ptr %a{k}" for k in range(count))
-    return "\n".join([*lines, f'  %code = call i32 @"{name}"({arguments})', "  ret i32 %code", "}", ""])
+    return "\n".join(
+        [*lines, f'  %code = call i32 @"{name}"({arguments}) noinline', "  ret i32 %code", "}", ""]
+    )
 
 
 class Machine:
