@@ -17,7 +17,7 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
-for _name in ("TENSORC_FLAGS", "TENSORC_CACHE_DIR", "TENSORC_CACHE_SIZE"):
+for _name in ("TENSORC_FLAGS", "TENSORC_CACHE_DIR", "TENSORC_CACHE_SIZE", "TENSORC_KEPT_MEMORY"):
     os.environ.pop(_name, None)
 os.environ["TENSORC_CACHE"] = "0"  # what is tested is the compiler, not what it once made
 

@@ -28,6 +28,7 @@ declare void @PyEval_RestoreThread(ptr)
 declare ptr @tensorc_np_NewFromDescr(ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)
 declare i64 @llvm.umin.i64(i64, i64)
 declare i64 @llvm.uadd.sat.i64(i64, i64)
+declare { i64, i1 } @llvm.umul.with.overflow.i64(i64, i64)
 
 ; In entry_rare.ll.
 declare i1 @entry_enter(ptr, ptr)
@@ -41,6 +42,9 @@ declare void @entry_drop(ptr, i64)
 declare i32 @tensorc_invoke(ptr, ptr, ptr)
 declare void @entry_report(ptr, i32, ptr)
 declare i1 @entry_generic(ptr, ptr, ptr, ptr)
+declare ptr @entry_large_array(ptr, i32, ptr, i64)
+
+; In memory.ll.
 declare ptr @tensorc_alloc(i64)
 declare void @tensorc_free(ptr)
 
@@ -133,8 +137,8 @@ foreign:
   ret i64 -1
 }
 
-; Fill %desc for a fresh contiguous array; returns its number of elements.
-define internal i64 @fill_fresh(ptr %desc, ptr %data, ptr %dims, i64 %nd) alwaysinline {
+; Fill %desc for a fresh contiguous array.
+define internal void @fill_fresh(ptr %desc, ptr %data, ptr %dims, i64 %nd) alwaysinline {
 entry:
   put ptr %data, %desc, DESC_ALLOCATED
   put ptr %data, %desc, DESC_ALIGNED
@@ -158,7 +162,7 @@ one:
   %count.next = mul i64 %count, %dim
   br label %next
 done:
-  ret i64 %count
+  ret void
 }
 
 ; The descriptor of a scratch vector of i64: the error cell, the output extents.
@@ -217,6 +221,29 @@ foreign:
   ret i64 -1
 }
 
+; The bytes of an array with these extents; 2**64 - 1 if that is no number of bytes.
+define internal i64 @bytes_of(ptr %dims, i64 %nd, i64 %shift) alwaysinline {
+entry:
+  %item = shl i64 1, %shift
+  br label %next
+next:
+  %left = phi i64 [ %nd, %entry ], [ %axis, %one ]
+  %bytes = phi i64 [ %item, %entry ], [ %product, %one ]
+  %more = icmp ne i64 %left, 0
+  br i1 %more, label %one, label %done
+one:
+  %axis = sub i64 %left, 1
+  %dim.p = getelementptr i64, ptr %dims, i64 %axis
+  %dim = load i64, ptr %dim.p
+  %pair = call { i64, i1 } @llvm.umul.with.overflow.i64(i64 %bytes, i64 %dim)
+  %wrapped = extractvalue { i64, i1 } %pair, 0
+  %overflow = extractvalue { i64, i1 } %pair, 1
+  %product = select i1 %overflow, i64 -1, i64 %wrapped
+  br label %next
+done:
+  ret i64 %bytes
+}
+
 ; Allocate every output at the extents the shape function wrote. Returns their bytes; or -1 with a Python exception
 ; set, and has dropped what it made.
 define internal i64 @allocate_outputs(ptr %ctx, ptr %frame, ptr %pointers, ptr %outs, ptr %extents) alwaysinline {
@@ -237,8 +264,19 @@ one:
   %descr = get ptr, %spec, SPEC_DESCR
   %nd = get i64, %spec, SPEC_ND
   %nd.short = trunc i64 %nd to i32
+  %shift = get i64, %spec, SPEC_SHIFT
+  %room = call i64 @bytes_of(ptr %dims, i64 %nd, i64 %shift)
+  %is.small = icmp ult i64 %room, $KEEP_FROM
+  br i1 %is.small, label %little, label %large
+little:
   call void @Py_IncRef(ptr %descr)
-  %array = call ptr @tensorc_np_NewFromDescr(ptr @tensorc_ndarray_type, ptr %descr, i32 %nd.short, ptr %dims, ptr null, ptr null, i32 0, ptr null)
+  %small.array = call ptr @tensorc_np_NewFromDescr(ptr @tensorc_ndarray_type, ptr %descr, i32 %nd.short, ptr %dims, ptr null, ptr null, i32 0, ptr null)
+  br label %ready
+large:
+  %large.array = call ptr @entry_large_array(ptr %descr, i32 %nd.short, ptr %dims, i64 %room)
+  br label %ready
+ready:
+  %array = phi ptr [ %small.array, %little ], [ %large.array, %large ]
   %failed = icmp eq ptr %array, null
   br i1 %failed, label %fail, label %made
 made:
@@ -247,10 +285,8 @@ made:
   %place = get i64, %spec, SPEC_PLACE
   %desc = getelementptr i8, ptr %frame, i64 %place
   %data = get ptr, %array, ARRAY_DATA
-  %count = call i64 @fill_fresh(ptr %desc, ptr %data, ptr %dims, i64 %nd)
-  %shift = get i64, %spec, SPEC_SHIFT
-  %bytes = shl i64 %count, %shift
-  %total.next = call i64 @llvm.uadd.sat.i64(i64 %total, i64 %bytes)
+  call void @fill_fresh(ptr %desc, ptr %data, ptr %dims, i64 %nd)
+  %total.next = call i64 @llvm.uadd.sat.i64(i64 %total, i64 %room)
   %index = add i64 %first, %k
   %slot = getelementptr ptr, ptr %pointers, i64 %index
   store ptr %desc, ptr %slot

@@ -7,6 +7,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,15 +22,23 @@ from tensorc.codegen_llvm.abi import ArraySpec, Signature
 from tensorc.codegen_llvm.entry_layout import CONTEXT, WORD
 from tensorc.codegen_llvm.objects import ObjectCode
 from tensorc.ir.errors import InternalError
+from tensorc.runtime import memory
 from tensorc.runtime.cell import Cell, closed_gate, use_helpers
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.native import Machine
 
 F = TypeVar("F", bound="FunctionBase")
-FILES = ("entry.ll", "entry_rare.ll")
+FILES = {
+    "entry.ll": 1,
+    "entry_rare.ll": 0,
+    "memory.ll": 1,
+    "memory_linux.ll" if sys.platform == "linux" else "memory_plain.ll": 0,
+}
+"""The files, with the code generator's level: the better one for what every call runs."""
 _CALLS = ("call", "dispatch", "release", "alloc", "free", "poll", "invoke", "wait", "snapshot", "commit")
-EXPORTS = tuple(f"tensorc_{name}" for name in _CALLS)
+_MEMORY = ("release", "hold", "figures", "handler", "handler_record")
+EXPORTS = tuple(f"tensorc_{name}" for name in (*_CALLS, *(f"memory_{name}" for name in _MEMORY)))
 
 
 class FunctionBase:
@@ -73,8 +82,8 @@ class FunctionBase:
 
 # ---------------------------------------------------------------------------------------- the shared library
 
-_GET = re.compile(r"^  (%[\w.]+) = get (\w+), (%[\w.]+), (\w+)$", re.M)
-_PUT = re.compile(r"^  put (\w+) (\S+), (%[\w.]+), (\w+)$", re.M)
+_GET = re.compile(r"^  (%[\w.]+) = get (\w+), ([%@][\w.]+), (\w+)$", re.M)
+_PUT = re.compile(r"^  put (\w+) (\S+), ([%@][\w.]+), (\w+)$", re.M)
 _TEXT = re.compile(r'^text (@[\w.]+) = "(.*)"$', re.M)
 _NAME = re.compile(r"\$(\w+)")
 
@@ -114,11 +123,11 @@ def library() -> dict[str, int]:
     names = layout.names(FunctionBase)
 
     def compile() -> tuple[ObjectCode, ...]:
-        # No optimiser, it takes longer than it gains in code written out by hand; but for what every call
-        # runs, the better code generator.
-        texts = [expand(Path(__file__).with_name(f).read_text(encoding="utf-8"), names) for f in FILES]
+        # No optimiser, it takes longer than it gains in code written out by hand.
+        texts = {f: Path(__file__).with_name(f).read_text(encoding="utf-8") for f in FILES}
         return tuple(
-            jit.compile_text(text, level=0, machine_level=n) for text, n in zip(texts, (1, 0), strict=True)
+            jit.compile_text(expand(text, names), level=0, machine_level=FILES[f])
+            for f, text in texts.items()
         )
 
     from tensorc.codegen_llvm import cache as cached  # imported by the first compile
@@ -134,6 +143,7 @@ def library() -> dict[str, int]:
         ctypes.py_object(code)
     )  # functions may be called while the interpreter shuts down
     use_helpers(code.addresses)
+    memory.use(code.addresses, hand_out=layout.handlers_agree())
     return code.addresses
 
 

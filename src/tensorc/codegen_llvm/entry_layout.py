@@ -15,11 +15,15 @@ from typing import Any
 
 import numpy as np
 
+from tensorc.codegen_llvm import runtime_symbols
 from tensorc.codegen_llvm.abi import ERROR_CELL, NO_POLL_CHUNK, POLL, ArraySpec, canonical
 from tensorc.runtime.cell import BOX
+from tensorc.runtime.memory import FIGURES, KEEP_FROM, MAP_FROM, SLOTS
 
 WORD = 8
-NPY_C_CONTIGUOUS, NPY_ALIGNED = 0x1, 0x100
+NPY_C_CONTIGUOUS, NPY_OWNDATA, NPY_ALIGNED, NPY_CARRAY = 0x1, 0x4, 0x100, 0x501
+NPY_TRACE_DOMAIN = 389047
+"""Under which NumPy reports the memory of arrays to `tracemalloc`."""
 STACK_FRAME_LIMIT = 1 << 16
 RESULT_FORMS = {"none": 0, "one": 1, "tuple": 2, "list": 3}
 RESULT_ONE_BARE = 4
@@ -54,6 +58,21 @@ FRAME_HEAD = FRAME_EXTENTS_DESC + _VECTOR_DESCRIPTOR
 """The fixed head of a call's frame; then come the argument pointers, extents, object references and
 descriptors.
 """
+
+
+def array_handler_offset() -> int:
+    """The offset of an array's memory handler, a field since NumPy 1.22: after the list of weak references
+    and the record of buffers.
+    """
+    return _object_head() + WORD * (len(_ARRAY_FIELDS) + 2)
+
+
+@cache
+def handlers_agree() -> bool:
+    """Whether arrays that own their memory name its handler there, and others none."""
+    current, own = runtime_symbols.current_handler(), np.zeros(3)
+    offset = array_handler_offset()
+    return _word(id(own) + offset) == id(current) and _word(id(own[1:]) + offset) == 0
 
 
 def _object_head() -> int:
@@ -127,11 +146,9 @@ def slot_offset(owner: type, name: str) -> int:
 
 def capsule_pointer_offset() -> int:
     """The offset of the pointer in a PyCapsule: its first field, proved on NumPy's own capsule."""
-    from tensorc.codegen_llvm.runtime_symbols import capsule_pointer
-
     capsule = np.zeros(1).__array_struct__
     offset = _object_head()
-    if _word(id(capsule) + offset) != capsule_pointer(capsule, None):
+    if _word(id(capsule) + offset) != runtime_symbols.capsule_pointer(capsule, None):
         raise RuntimeError("unknown layout of PyCapsule")
     return offset
 
@@ -165,10 +182,18 @@ def names(function_base: type) -> dict[str, int | str]:
         "FUNCTION_SLOW": slot_offset(function_base, "_slow"),
         "FUNCTION_DIRECT": slot_offset(function_base, "_direct"),
         "CAPSULE_POINTER": capsule_pointer_offset(),
-        "ALIGNED_ALLOC": "_aligned_malloc" if windows else "aligned_alloc",
-        "ALIGNED_FREE": "_aligned_free" if windows else "free",
-        "ALLOC_FIRST": "%rounded" if windows else "64",
-        "ALLOC_SECOND": "64" if windows else "%rounded",
+        "ARRAY_HANDLER": array_handler_offset(),
+        "NPY_CARRAY": NPY_CARRAY,
+        "NPY_OWNDATA": NPY_OWNDATA,
+        "NPY_TRACE_DOMAIN": NPY_TRACE_DOMAIN,
+        **{f"FIGURE_{name.upper()}": WORD * n for n, name in enumerate(FIGURES)},
+        "FIGURES": len(FIGURES),
+        "BLOCK_START": -2 * WORD,
+        "BLOCK_CAPACITY": -WORD,
+        "KEEP_FROM": KEEP_FROM,
+        "MAP_FROM": MAP_FROM,
+        "SLOTS": SLOTS,
+        "MOST_OTHERS": SLOTS - 1,
     }
 
 

@@ -2,6 +2,8 @@
 ; entry.ll. A call's object references lie in one area of its frame: cells, then outputs.
 
 @_Py_NoneStruct = external global i8
+@tensorc_ndarray_type = external global i8
+@tensorc_memory_handler = external global ptr
 @PyExc_SystemError = external global ptr
 @PyExc_TypeError = external global ptr
 
@@ -25,11 +27,15 @@ declare void @PyEval_RestoreThread(ptr)
 declare i64 @PyThread_get_thread_ident()
 declare i32 @PyThread_acquire_lock_timed(ptr, i64, i32)
 declare void @PyThread_release_lock(ptr)
-declare ptr @$ALIGNED_ALLOC(i64, i64)
-declare void @$ALIGNED_FREE(ptr)
+declare ptr @tensorc_np_NewFromDescr(ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)
+declare i32 @PyTraceMalloc_Track(i32, i64, i64)
 declare i64 @llvm.umax.i64(i64, i64)
 declare i64 @llvm.umin.i64(i64, i64)
 declare i32 @$CLOCK(ptr, i32)
+
+; In memory.ll.
+declare ptr @tensorc_alloc(i64)
+declare void @tensorc_free(ptr)
 
 ; In entry.ll.
 declare i32 @entry_attempt(ptr, ptr, ptr, i1, ptr)
@@ -629,24 +635,39 @@ adapt:
   ret i64 %next
 }
 
-; --------------------------------------------------------------------------------------- memory for bodies
+; ------------------------------------------------------------------------------------------- large results
 
-; 64-byte aligned scratch memory; null if there is none (also for a negative size): the body then frees what it holds and
-; returns 3.
-define ptr @tensorc_alloc(i64 %bytes) {
+; A new array in a block of ours, which it owns as it would own NumPy's: its handler frees and resizes it. NumPy allocates,
+; or says what is wrong, where we cannot.
+define ptr @entry_large_array(ptr %descr, i32 %nd, ptr %dims, i64 %bytes) {
 entry:
-  %sane = icmp ult i64 %bytes, 9223372036854775680
-  br i1 %sane, label %some, label %none
-some:
-  %least = add i64 %bytes, 64
-  %rounded = and i64 %least, -64
-  %memory = call ptr @$ALIGNED_ALLOC(i64 $ALLOC_FIRST, i64 $ALLOC_SECOND)
-  ret ptr %memory
-none:
+  call void @Py_IncRef(ptr %descr)
+  %handler = load ptr, ptr @tensorc_memory_handler
+  %known = icmp ne ptr %handler, null
+  %sane = icmp ult i64 %bytes, 281474976710656
+  %ours = and i1 %known, %sane
+  br i1 %ours, label %take, label %plain
+take:
+  %block = call ptr @tensorc_alloc(i64 %bytes)
+  %none = icmp eq ptr %block, null
+  br i1 %none, label %plain, label %wrap
+plain:
+  %other = call ptr @tensorc_np_NewFromDescr(ptr @tensorc_ndarray_type, ptr %descr, i32 %nd, ptr %dims, ptr null, ptr null, i32 0, ptr null)
+  ret ptr %other
+wrap:
+  %array = call ptr @tensorc_np_NewFromDescr(ptr @tensorc_ndarray_type, ptr %descr, i32 %nd, ptr %dims, ptr null, ptr %block, i32 $NPY_CARRAY, ptr null)
+  %failed = icmp eq ptr %array, null
+  br i1 %failed, label %fail, label %own
+own:
+  call void @Py_IncRef(ptr %handler)
+  put ptr %handler, %array, ARRAY_HANDLER
+  %flags = get i32, %array, ARRAY_FLAGS
+  %owning = or i32 %flags, $NPY_OWNDATA
+  put i32 %owning, %array, ARRAY_FLAGS
+  %address = ptrtoint ptr %block to i64
+  call i32 @PyTraceMalloc_Track(i32 $NPY_TRACE_DOMAIN, i64 %address, i64 %bytes)
+  ret ptr %array
+fail:
+  call void @tensorc_free(ptr %block)
   ret ptr null
-}
-
-define void @tensorc_free(ptr %memory) {
-  call void @$ALIGNED_FREE(ptr %memory)
-  ret void
 }

@@ -2,7 +2,7 @@
 
 | names | what |
 |---|---|
-| `tensorc_alloc`, `tensorc_free` | scratch memory of bodies, in the native entry's own library |
+| `tensorc_alloc`, `tensorc_free` | memory of bodies, in the native entry's own library |
 | `tensorc_blas_NAME`, `tensorc_lapack_NAME` | SciPy's BLAS and LAPACK: Fortran convention, 32-bit integers |
 | `tensorc_np_NAME`, `tensorc_ndarray_type` | NumPy's C API |
 | `Py*`, `_Py*` | CPython's C API |
@@ -26,7 +26,7 @@ import numpy as np
 
 from tensorc.ir.errors import InternalError
 
-NUMPY_TABLE = {"NewFromDescr": 94, "GetNDArrayCVersion": 0}
+NUMPY_TABLE = {"NewFromDescr": 94, "GetNDArrayCVersion": 0, "GetHandler": 305}
 """Indices into NumPy's `_ARRAY_API`, part of its ABI since 1.0."""
 
 _providers: dict[str, Callable[[], dict[str, int]]] = {}
@@ -86,6 +86,11 @@ def _numpy(name: str) -> int:
     return int(
         ctypes.c_void_p.from_address(table + NUMPY_TABLE[name] * ctypes.sizeof(ctypes.c_void_p)).value or 0
     )
+
+
+def current_handler() -> object:
+    """The capsule of the functions with which NumPy allocates arrays now (NEP 49)."""
+    return ctypes.PYFUNCTYPE(ctypes.py_object)(_numpy("GetHandler"))()
 
 
 def capsule_pointer(capsule: Any, name: bytes | None) -> int:
