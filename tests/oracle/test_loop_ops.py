@@ -12,6 +12,7 @@ from itertools import product
 import pytest
 
 from oracle.mlir_oracle import OracleMissing, find, verify
+from tensorc.ir.attributes import UNIT
 from tensorc.ir.builtin import new_function, new_module
 from tensorc.ir.core import Operation
 from tensorc.ir.definition import NO_ATTRS, REGISTRY, Attrs, OpDefinition
@@ -19,6 +20,8 @@ from tensorc.ir.errors import TensorcError
 from tensorc.ir.printer import print_op
 from tensorc.ir.types import MemRefType, StridedLayout, Type, f32, f64, i1, i8, i32, i64, index
 from tensorc.ops.loops import LoopBuilder, arith
+from tensorc.ops.loops.nests import LANES
+from tensorc.passes.vectorize import Vectorize
 
 SCALARS: tuple[Type, ...] = (i1, i8, i32, i64, index, f32, f64)
 NAMES = sorted(n for n in REGISTRY if n.startswith(("arith.", "math.")) and n != "arith.constant")
@@ -132,4 +135,30 @@ def test_control_flow_and_buffers() -> None:
     b.store(b.constant(1, i8), b.alloca(i8, [4]), [0])
     b.dealloc(scratch)
     b.return_(b.constant(0, i32))
+    assert verify(print_op(module)) == []
+
+
+def test_vectors() -> None:
+    """Every op that `vectorize` makes: loads and stores, masked, gathered, scattered, lane by lane."""
+    strided = MemRefType((None, None), f64, StridedLayout((None, None), None))
+    plain = MemRefType((None,), f64)
+    function = new_function("f", [strided, plain, plain], [])
+    module = new_module()
+    module.regions[0].block.append(function)
+    block = function.regions[0].block
+    table, x, out = block.args
+    b = LoopBuilder(block)
+    with b.for_(0, b.dim(x, 0)) as loop:
+        loop.op.set_attribute(LANES, UNIT)
+        value = b.addf(b.load(x, [loop.iv]), b.load(table, [loop.iv, 0]))
+        with b.if_(b.cmpf("olt", value, b.constant(1.0, f64)), [f64]) as branch:
+            branch.yield_(b.call("cosine", [value], f64))
+        with branch.else_():
+            branch.yield_(value)
+        b.store(b.sitofp(b.index_cast(loop.iv, i64), f64), table, [0, loop.iv])
+        b.store(branch.results[0], out, [loop.iv])
+    b.return_()
+    Vectorize().run(module)
+    names = {op.name for op in module.walk() if op.name.startswith("vector.")}
+    assert names == {n for n in REGISTRY if n.startswith("vector.")}
     assert verify(print_op(module)) == []

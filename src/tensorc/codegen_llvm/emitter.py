@@ -21,6 +21,8 @@ from typing import ClassVar
 from tensorc.codegen_llvm import emitter_polls
 from tensorc.codegen_llvm.emitter_scalar import emit_scalar
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, Scopes, byte_width, i64, literal, llvm_type
+from tensorc.codegen_llvm.emitter_vectors import VECTOR_OPS
+from tensorc.codegen_llvm.emitter_vectors import overload as mangled
 from tensorc.ir.builtin import (
     Call,
     CallAttrs,
@@ -191,8 +193,7 @@ class Emitter:
         self, name: str, overload: str, args: Sequence[Scalar], result: str | None = None
     ) -> Scalar:
         """Call `llvm.<name>.<overload>`."""
-        mangled = {"float": "f32", "double": "f64"}.get(overload, overload)
-        return self.call(f"llvm.{name}.{mangled}", args, result or overload)
+        return self.call(f"llvm.{name}.{mangled(overload)}", args, result or overload)
 
     def library(self, symbol: str, args: Sequence[Scalar]) -> Scalar:
         """Call the C library's function of that double-precision name at the type of the arguments."""
@@ -354,6 +355,12 @@ class Emitter:
                 yield nested
 
     def _scalar_op(self, op: Operation) -> None:
+        vector = None if op.definition is None else VECTOR_OPS.get(op.definition)
+        if vector is not None:
+            made = vector(self, op)
+            if made is not None:
+                self.values[op.result] = made
+            return
         result = emit_scalar(self, op)
         if result is None:
             raise InternalError(f"{op.name} has no machine code")

@@ -14,6 +14,7 @@ from tensorc.codegen_llvm.emitter_values import Scalar, llvm_type
 from tensorc.ir.core import Operation
 from tensorc.ir.definition import OpDefinition
 from tensorc.ops.loops import arith, casts, math
+from tensorc.ops.loops.base import width
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.emitter import Emitter
@@ -109,7 +110,8 @@ def _compare(e: Emitter, op: Operation) -> Scalar:
     integers = op.isa(arith.CmpI)
     word = (arith.CmpI if integers else arith.CmpF).predicate_name(attrs)
     a, b = (e.scalar(v) for v in op.operands)
-    return e.let("i1", f"{'icmp' if integers else 'fcmp'} {word} {a}, {b.text}")
+    truth = llvm_type(op.result.type)
+    return e.let(truth, f"{'icmp' if integers else 'fcmp'} {word} {a}, {b.text}")
 
 
 def _select(e: Emitter, op: Operation) -> Scalar:
@@ -120,35 +122,54 @@ def _select(e: Emitter, op: Operation) -> Scalar:
 def _floor_divide(e: Emitter, op: Operation) -> Scalar:
     """The quotient towards zero, less one where it was negative and inexact."""
     a, b = (e.scalar(v) for v in op.operands)
-    down = e.let("i1", f"xor i1 {_negative(e, a).text}, {_negative(e, b).text}")
+    down = _signs_differ(e, a, b)
     return _adjusted_quotient(e, a, b, down, "sub")
 
 
 def _ceil_divide(e: Emitter, op: Operation) -> Scalar:
     """The quotient towards zero, plus one where it was positive and inexact."""
     a, b = (e.scalar(v) for v in op.operands)
-    down = e.let("i1", f"xor i1 {_negative(e, a).text}, {_negative(e, b).text}")
-    up = e.let("i1", f"xor i1 {down.text}, true")
+    down = _signs_differ(e, a, b)
+    up = e.let(down.type, f"xor {down}, {_ones(down.type)}")
     return _adjusted_quotient(e, a, b, up, "add")
 
 
-def _negative(e: Emitter, x: Scalar) -> Scalar:
-    return e.let("i1", f"icmp slt {x}, {'false' if x.type == 'i1' else '0'}")
+def _truth(kind: str) -> str:
+    """The LLVM type of a comparison of values of type `kind`."""
+    return f"{kind[: kind.index(' x ')]} x i1>" if kind.startswith("<") else "i1"
+
+
+def _ones(kind: str) -> str:
+    """The literal that is true, everywhere."""
+    return "splat (i1 true)" if kind.startswith("<") else "true"
+
+
+def _signs_differ(e: Emitter, a: Scalar, b: Scalar) -> Scalar:
+    truth = _truth(a.type)
+    signs = [e.let(truth, f"icmp slt {x}, {_zero(x.type)}") for x in (a, b)]
+    return e.let(truth, f"xor {signs[0]}, {signs[1].text}")
+
+
+def _zero(kind: str) -> str:
+    if kind.startswith("<"):
+        return "zeroinitializer"
+    return "false" if kind == "i1" else "0"
 
 
 def _adjusted_quotient(e: Emitter, a: Scalar, b: Scalar, when: Scalar, how: str) -> Scalar:
     quotient = e.let(a.type, f"sdiv {a}, {b.text}")
     product = e.let(a.type, f"mul {quotient}, {b.text}")
-    inexact = e.let("i1", f"icmp ne {product}, {a.text}")
-    adjust = e.let("i1", f"and i1 {inexact.text}, {when.text}")
-    step = adjust if a.type == "i1" else e.let(a.type, f"zext {adjust} to {a.type}")
+    inexact = e.let(when.type, f"icmp ne {product}, {a.text}")
+    adjust = e.let(when.type, f"and {inexact}, {when.text}")
+    step = adjust if a.type == when.type else e.let(a.type, f"zext {adjust} to {a.type}")
     return e.let(a.type, f"{how} {quotient}, {step.text}")
 
 
 def _rsqrt(e: Emitter, op: Operation) -> Scalar:
     x = e.scalar(op.operands[0])
     root = e.intrinsic("sqrt", x.type, [x])
-    return e.let(x.type, f"fdiv {x.type} 1.0, {root.text}")
+    one = f"splat ({x.type[1:-1].split(' x ')[1]} 1.0)" if x.type.startswith("<") else "1.0"
+    return e.let(x.type, f"fdiv {x.type} {one}, {root.text}")
 
 
 def _index_cast(e: Emitter, op: Operation) -> Scalar:
@@ -156,7 +177,7 @@ def _index_cast(e: Emitter, op: Operation) -> Scalar:
     target = llvm_type(op.result.type)
     if x.type == target:
         return x
-    if int(target[1:]) < int(x.type[1:]):
+    if width(op.result.type) < width(op.operands[0].type):
         return e.let(target, f"trunc {x} to {target}")
     return e.let(target, f"{'sext' if op.isa(casts.IndexCast) else 'zext'} {x} to {target}")
 

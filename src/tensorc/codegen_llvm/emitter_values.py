@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from tensorc.ir.attributes import Attribute, BoolAttr, FloatAttr, IntegerAttr
 from tensorc.ir.errors import InternalError
-from tensorc.ir.types import FloatType, IndexType, IntegerType, MemRefType, ScalarType, Type
+from tensorc.ir.types import FloatType, IndexType, IntegerType, MemRefType, ScalarType, Type, VectorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,9 @@ def i64(value: int) -> Scalar:
 
 
 def llvm_type(type: Type) -> str:
-    """The LLVM type of a loop-level scalar type. Raises InternalError for types that have none."""
+    """The LLVM type of a loop-level scalar or vector type. Raises InternalError for types that have none."""
+    if isinstance(type, VectorType) and len(type.shape) == 1:
+        return f"<{type.shape[0]} x {llvm_type(type.element)}>"
     if isinstance(type, IntegerType) and not type.unsigned:
         return f"i{type.width}"
     if isinstance(type, IndexType):

@@ -18,12 +18,13 @@ import numpy as np
 
 from tensorc.interp.loop_externals import external
 from tensorc.interp.loop_memory import Allocation, LoopError, View, Watch, argument_view
+from tensorc.interp.loop_vectors import VECTOR_HANDLERS
 from tensorc.ir.builtin import Call, CallAttrs, Return, body, functions, lookup, symbol_name
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import OpDefinition
-from tensorc.ir.types import MemRefType, Type, i1, i64, index
+from tensorc.ir.types import MemRefType, Type, VectorType, i1, i64, index
 from tensorc.ops.loops import arith, gpu, math, memref, scf
-from tensorc.ops.loops.base import FloatOp, ScalarOp, SignedOp, UnsignedOp, numpy_dtype
+from tensorc.ops.loops.base import FloatOp, ScalarOp, SignedOp, UnsignedOp, lane, numpy_dtype
 from tensorc.ops.loops.memref import view_parts
 
 Frame = list[Any]
@@ -197,6 +198,8 @@ class Program:
                 yield getattr(self, _REGION_OPS[definition])(op)
             elif definition in _HANDLERS:
                 self.append(_HANDLERS[definition](self, op))
+            elif definition in VECTOR_HANDLERS:
+                self.append(VECTOR_HANDLERS[definition](op, self.slots(op.operands), self.slots(op.results)))
             elif definition is not None and issubclass(definition, ScalarOp):
                 self.append(_scalar(self, op, definition))
             elif definition not in _TERMINATORS:
@@ -405,12 +408,12 @@ def _function(op: Operation, definition: type[ScalarOp]) -> Callable[..., Any]:
     """The op as a function of its operands alone."""
     kind, attrs = op.result.type, op.attrs
     if definition is arith.Select:
-        return lambda condition, yes, no: yes if condition else no
-    if isinstance(attrs, arith.PredicateAttrs) and op.operands[0].type != i1:
+        return np.where if isinstance(kind, VectorType) else lambda c, yes, no: yes if c else no
+    if isinstance(attrs, arith.PredicateAttrs) and lane(op.operands[0].type) != i1:
         plain_word = _COMPARE.get(definition.predicate_name(attrs))  # type: ignore[attr-defined]
         if plain_word is not None:
             return plain_word
-    same = issubclass(definition, FloatOp) or (issubclass(definition, SignedOp) and kind != i1)
+    same = issubclass(definition, FloatOp) or (issubclass(definition, SignedOp) and lane(kind) != i1)
     if (
         same
         and not issubclass(definition, UnsignedOp)
@@ -429,7 +432,7 @@ def _checked(
 
     def check(frame: Frame) -> None:
         xs = [frame[s] for s in slots]
-        if not defined(attrs, kind, *xs):
+        if not np.all(defined(attrs, kind, *xs)):
             shown = ", ".join(map(str, xs))
             raise LoopError(f"{op.name} of {shown} is undefined or poison: its operands need a guard", op)
         frame[result] = function(*xs)

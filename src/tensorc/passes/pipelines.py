@@ -6,7 +6,7 @@ opt FILE -p O2 --print-after-all` shows every step.
 
     L0 tensors     canonicalize, cse, dce, stabilise, autodiff, decompose, specialize
     L1 kernels     fuse, bufferize
-    L2 loops       lower-to-loops, expand-math, canonicalize, cse, dce
+    L2 loops       lower-to-loops, expand-math, canonicalize, cse, dce, vectorize
 
 A name stands for a class, which is imported when it is first needed.
 """
@@ -34,6 +34,7 @@ PASSES: Final = {
     "lower-to-loops": "tensorc.passes.lower_to_loops:LowerToLoops",
     # L2 -> L2
     "expand-math": "tensorc.passes.expand_math:ExpandMath",
+    "vectorize": "tensorc.passes.vectorize:Vectorize",
     "map-gpu": "tensorc.passes.map_gpu:MapGpu",
 }
 
@@ -70,7 +71,8 @@ _FUSED = (
     "bufferize,"
     "lower-to-loops,"
     "expand-math,"
-    "canonicalize"  # index arithmetic and constants of the loops
+    "canonicalize,"  # index arithmetic and constants of the loops
+    "vectorize"  # loops whose iterations are independent: vectors of 512 bits
 )
 
 # The generic body: the one that is complete.

@@ -19,6 +19,8 @@ from tensorc.ops.loops.base import (
     SignedOp,
     UnsignedOp,
     is_int,
+    lane,
+    like,
     numpy_dtype,
     signed,
     unsigned,
@@ -225,7 +227,7 @@ class _SignedDivision(SignedOp):
     @classmethod
     def defined(cls, attrs: Attrs, result: Type, *xs: Any) -> Any:
         a, b = map(signed, xs)
-        lowest = -1 if result == i1 else np.iinfo(a.dtype).min
+        lowest = -1 if lane(result) == i1 else np.iinfo(a.dtype).min
         return (b != 0) & ~((a == lowest) & (b == -1))
 
 
@@ -405,11 +407,11 @@ class _Comparison(ScalarOp):
 
     @classmethod
     def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
-        if len(operands) != 2 or operands[0] != operands[1] or not cls.accepts(operands[0]):
+        if len(operands) != 2 or operands[0] != operands[1] or not cls.accepts(lane(operands[0])):
             kind = "floats" if cls is CmpF else "signless integers"
             raise wrong_types(cls.name, f"two {kind} of one type", operands)
         cls.predicate_name(attrs)
-        return (i1,)
+        return (like(operands[0], i1),)
 
     @classmethod
     def predicate_name(cls, attrs: Attrs) -> str:
@@ -478,7 +480,9 @@ class CmpF(_Comparison):
 
 @register
 class Select(ScalarOp):
-    """`arith.select`: the second operand where the first (`i1`) is true, else the third."""
+    """`arith.select`: the second operand where the first (`i1`, for vectors one a lane) is true, else the
+    third.
+    """
 
     name = "arith.select"
 
@@ -486,9 +490,9 @@ class Select(ScalarOp):
     def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
         if (
             len(operands) != 3
-            or operands[0] != i1
             or operands[1] != operands[2]
-            or isinstance(operands[1], ShapedType)
+            or isinstance(lane(operands[1]), ShapedType)
+            or operands[0] != like(operands[1], i1)
         ):
             raise wrong_types(cls.name, "i1 and two scalars of one type", operands)
         return (operands[1],)

@@ -1,5 +1,5 @@
 """What every loop-level op shares: signless types, NumPy evaluation on exact widths, and the meaning of
-"defined".
+"defined". A scalar op works on vectors of one axis, too, lane by lane.
 
 A `ScalarOp` has two slots beside inference: `evaluate`, its value on NumPy scalars or arrays of the operand
 types, and `defined`, false where LLVM's instruction would be undefined or poison. Constant folding refuses,
@@ -16,7 +16,17 @@ import numpy as np
 from tensorc.ir.core import Operation, Region
 from tensorc.ir.definition import Attrs, OpDefinition, Trait
 from tensorc.ir.errors import TensorcTypeError
-from tensorc.ir.types import FloatType, IndexType, IntegerType, MemRefType, ScalarType, Type, i1, i8
+from tensorc.ir.types import (
+    FloatType,
+    IndexType,
+    IntegerType,
+    MemRefType,
+    ScalarType,
+    Type,
+    VectorType,
+    i1,
+    i8,
+)
 
 PURE = frozenset({Trait.PURE})
 COMMUTATIVE = frozenset({Trait.PURE, Trait.COMMUTATIVE})
@@ -35,11 +45,27 @@ _DTYPES: dict[Type, np.dtype[Any]] = {
 _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 
+def lane(type: Type) -> Type:
+    """The type of one lane of a vector; any other type is its own."""
+    return type.element if isinstance(type, VectorType) and len(type.shape) == 1 else type
+
+
+def like(type: Type, element: ScalarType) -> Type:
+    """`element`, in as many lanes as `type` has."""
+    return VectorType(type.shape, element) if isinstance(type, VectorType) else element
+
+
+def same_lanes(a: Type, b: Type) -> bool:
+    """Whether both are scalars, or vectors of as many lanes."""
+    shapes = [t.shape if isinstance(t, VectorType) else None for t in (a, b)]
+    return shapes[0] == shapes[1]
+
+
 def numpy_dtype(type: Type) -> np.dtype[Any]:
-    """The NumPy dtype that holds values of a loop-level scalar type. Raises TypeError for a type that has
-    none.
+    """The NumPy dtype that holds values of a loop-level scalar type, or lanes of a vector. Raises TypeError
+    for a type that has none.
     """
-    dtype = _DTYPES.get(type)
+    dtype = _DTYPES.get(lane(type))
     if dtype is None:
         raise TypeError(f"{type} is not a loop-level scalar type")
     return dtype
@@ -58,7 +84,8 @@ def memory_type(element: ScalarType) -> ScalarType:
 
 
 def width(type: Type) -> int:
-    """Bits of an integer, index or float type."""
+    """Bits of an integer, index or float type, or of one lane."""
+    type = lane(type)
     if isinstance(type, IntegerType | FloatType):
         return type.width
     if isinstance(type, IndexType):
@@ -83,7 +110,7 @@ def unsigned(x: Any) -> Any:
 
 def wrap(type: Type, x: Any) -> Any:
     """Integers reduced modulo the width of `type`."""
-    if type == i1:
+    if lane(type) == i1:
         return (x & x.dtype.type(1)).astype(np.bool_)
     return x.astype(numpy_dtype(type))
 
@@ -161,7 +188,7 @@ class SameTypeOp(ScalarOp):
         if (
             len(operands) != cls.arity
             or first is None
-            or not cls.accepts(first)
+            or not cls.accepts(lane(first))
             or any(t != first for t in operands)
         ):
             raise wrong_types(cls.name, f"{cls.arity} x {cls.wanted} of one type", operands)
@@ -193,7 +220,7 @@ class SignedOp(SameTypeOp):
 
     @classmethod
     def evaluate(cls, attrs: Attrs, result: Type, *xs: Any) -> Any:
-        if result == i1:
+        if lane(result) == i1:
             return wrap(i1, cls.function(*map(signed, xs)))
         return cls.function(*xs)
 

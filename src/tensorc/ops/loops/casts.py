@@ -10,7 +10,17 @@ import numpy as np
 from tensorc.ir.core import Operation
 from tensorc.ir.definition import Attrs, register
 from tensorc.ir.types import FloatType, IndexType, IntegerType, Type
-from tensorc.ops.loops.base import ScalarOp, numpy_dtype, signed, unsigned, width, wrap, wrong_types
+from tensorc.ops.loops.base import (
+    ScalarOp,
+    lane,
+    numpy_dtype,
+    same_lanes,
+    signed,
+    unsigned,
+    width,
+    wrap,
+    wrong_types,
+)
 
 
 class CastOp(ScalarOp):
@@ -29,7 +39,8 @@ class CastOp(ScalarOp):
     @classmethod
     def verify(cls, op: Operation) -> list[str]:
         source, target = op.operands[0].type, op.result.type
-        return [] if cls.legal(source, target) else [f"no conversion from {source} to {target} by {cls.name}"]
+        legal = same_lanes(source, target) and cls.legal(lane(source), lane(target))
+        return [] if legal else [f"no conversion from {source} to {target} by {cls.name}"]
 
 
 def _integer(type: Type) -> bool:

@@ -12,6 +12,10 @@ from tensorc.ops.loops.builder import LoopBuilder
 Index = int | Value
 PARALLEL = "tensorc.parallel"
 """Attribute of an `scf.for` whose iterations are independent."""
+LANES = "tensorc.lanes"
+"""Attribute of an innermost `scf.for` of step 1 without carried values whose iterations may run at the same
+time: the pass `vectorize` makes vector code of it.
+"""
 APART = "tensorc.apart"
 """Attribute of a `func.func` that machine code must not inline."""
 ROLLED = "tensorc.rolled"

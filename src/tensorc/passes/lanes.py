@@ -1,0 +1,355 @@
+"""Bodies of loops, written for all lanes of a vector at once. Used by `vectorize`.
+
+An index that grows by the same amount from lane to lane is kept as its value in the first lane and that
+amount, so that a load or store at neighbouring places is one access, and places anywhere else are gathered.
+What has no vector form (a call, a branch, a loop) runs lane by lane; a branch that only some lanes take is
+skipped if none does.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tensorc.ir.builtin import Call
+from tensorc.ir.clone import clone_op
+from tensorc.ir.core import Operation, Value
+from tensorc.ir.definition import Trait
+from tensorc.ir.types import MemRefType, ScalarType, Type, VectorType, i1, index
+from tensorc.ops.loops import arith, memref, scf, vector
+from tensorc.ops.loops.base import ScalarOp, is_terminated
+from tensorc.ops.loops.builder import Index, LoopBuilder
+from tensorc.ops.loops.nests import rolled
+
+
+class Kind(enum.Enum):
+    """What a value of a loop's body is across iterations."""
+
+    SAME = "the same"
+    NEXT = "an index that grows by one"
+    STEPS = "an index that grows by the same amount"
+    VARYING = "anything"
+
+
+def classify(loop: Operation) -> dict[Value, Kind] | None:
+    """The kind of every value of the body of an `scf.for`; None if it cannot be written for lanes."""
+    block = loop.regions[0].block
+    step = loop.operands[2].defining(arith.Constant)
+    if len(block.args) != 1 or block.args[0].type != index or step is None:
+        return None
+    if step.attributes["value"].value != 1:  # type: ignore[attr-defined]
+        return None
+    kinds: dict[Value, Kind] = {block.args[0]: Kind.NEXT}
+    for op in block:
+        if is_terminated(op):
+            continue
+        kind = _kind(op, kinds)
+        if kind is None:
+            return None
+        kinds.update(dict.fromkeys(op.results, kind))
+    return kinds
+
+
+def _kind(op: Operation, kinds: dict[Value, Kind]) -> Kind | None:
+    found = [kinds.get(v, Kind.SAME) for v in _reads(op)]
+    if op.isa(memref.Store):
+        return Kind.VARYING if set(found[2:]) - {Kind.SAME} and found[1] is Kind.SAME else None
+    if op.isa(memref.Load):
+        if found[0] is not Kind.SAME:
+            return None
+        return Kind.VARYING if set(found) - {Kind.SAME} else Kind.SAME
+    if op.regions or op.isa(Call):
+        return _kind_lane_by_lane(op)
+    if not op.has_trait(Trait.PURE):
+        return None
+    if not set(found) - {Kind.SAME}:
+        return Kind.SAME
+    if any(isinstance(r.type, MemRefType) for r in op.results):
+        return None
+    if op.definition is None or not issubclass(op.definition, ScalarOp):
+        return None
+    return _kind_of_index(op, found) if op.result.type == index else Kind.VARYING
+
+
+def _kind_lane_by_lane(op: Operation) -> Kind | None:
+    """Calls and ops with regions: as they are, once a lane."""
+    inner = [op, *(nested for nested in op.walk() if nested is not op)]
+    if any(nested.isa(memref.Alloc) or nested.isa(memref.Alloca) for nested in inner):
+        return None
+    return Kind.VARYING if all(not isinstance(r.type, MemRefType) for r in op.results) else None
+
+
+def _kind_of_index(op: Operation, found: Sequence[Kind]) -> Kind:
+    if Kind.VARYING in found:
+        return Kind.VARYING
+    if op.isa(arith.AddI) or op.isa(arith.SubI):
+        other = found[1] if found[0] is Kind.NEXT else found[0] if op.isa(arith.AddI) else None
+        return Kind.NEXT if other is Kind.SAME and Kind.NEXT in found else Kind.STEPS
+    return Kind.STEPS if op.isa(arith.MulI) and Kind.SAME in found else Kind.VARYING
+
+
+def _reads(op: Operation) -> list[Value]:
+    """What an op reads from outside itself."""
+    if not op.regions:
+        return list(op.operands)
+    inside: set[Value] = set()
+    for nested in op.walk():
+        inside.update(nested.results)
+        inside.update(a for region in nested.regions for block in region.blocks for a in block.args)
+    return list(dict.fromkeys(v for nested in op.walk() for v in nested.operands if v not in inside))
+
+
+def _read_and_written(loop: Operation) -> set[Value]:
+    """Stack buffers that a body both reads and writes."""
+    block = loop.regions[0].block
+    read = {op.operands[0] for op in block if op.isa(memref.Load)}
+    written = {op.operands[1] for op in block if op.isa(memref.Store)}
+    return {v for v in read & written if v.defining(memref.Alloca) is not None}
+
+
+def _element(buffer: Value) -> Type:
+    assert isinstance(buffer.type, MemRefType)
+    return buffer.type.element
+
+
+@dataclass
+class VectorBody:
+    """The body for `lanes` iterations; with `active`, of the first so many of them."""
+
+    b: LoopBuilder
+    kinds: dict[Value, Kind]
+    lanes: int
+    active: Index | None
+    _first: dict[Value, Value] = field(default_factory=dict)
+    """Values that are the same in all lanes; of indices that grow, the value in the first lane."""
+    _growth: dict[Value, Index] = field(default_factory=dict)
+    _vectors: dict[Value, Value] = field(default_factory=dict)
+
+    def write(self, loop: Operation, first: Value) -> None:
+        """Build the body of `loop`, whose first iteration here is `first`."""
+        block = loop.regions[0].block
+        self.both = _read_and_written(loop)
+        self._first[block.args[0]], self._growth[block.args[0]] = first, 1
+        self._mask: Value | None = None
+        if self.active is not None:
+            self._mask = self._make(vector.CreateMask, [self.b.index(self.active)], i1)
+        for op in block:
+            if not is_terminated(op):
+                with self.b.located(op.location):
+                    self._op(op)
+
+    def _make(self, definition: type, operands: Sequence[Value], element: Type) -> Value:
+        assert isinstance(element, ScalarType)
+        kind = VectorType((self.lanes,), element)
+        return self.b.create_op(definition, operands, results=[kind]).result
+
+    def _op(self, op: Operation) -> None:
+        if op.isa(memref.Store):
+            self._store(op)
+        elif op.regions or op.isa(Call):
+            self._lane_by_lane(op)
+        elif self.kinds[op.results[0]] is Kind.SAME:
+            self._copy(op)
+        elif self.kinds[op.result] is not Kind.VARYING:
+            self._grow(op)
+        elif op.isa(memref.Load):
+            self._load(op)
+        else:
+            self._lanes_op(op)
+
+    def _copy(self, op: Operation) -> None:
+        copied = clone_op(op, self._first)
+        self.b.block.insert_before(copied, self.b.anchor)
+
+    def _lanes_op(self, op: Operation) -> None:
+        definition, kind = op.definition, op.result.type
+        assert definition is not None and isinstance(kind, ScalarType)
+        operands = [self._vector(v) for v in op.operands]
+        result = VectorType((self.lanes,), kind)
+        self._vectors[op.result] = self.b.create_op(definition, operands, op.attrs, results=[result]).result
+
+    # indices that grow
+
+    def _grow(self, op: Operation) -> None:
+        b = self.b
+        self._copy(op)
+        left, right = (self._growth.get(v, 0) for v in op.operands)
+        if op.isa(arith.AddI):
+            self._growth[op.result] = b.add(left, right)
+        elif op.isa(arith.SubI):
+            self._growth[op.result] = b.sub(left, right)
+        else:
+            factors = zip((left, right), reversed(op.operands), strict=True)
+            self._growth[op.result] = next(b.mul(n, self._scalar(v)) for n, v in factors if n != 0)
+
+    def _scalar(self, value: Value) -> Value:
+        return self._first.get(value, value)
+
+    def _vector(self, value: Value) -> Value:
+        """A value in all lanes."""
+        if value not in self._vectors:
+            made: Value = self._make(vector.Broadcast, [self._scalar(value)], value.type)
+            growth = self._growth.get(value, 0)
+            if growth != 0:
+                made = self.b.addi(made, self._steps(growth))
+            self._vectors[value] = made
+        return self._vectors[value]
+
+    def _steps(self, growth: Index) -> Value:
+        """0, growth, 2 growth, ..."""
+        steps = self._make(vector.Step, [], index)
+        if growth == 1:
+            return steps
+        return self.b.muli(steps, self._make(vector.Broadcast, [self.b.index(growth)], index))
+
+    # memory
+
+    def _load(self, op: Operation) -> None:
+        buffer, *indices = op.operands
+        place = self._neighbours(buffer, indices)
+        element = op.result.type
+        found: Value
+        if place is None:
+            other = self._zeros(element)
+            operands = [*self._spread(buffer, indices), self._all(), other]
+            found = self.b.create_op(vector.Gather, operands).result
+        elif self._mask is None or self._accumulates(buffer, place):
+            found = self._make(vector.Load, [self._scalar(buffer), *place], element)
+        else:
+            operands = [self._scalar(buffer), *place, self._mask, self._zeros(element)]
+            found = self.b.create_op(vector.MaskedLoad, operands).result
+        self._vectors[op.result] = found
+
+    def _store(self, op: Operation) -> None:
+        value, buffer, *indices = op.operands
+        place = self._neighbours(buffer, indices)
+        stored = self._vector(value)
+        if place is None:
+            operands = [*self._spread(buffer, indices), self._all(), stored]
+            self.b.create_op(vector.Scatter, operands)
+        elif self._mask is None:
+            self.b.create_op(vector.Store, [stored, self._scalar(buffer), *place])
+        elif self._accumulates(buffer, place):
+            old = self._make(vector.Load, [self._scalar(buffer), *place], _element(buffer))
+            kept = self.b.select(self._mask, stored, old)
+            self.b.create_op(vector.Store, [kept, self._scalar(buffer), *place])
+        else:
+            self.b.create_op(vector.MaskedStore, [self._scalar(buffer), *place, self._mask, stored])
+
+    def _accumulates(self, buffer: Value, place: Sequence[Value]) -> bool:
+        """Whether all lanes may be read and written at a place of a stack buffer, whatever the mask: it is
+        known and the body does both. Without masks LLVM keeps such a buffer in registers.
+        """
+        at = place[-1].defining(arith.Constant)
+        if buffer not in self.both or at is None or len(place) != 1:
+            return False
+        last = at.attributes["value"].value + self.lanes  # type: ignore[attr-defined]
+        extent = buffer.type.shape[0]  # type: ignore[attr-defined]
+        return extent is not None and last <= extent
+
+    def _zeros(self, element: Type) -> Value:
+        return self._make(vector.Broadcast, [self.b.constant(0, element)], element)
+
+    def _all(self) -> Value:
+        """The mask, or one that is true everywhere."""
+        return self._mask or self._make(vector.Broadcast, [self.b.constant(True, i1)], i1)
+
+    def _neighbours(self, buffer: Value, indices: Sequence[Value]) -> list[Value] | None:
+        """Where the first lane's element lies, if the lanes' elements lie next to each other."""
+        kind = buffer.type
+        assert isinstance(kind, MemRefType)
+        growth = [self._growth.get(v, 0) for v in indices]
+        fixed = all(self.kinds.get(v, Kind.SAME) is Kind.SAME for v in indices[:-1])
+        last = self.kinds.get(indices[-1], Kind.SAME)
+        if not fixed or last is Kind.VARYING or growth[-1] != 1 or kind.strides[-1] != 1:
+            return None
+        return [self._scalar(v) for v in indices]
+
+    def _spread(self, buffer: Value, indices: Sequence[Value]) -> list[Value]:
+        """Buffer, index and places of a gather or scatter, in elements from the allocation's start."""
+        b = self.b
+        _, offset, _, strides = b.metadata(self._scalar(buffer))
+        flat = b.reinterpret_cast(self._scalar(buffer), 0, [1], [1])
+        start: Index = offset
+        places: Value | None = None
+        growth: Index = 0
+        for at, stride in zip(indices, strides, strict=True):
+            if self.kinds.get(at, Kind.SAME) is not Kind.VARYING:
+                start = b.add(start, b.mul(self._scalar(at), stride))
+                growth = b.add(growth, b.mul(self._growth.get(at, 0), stride))
+                continue
+            step = self._make(vector.Broadcast, [b.index(stride)], index)
+            moved = b.muli(self._vectors[at], step)
+            places = moved if places is None else b.addi(places, moved)
+        base = self._make(vector.Broadcast, [b.index(start)], index)
+        found = base if growth == 0 else b.addi(base, self._steps(growth))
+        return [flat, b.index(0), found if places is None else b.addi(found, places)]
+
+    # lane by lane
+
+    def _lane_by_lane(self, op: Operation) -> None:
+        rare = _rare(op)
+        starts = [
+            self._vector(v) if rare else self._zeros(r.type)
+            for v, r in zip(_else_values(op) if rare else op.results, op.results, strict=True)
+        ]
+        found = self._if_any(op, starts) if rare else self._each_lane(op, starts)
+        self._vectors.update(zip(op.results, found, strict=True))
+
+    def _if_any(self, op: Operation, starts: list[Value]) -> list[Value]:
+        """A branch that leaves its values alone in most lanes: look whether any lane takes it."""
+        b = self.b
+        taken = self._vector(op.operands[0])
+        if self._mask is not None:
+            taken = b.andi(taken, self._mask)
+        anywhere = b.create_op(vector.Reduction, [taken], vector.ReductionAttrs()).result
+        with b.if_(anywhere, [v.type for v in starts]) as branch:
+            branch.yield_(*self._each_lane(op, starts))
+        with branch.else_():
+            branch.yield_(*starts)
+        return list(branch.results)
+
+    def _each_lane(self, op: Operation, starts: list[Value]) -> list[Value]:
+        b = self.b
+        varying = [v for v in _reads(op) if self.kinds.get(v, Kind.SAME) is Kind.VARYING]
+        growing = [v for v in _reads(op) if self._growth.get(v, 0) != 0]
+        count: Index = self.lanes if self.active is None else b.minimum(self.active, self.lanes)
+        if not starts:
+            with rolled(b, 0, count) as at:
+                self._one_lane(op, at, varying, growing)
+            return []
+        with b.for_(0, count, init=starts) as loop:
+            made = self._one_lane(op, loop.iv, varying, growing)
+            loop.yield_(
+                *(
+                    b.create_op(vector.Insert, [new, old, loop.iv], vector.PositionAttrs()).result
+                    for new, old in zip(made, loop.args, strict=True)
+                )
+            )
+        return list(loop.results)
+
+    def _one_lane(
+        self, op: Operation, at: Value, varying: Sequence[Value], growing: Sequence[Value]
+    ) -> list[Value]:
+        b = self.b
+        mapping = dict(self._first)
+        for v in varying:
+            mapping[v] = b.create_op(vector.Extract, [self._vectors[v], at], vector.PositionAttrs()).result
+        for v in growing:
+            mapping[v] = b.index(b.add(self._first[v], b.mul(at, self._growth[v])))
+        copied = clone_op(op, mapping)
+        b.block.insert_before(copied, b.anchor)
+        return list(copied.results)
+
+
+def _rare(op: Operation) -> bool:
+    """Whether an op is a branch with values that computes nothing where its condition is false."""
+    if not op.isa(scf.If) or not op.results:
+        return False
+    other = op.regions[1].block
+    return other.first is other.last
+
+
+def _else_values(op: Operation) -> list[Value]:
+    return list(op.regions[1].block.terminator.operands)

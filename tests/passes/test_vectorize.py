@@ -1,0 +1,268 @@
+"""`vectorize` changes no bit: the interpreter before, the interpreter after, and machine code agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from codegen_llvm.emitter_support import build, compile_module, same
+from tensorc.interp import loops
+from tensorc.ir.attributes import UNIT
+from tensorc.ir.clone import clone_op
+from tensorc.ir.core import Operation, Value
+from tensorc.ir.parser import parse_module
+from tensorc.ir.printer import print_op
+from tensorc.ir.types import MemRefType, StridedLayout, Type, f32, f64, i1, i8, i16, i32, i64, index
+from tensorc.ir.verifier import check
+from tensorc.ops.loops import LoopBuilder
+from tensorc.ops.loops.nests import LANES
+from tensorc.passes.vectorize import Vectorize
+
+COUNTS = (0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 300)
+F32, F64, I64, I32, I8 = (MemRefType((None,), t) for t in (f32, f64, i64, i32, i8))
+DTYPES = {f32: "f4", f64: "f8", i64: "i8", i32: "i4", i8: "i1", i16: "i2"}
+Make = Callable[..., None]
+
+
+def lanes_loop(b: LoopBuilder, lower: Any, upper: Any, body: Callable[[Value], None]) -> None:
+    with b.for_(lower, upper) as loop:
+        loop.op.set_attribute(LANES, UNIT)
+        body(loop.iv)
+
+
+def over(body: Callable[..., Value]) -> Make:
+    """out[i] = body(b, i, in[i]...) for all i."""
+
+    def make(b: LoopBuilder, *buffers: Value) -> None:
+        *ins, out = buffers
+        lanes_loop(
+            b,
+            0,
+            b.dim(out, 0),
+            lambda i: b.store(body(b, i, *[b.load(v, [i]) for v in ins]), out, [i]),
+        )
+
+    return make
+
+
+def agree(types: Sequence[Type], make: Make, arrays: Sequence[np.ndarray[Any, Any]]) -> Operation:
+    """The last array is written. Gives the module with vectors."""
+    before = build(types, make)
+    check(before)
+    after = clone_op(before)
+    Vectorize().run(after)
+    check(after)
+    assert print_op(parse_module(print_op(after), "vectors.mlir")) == print_op(after)
+    results = []
+    for module in (before, after):
+        given = [a.copy(order="K") for a in arrays]
+        loops.LoopInterpreter(module).call("f", given)
+        results.append(given[-1])
+    given = [a.copy(order="K") for a in arrays]
+    compile_module(after, vector_width=512).call("f", given, types)
+    results.append(given[-1])
+    assert all(same(results[0], r) for r in results[1:]), results
+    return after
+
+
+def is_vector(module: Operation) -> bool:
+    return any(op.name.startswith("vector.") for op in module.walk())
+
+
+def sample(type: MemRefType, count: int, seed: int = 0) -> np.ndarray[Any, Any]:
+    rng = np.random.default_rng(seed)
+    dtype = np.dtype(DTYPES[type.element])  # type: ignore[index]
+    if dtype.kind == "f":
+        found = rng.standard_normal(count).astype(dtype)
+        found[::5] = [np.nan, np.inf, -0.0, 1e30, -np.inf][seed % 5]
+        return found
+    return rng.integers(-100, 100, count).astype(dtype)
+
+
+LIGHT: dict[str, tuple[list[Type], Make]] = {
+    "sum of f32": ([F32, F32, F32], over(lambda b, i, x, y: b.addf(x, y))),
+    "f64 and f32": ([F32, F64, F64], over(lambda b, i, x, y: b.mulf(b.extf(x, f64), y))),
+    "to f32": ([F64, F32], over(lambda b, i, x: b.truncf(x, f32))),
+    "i64 to f32": ([I64, F32], over(lambda b, i, x: b.sitofp(x, f32))),
+    "bool": ([F64, F64, I8], over(lambda b, i, x, y: b.extui(b.cmpf("ult", x, y), i8))),
+    "i8": ([I8, I8, I8], over(lambda b, i, x, y: b.muli(b.addi(x, y), y))),
+    "select": ([I8, F64, F64], over(lambda b, i, c, x: b.select(b.to_bool(c), x, b.negf(x)))),
+    "maximum": ([F32, F32, F32], over(lambda b, i, x, y: b.maximumf(x, b.minimumf(y, x)))),
+    "guarded division": (
+        [I64, I64, I64],
+        over(
+            lambda b, i, x, y: b.floordivsi(
+                x, b.select(b.cmpi("sgt", y, b.constant(0, i64)), y, b.constant(3, i64))
+            )
+        ),
+    ),
+    "remainder": ([F64, F64, F64], over(lambda b, i, x, y: b.remf(x, y))),
+    "shift": (
+        [I32, I32],
+        over(lambda b, i, x: b.shrui(b.xori(x, b.constant(-1, i32)), b.constant(3, i32))),
+    ),
+    "its own number": ([F32, F32], over(lambda b, i, x: b.addf(x, b.sitofp(b.index_cast(i, i64), f32)))),
+    "copy sign": ([F64, F64, F64], over(lambda b, i, x, y: b.copysign(b.sqrt(b.absf(x)), y))),
+}
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_every_count_of_iterations(name: str) -> None:
+    types, make = LIGHT[name]
+    for count in COUNTS:
+        arrays = [sample(t, count, n) for n, t in enumerate(types)]  # type: ignore[arg-type]
+        assert is_vector(agree(types, make, arrays))
+
+
+def heavy(b: LoopBuilder, i: Value, x: Value) -> Value:
+    for k in range(60):
+        x = b.addf(b.mulf(x, b.constant(0.5 + k, f64)), b.constant(1.0, f64))
+    return x
+
+
+@pytest.mark.parametrize("count", [0, 1, 8, 9, 40])
+def test_a_heavy_body_is_written_once(count: int) -> None:
+    module = agree([F64, F64], over(heavy), [sample(F64, count), np.zeros(count)])
+    assert sum(op.name == "arith.mulf" for op in module.walk()) == 60
+
+
+STRIDED = MemRefType((None, None), f32, StridedLayout((None, None), None))
+
+
+@pytest.mark.parametrize("turn", [(1, 1), (1, -1), (-1, 1), (2, 3)])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_places_that_are_no_neighbours(axis: int, turn: tuple[int, int]) -> None:
+    def make(b: LoopBuilder, x: Value, out: Value) -> None:
+        with b.for_(0, b.dim(x, 1 - axis)) as other:
+            def body(i: Value) -> None:
+                at = [i, other.iv] if axis == 0 else [other.iv, i]
+                b.store(b.negf(b.load(x, at)), out, at)
+
+            lanes_loop(b, 0, b.dim(x, axis), body)
+
+    whole = np.arange(40 * 40, dtype="f4").reshape(40, 40)
+    x = whole[:: turn[0], :: turn[1]][:20, :13]
+    out = np.full((20, 13), -1.0, "f4")
+    module = build([STRIDED, STRIDED], make)
+    before = clone_op(module)
+    Vectorize().run(module)
+    check(module)
+    assert any(op.name == "vector.gather" for op in module.walk())
+    for found in (before, module):
+        got = out.copy()
+        loops.LoopInterpreter(found).call("f", [x, got])
+        assert same(got, -x)
+    got = out.copy()
+    compile_module(module, vector_width=512).call("f", [x, got], [STRIDED, STRIDED])
+    assert same(got, -x)
+
+
+def test_places_from_data() -> None:
+    def body(b: LoopBuilder, i: Value, at: Value) -> Value:
+        return b.load(table[0], [b.index_cast(at, index)])
+
+    table: list[Value] = []
+
+    def make(b: LoopBuilder, source: Value, at: Value, out: Value) -> None:
+        table[:] = [source]
+        over(body)(b, at, out)
+
+    at = np.random.default_rng(3).integers(0, 50, 77)
+    agree([F64, I64, F64], make, [sample(F64, 50), at, np.zeros(77)])
+
+
+def test_every_other_element_backwards() -> None:
+    def make(b: LoopBuilder, x: Value, out: Value) -> None:
+        n = b.dim(out, 0)
+
+        def body(i: Value) -> None:
+            place = b.subi(b.index(n), b.addi(i, b.constant(1, index)))
+            b.store(b.load(x, [b.muli(place, b.constant(2, index))]), out, [i])
+
+        lanes_loop(b, 0, n, body)
+
+    agree([F32, F32], make, [np.arange(100, dtype="f4"), np.zeros(50, "f4")])
+
+
+def test_calls_and_branches_run_lane_by_lane() -> None:
+    def body(b: LoopBuilder, i: Value, x: Value) -> Value:
+        rare = b.cmpf("ogt", b.absf(x), b.constant(1.0, f64))
+        with b.if_(rare, [f64]) as branch:
+            branch.yield_(b.divf(b.call("sin", [x], f64), x))
+        with branch.else_():
+            branch.yield_(x)
+        return b.addf(branch.results[0], b.call("cos", [x], f64))
+
+    for count in COUNTS[:9]:
+        module = agree([F64, F64], over(body), [sample(F64, count), np.zeros(count)])
+        assert any(op.name == "vector.reduction" for op in module.walk())
+
+
+def test_inner_loops_and_stores_in_branches() -> None:
+    def make(b: LoopBuilder, x: Value, out: Value) -> None:
+        def body(i: Value) -> None:
+            value = b.load(x, [i])
+            with b.while_([value]) as loop:
+                loop.condition(b.cmpi("sgt", loop.args[0], b.constant(3, i64)), *loop.args)
+                with loop.do() as (v,):
+                    loop.yield_(b.shrsi(v, b.constant(1, i64)))
+            with b.if_(b.cmpi("sgt", value, b.constant(0, i64))):
+                b.store(loop.results[0], out, [i])
+
+        lanes_loop(b, 0, b.dim(x, 0), body)
+
+    for count in (0, 1, 9, 33):
+        agree([I64, I64], make, [sample(I64, count), np.zeros(count, "i8")])
+
+
+@pytest.mark.parametrize("most", [1, 3, 8, 16, 64, 100])
+def test_few_iterations_are_straight_line(most: int) -> None:
+    def make(b: LoopBuilder, x: Value, out: Value) -> None:
+        upper = b.minimum(b.dim(x, 0), most)
+        lanes_loop(b, 0, upper, lambda i: b.store(b.addf(b.load(x, [i]), b.load(out, [i])), out, [i]))
+
+    for count in (0, 1, most - 1, most, most + 5):
+        module = agree([F64, F64], make, [sample(F64, count), np.ones(count)])
+        assert not any(op.name == "scf.for" for op in module.walk())
+
+
+def test_a_loop_that_is_not_known_stays() -> None:
+    def everywhere(b: LoopBuilder, x: Value, out: Value) -> None:
+        lanes_loop(b, 0, b.dim(x, 0), lambda i: b.store(b.load(x, [i]), out, [b.constant(0, index)]))
+
+    module = build([F64, F64], everywhere)
+    text = print_op(module)
+    Vectorize().run(module)
+    assert print_op(module) == text
+
+
+def test_accumulators_in_memory_become_registers() -> None:
+    """What lowerings rely on: a small buffer read and written at known places only leaves no trace."""
+
+    def make(b: LoopBuilder, x: Value, out: Value) -> None:
+        part = b.alloca(f64, [64])
+        zero = b.constant(0.0, f64)
+        lanes_loop(b, 0, 64, lambda i: b.store(zero, part, [i]))
+        with b.for_(0, b.dim(x, 0), 64) as row:
+            left = b.minimum(b.sub(b.dim(x, 0), row.iv), 64)
+
+            def add(i: Value) -> None:
+                b.store(b.addf(b.load(part, [i]), b.load(x, [b.addi(row.iv, i)])), part, [i])
+
+            lanes_loop(b, 0, left, add)
+        lanes_loop(b, 0, 64, lambda i: b.store(b.load(part, [i]), out, [i]))
+
+    module = agree([F64, F64], make, [sample(F64, 200, 2), np.zeros(64)])
+    assert "alloca" not in compile_module(module, vector_width=512).optimised
+
+
+def test_bool_lanes() -> None:
+    def body(b: LoopBuilder, i: Value, x: Value, y: Value) -> Value:
+        a, c = b.to_bool(x), b.to_bool(y)
+        return b.from_bool(b.select(a, c, b.xori(c, b.constant(True, i1))))
+
+    for count in COUNTS:
+        agree([I8, I8, I8], over(body), [sample(I8, count, 1), sample(I8, count, 2), np.zeros(count, "i1")])
