@@ -13,11 +13,11 @@ PY := $(BIN)/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type docs bench bless fuzz spec clean
+.PHONY: help demo test lint type docs bench bench-all bless fuzz spec clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## install the package with its demo extra, train two models on real digits
 	$(BIN)/tensorc demo
@@ -34,8 +34,11 @@ type: $(VENV)/.dev ## mypy --strict over src/tensorc
 docs: $(VENV)/.docs ## build the documentation as a site into build/site; warnings are errors
 	$(PY) tools/build_site.py
 
-bench: $(VENV)/.test ## the figures we quote, beside NumPy's in the same run
-	$(PY) benchmarks/figures.py
+bench: $(VENV)/.test ## a dozen rows beside NumPy, Numba, JAX, PyTorch...; their environments go to .venv-bench
+	$(PY) benchmarks/bench.py --install
+
+bench-all: $(VENV)/.test ## every row with one and two threads, compile and import times (an hour)
+	$(PY) benchmarks/bench.py --install --all
 
 bless: $(VENV)/.test ## rewrite expected texts and generated pages from what the code gives now; read the diff
 	TENSORC_BLESS=1 $(PY) -m pytest -q tests/test_filetests.py tests/test_docs.py tests/diagnostics/test_mistakes.py
@@ -53,7 +56,7 @@ spec: $(VENV)/.test ## regenerate docs/spec from the op classes
 	$(PY) tools/draw_levels.py
 
 clean: ## remove the virtual environment, caches and build products
-	rm -rf $(VENV) .venv-oracle build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-oracle .venv-bench build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find src tests tools examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(VENV)/.made:

@@ -1,0 +1,76 @@
+"""Tables and records: losses first, a later row replaces an earlier one, and what is missing is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.harness import record, report
+
+
+def cell(seconds: float, **more: Any) -> dict[str, Any]:
+    return {"median_s": seconds, "min_s": seconds, "samples": 3, "threads": {"pool": 1}, **more}
+
+
+def row(name: str, threads: int = 1, **cells: dict[str, Any]) -> dict[str, Any]:
+    versions = {n: {"v": "1"} for n in cells}
+    kind = {"kind": "row", "row": name, "threads": threads, "busy": False}
+    return {**kind, "floor": {"seconds": 0.5}, "cells": cells, "versions": versions}
+
+
+def test_losses_first_and_rows_without_a_ratio_last() -> None:
+    rows = [
+        row("won", tensorc=cell(1.0), numpy=cell(4.0)),
+        row("skipped", tensorc={"skip": "tc has no 'scan'"}, numpy=cell(1.0)),
+        row("lost", tensorc=cell(3.0), numpy=cell(2.0), jax=cell(1.0)),
+    ]
+    lines = report.lines_of(rows)
+    assert [(x.row, x.ratio, x.best) for x in lines] == [
+        ("lost", 3.0, "jax"),
+        ("won", 0.25, "numpy"),
+        ("skipped", None, "numpy"),
+    ]
+    assert lines[0].over_floor == 6.0
+    text = report.markdown(lines).splitlines()
+    assert text[2].startswith("| lost | 1 | 3 s | 3 s | 3.00 | 6.00 | 2 s | **1 s** |")
+    assert text[4].startswith("| skipped | 1 | - |")
+    assert "2 rows with a ratio, 1 behind the best peer, geometric mean 0.866" in report.summary(lines)
+
+
+def test_our_own_columns_are_no_peers() -> None:
+    line = report.line_of(row("r", tensorc=cell(2.0), tensorc_out=cell(1.0), numpy=cell(4.0)), "tensorc")
+    assert (line.best, line.ratio) == ("numpy", 0.5)
+
+
+@pytest.mark.parametrize("kind", ["wrong", "refused", "failure", "skip"])
+def test_a_cell_that_does_not_count(kind: str) -> None:
+    line = report.line_of(
+        row("r", tensorc=cell(2.0), jax=cell(0.1, **{kind: "for a reason"}), numpy=cell(4.0)), "tensorc"
+    )
+    assert line.best == "numpy"
+    assert report.remarks([line]) == [f"jax: {kind}: for a reason (r@1)"]
+
+
+def test_fewer_threads_than_asked_for_are_marked() -> None:
+    line = report.line_of(row("r", 2, tensorc=cell(2.0), numpy=cell(4.0)), "tensorc")
+    assert report.shown(line.cells["numpy"], False, 2) == "4 s'"
+
+
+def test_records_in_pieces(tmp_path: Path) -> None:
+    file = tmp_path / "deep" / "results.jsonl"
+    for r in (row("a", numpy=cell(1.0)), row("a", 2, numpy=cell(2.0)), row("a", numpy=cell(3.0))):
+        record.append(file, r)
+    found = record.load([file])
+    assert [(r["threads"], r["cells"]["numpy"]["median_s"]) for r in found] == [(1, 3.0), (2, 2.0)]
+
+
+def test_states_table() -> None:
+    states = [
+        {"kind": "state", "row": "softmax", "peer": "tensorc", "state": "cold process", "median_s": 0.01},
+        {"kind": "state", "row": "softmax", "peer": "jax", "state": "cold process", "failure": "no answer"},
+    ]
+    text = report.states_table(states)
+    assert text.splitlines()[0] == "| program | tensorc cold process | jax cold process |"
+    assert text.splitlines()[2] == "| softmax | 10 ms | x |"
