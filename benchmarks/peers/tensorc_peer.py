@@ -53,12 +53,13 @@ class Peer(BasePeer):
 
 
 def kernel_threads() -> int:
-    """How many threads kernels run on: what the runtime says, or 1 while it has no pool."""
+    """How many threads kernels have run on: the caller and the workers of the pool, if it has been needed."""
     try:
         from tensorc.runtime import threads
     except ImportError:
         return 1
-    return int(threads.count())
+    pool = threads.pool()
+    return 1 + int(pool.workers()) if pool else 1
 
 
 def with_out(f: Any, result: Array) -> Any:
