@@ -48,7 +48,7 @@ class Peer(BasePeer):
 
     def build(self, case: Case, state: Any, example: Any) -> Program:
         if self.variant == "out" and case.workload not in WITH_OUT:
-            raise Skip("only where the result is as large as the inputs")
+            raise Skip("no program")
         return super().build(case, state, example)
 
 

@@ -143,7 +143,7 @@ def test_what_a_peer_lacks_is_a_skip_and_not_an_error(tmp_path: Path) -> None:
 def test_any_other_exception_is_an_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     worker, _, _ = prepared(tmp_path, "softmax")
     answer = worker.answer({"do": "run", "calls": "many", "blocks": 1, "warm": 0})
-    assert answer["error"].startswith("TypeError")
+    assert answer["error"].startswith("ValueError: Stop argument")
     assert "Traceback" in capfd.readouterr().err
 
 
