@@ -140,14 +140,15 @@ class _Scheduler:
         for op in ops:
             if op in self.free:
                 continue
-            member_of = grouping.group.get(op)
-            if member_of is None:
+            groups = grouping.groups_of(op)
+            if not groups:
                 steps.append((-grouping.height[op], self.position[op], op))
-            else:
-                grouped.setdefault(grouping.find(member_of), []).append(op)
+            for group in groups:
+                grouped.setdefault(group, []).append(op)
         for group, members in grouped.items():
             steps.append((-group.height, self.position[members[0]], group))
-        writers = {g: KernelWriter(g, self.position, self.fusion.extents, self.fusion.refs) for g in grouped}
+        extents, refs = self.fusion.extents, self.fusion.refs
+        writers = {g: KernelWriter(g, grouping, self.position, extents, refs) for g in grouped}
         for op in ops:
             op.detach()
         self.placed: set[Operation] = set()

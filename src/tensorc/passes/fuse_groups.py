@@ -3,7 +3,11 @@
 Ops are visited from the last to the first; a producer joins its consumers' group. Every group and every op
 outside groups has a height, larger than the heights of all other groups and ops that read its results: so
 groups never depend on each other in a circle, and heights in descending order are an order of execution.
-Groups of equal height can be merged.
+Groups of equal height can be merged, and are if they read the same tensor in the same way: it is read once.
+
+A cheap op whose readers lie in several groups is a member of each of them: to compute it again is less than
+to store it and to read it back (`COPY_BELOW`, in the weights of `fuse_kernel.py`, for all that is computed
+again on the way to a reader).
 
 A group has kernel axes; `inner` are the axes its reductions combine. A value's place gives the kernel axis of
 each of its axes (-1: extent 1). A value in a group has all kernel axes ("full") or exactly the outer ones
@@ -13,14 +17,22 @@ each of its axes (-1: extent 1). A value in a group has all kernel axes ("full")
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
+from typing import Final
 
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.types import TensorType
 from tensorc.ops.families import Pointwise, Reduction, axes_of
 from tensorc.passes.extents import Extent, Extents
 from tensorc.passes.fuse_refs import UNIT, Map, Refs
+from tensorc.passes.fuse_weights import weight_of
 
+COPY_BELOW: Final = 8
+"""What may be computed again in every group that reads it."""
+MOST_COPIES: Final = 4
+MOST_TRIED: Final = 4
+"""With how many groups another one that reads the same tensor is tried to be merged."""
 
 @dataclass(eq=False)
 class Group:
@@ -60,11 +72,14 @@ class Grouping:
         self.extents = extents
         self.refs = refs
         self.max_ops = max_ops
-        self.group: dict[Operation, Group] = {}
+        self.groups: dict[Operation, list[Group]] = {}
+        """The groups an op is a member of; see `groups_of`."""
         self.height: dict[Operation, int] = {}
         self.uses: dict[Value, list[Use]] = {}
         self._from_reduction: set[Value] = set()
         self._moved: dict[Group, Group] = {}
+        self._again: dict[Operation, int] = {}
+        """Of ops computed in several groups: the weight of what is, from the op to a reader."""
 
     def run(self, ops: Sequence[Operation], fusible: set[Operation], views: set[Operation]) -> None:
         """`ops` in order; `views` among them are read through, so they count as neither readers nor results.
@@ -84,8 +99,11 @@ class Grouping:
             else:
                 self.height[op] = max((self._height(use.op) + 1 for use in readers), default=0)
 
-    def groups(self) -> list[Group]:
-        return list(dict.fromkeys(self.find(g) for g in self.group.values()))
+        self._merge_siblings()
+
+    def groups_of(self, op: Operation) -> list[Group]:
+        """The groups an op is a member of: none, one, or several that each compute it."""
+        return list(dict.fromkeys(self.find(g) for g in self.groups.get(op, ())))
 
     def find(self, group: Group) -> Group:
         """The group that a merged group became part of."""
@@ -96,6 +114,11 @@ class Grouping:
             self._moved[group], group = root, self._moved[group]
         return root
 
+    def computes(self, reader: Operation, op: Operation) -> bool:
+        """Whether `reader` lies in groups only that compute `op` themselves."""
+        groups, own = self.groups_of(reader), self.groups_of(op)
+        return bool(groups) and all(g in own for g in groups)
+
     def _note(self, op: Operation, operand: Value) -> None:
         if isinstance(operand.type, TensorType):
             ref = self.refs.of(operand)
@@ -104,15 +127,18 @@ class Grouping:
             self.uses.setdefault(operand, []).append(Use(op, ()))
 
     def _mark(self, op: Operation) -> None:
-        """Values that a reduction made, or pointwise ops of the same shape on them."""
-        shape = self.extents.of(op.result)
+        """Values that a reduction made, or pointwise ops on them that have as many elements."""
+        size = self._size(op.result)
         roots = (self.refs.of(v).root for v in op.operands)
-        if is_reduction(op) or any(r in self._from_reduction and self.extents.of(r) == shape for r in roots):
+        if is_reduction(op) or any(r in self._from_reduction and self._size(r) == size for r in roots):
             self._from_reduction.add(op.result)
 
+    def _size(self, value: Value) -> list[Extent]:
+        return [e for e in self.extents.of(value) if e != 1]
+
     def _height(self, op: Operation) -> int:
-        group = self.group.get(op)
-        return self.height[op] if group is None else self.find(group).height
+        groups = self.groups_of(op)
+        return max((g.height for g in groups), default=0) if groups else self.height[op]
 
     # joining
 
@@ -120,17 +146,66 @@ class Grouping:
         """Put `op` into its readers' group if it fits there, else into a new one."""
         top = max((self._height(use.op) for use in readers), default=0)
         highest = [use for use in readers if self._height(use.op) == top]
-        groups = list(dict.fromkeys(self.find(self.group[u.op]) for u in highest if u.op in self.group))
-        if groups and all(u.op in self.group for u in highest):
+        groups = list(dict.fromkeys(g for u in highest for g in self.groups_of(u.op) if g.height == top))
+        if groups and all(self.groups_of(u.op) for u in highest):
             target = self._merged(op, groups, highest)
             if target is not None and self._join(op, target, [u for u in readers if self._in(u, target)]):
+                self._copy(op, [target], readers)
+                return
+            if target is None and (self._copy(op, [], readers) or self._ahead(op, groups, readers)):
                 return
         below = max((self._height(use.op) + 1 for use in readers), default=0)
         self._start(op, below)
 
+    def _copy(self, op: Operation, done: list[Group], readers: Sequence[Use]) -> bool:
+        """Make `op` a member of all its readers' groups, if that is cheap; in `done` it is already."""
+        groups = list(dict.fromkeys(g for use in readers for g in self.groups_of(use.op)))
+        others = [g for g in groups if g not in done]
+        if not others or len(groups) > MOST_COPIES or not is_pointwise(op):
+            return False
+        if not all(self.groups_of(reader) for reader in self.refs.readers(op)):
+            return False
+        weight = weight_of(op) + max((self._again.get(use.op, 0) for use in readers), default=0)
+        if weight > COPY_BELOW:
+            return False
+        before = [copy(g) for g in others]
+        for other in others:
+            if not self._join(op, other, [u for u in readers if self._in(u, other)]):
+                self._restore(op, others, before)
+                return False
+        self._again[op] = weight
+        return True
+
+    def _restore(self, op: Operation, groups: Sequence[Group], before: Sequence[Group]) -> None:
+        """Take `op` out of groups again."""
+        for group, old in zip(groups, before, strict=True):
+            if op in group.members:
+                group.members.remove(op)
+                group.place.pop(op.result)
+                group.operand_place.pop(op, None)
+                group.axes, group.inner = old.axes, old.inner
+                self.groups[op].remove(group)
+
+    def _ahead(self, op: Operation, groups: Sequence[Group], readers: Sequence[Use]) -> bool:
+        """Let one of several groups of the same height that read `op` compute it, before the others."""
+        for group in groups:
+            height = group.height + 1
+            if not all(self._may_rise(group, v, height) for m in group.members for v in m.operands):
+                continue
+            if self._join(op, group, [u for u in readers if self._in(u, group)]):
+                group.height = height
+                return True
+        return False
+
+    def _may_rise(self, group: Group, operand: Value, height: int) -> bool:
+        """Whether what `group` reads as `operand` is made before groups of `height`."""
+        owner = self.refs.of(operand).root.owner if isinstance(operand.type, TensorType) else operand.owner
+        if owner is None or group in self.groups_of(owner):
+            return True
+        return (owner not in self.groups and owner not in self.height) or self._height(owner) > height
+
     def _in(self, use: Use, group: Group) -> bool:
-        found = self.group.get(use.op)
-        return found is not None and self.find(found) is group
+        return group in self.groups_of(use.op)
 
     def _start(self, op: Operation, height: int) -> None:
         shape = self.extents.of(op.operands[0] if is_reduction(op) else op.result)
@@ -148,7 +223,7 @@ class Grouping:
     def _enter(self, op: Operation, group: Group, place: Map) -> None:
         group.members.append(op)
         group.place[op.result] = place
-        self.group[op] = group
+        self.groups.setdefault(op, []).append(group)
 
     def _read_place(self, group: Group, use: Use) -> Map:
         """The place of a root as one member reads it."""
@@ -194,7 +269,7 @@ class Grouping:
         before = list(group.axes), group.inner
         if group.inner is None and used == set(range(len(group.axes))):
             group.inner = frozenset(range(len(group.axes), len(group.axes) + len(wanted)))
-            group.axes += wanted
+            group.axes = [*group.axes, *wanted]
         elif group.inner is None:
             group.inner = frozenset(range(len(group.axes))) - used
         inner = sorted(group.inner)
@@ -243,13 +318,15 @@ class Grouping:
                 return False
             inner = theirs
         places = {v: tuple(UNIT if p == UNIT else moved[p] for p in at) for v, at in other.place.items()}
+        if any(target.place.get(v, at) != at for v, at in places.items()):
+            return False  # computed in both, for different elements
         trial = Group(target.height, target.axes, inner, place={**target.place, **places})
         if not self._consistent(trial):
             return False
         target.inner, target.place = inner, trial.place
         for reduction, at in other.operand_place.items():
             target.operand_place[reduction] = tuple(UNIT if p == UNIT else moved[p] for p in at)
-        target.members += other.members
+        target.members = list(dict.fromkeys([*target.members, *other.members]))
         self._moved[other] = target
         return True
 
@@ -264,6 +341,35 @@ class Grouping:
         if rest and [other.axes[a] for a in rest] != [target.axes[b] for b in free]:
             return None
         return pairs | dict(zip(rest, free, strict=False))
+
+
+    def _merge_siblings(self) -> None:
+        """Merge groups of equal height that read all elements of a tensor in the same way."""
+        seen: dict[tuple[int, Value], list[tuple[Group, Map]]] = {}
+        for root, uses in self.uses.items():
+            for use in uses:
+                for group in self.groups_of(use.op):
+                    if root.owner is None or group not in self.groups_of(root.owner):
+                        place = self._read_place(group, use)
+                        seen.setdefault((group.height, root), []).append((group, place))
+        for found in seen.values():
+            kept: list[tuple[Group, Map]] = []
+            for group, place in found:
+                near = kept[-MOST_TRIED:]
+                if not any(self._merge_pair(first, its, group, place) for first, its in near):
+                    kept.append((group, place))
+
+    def _merge_pair(self, first: Group, place: Map, other: Group, its: Map) -> bool:
+        """One group out of two that read a tensor at these places; whether they are one now."""
+        first, other = self.find(first), self.find(other)
+        moving = [p for p in place if p != UNIT]
+        if first is other:
+            return True
+        if not len(first.axes) == len(other.axes) == len(moving) == len(set(moving)):
+            return False
+        if [p == UNIT for p in place] != [p == UNIT for p in its] or len(set(its) - {UNIT}) != len(moving):
+            return False
+        return self.merge(first, other, {i: m for m, i in zip(place, its, strict=True) if m != UNIT})
 
 
 def readers_or_escapes(op: Operation, readers: Sequence[Use]) -> bool:

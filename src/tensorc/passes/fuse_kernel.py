@@ -5,12 +5,14 @@ A reduction ends a stage: what depends on its result comes in a later one. A val
 later stage reads is computed again there if that costs at most `STORE_ABOVE` (the sum of op weights back to
 what is in memory: 16 for a math function, 6 for a division or square root, 1 for the rest), otherwise it is
 stored: in the kernel's output, if it is one, else in scratch for one outer iteration.
+
+What was decided stands on the kernel, each op with its weight: `tensorc.stored` what is kept for later
+stages, `tensorc.again` what later stages compute again, `tensorc.copied` what other kernels compute, too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Final
 
 from tensorc.ir.attributes import ArrayAttr, StringAttr
@@ -24,56 +26,11 @@ from tensorc.ops.kernel import Generic, GenericAttrs, Kernel, KernelAttrs, Yield
 from tensorc.ops.loops.base import register_type
 from tensorc.ops.loops.builder import LoopBuilder
 from tensorc.passes.extents import Extents
-from tensorc.passes.fuse_groups import Group, is_reduction
+from tensorc.passes.fuse_groups import Group, Grouping, is_reduction
 from tensorc.passes.fuse_refs import UNIT, Map, Refs
+from tensorc.passes.fuse_weights import elements_of, weight_of
 
 STORE_ABOVE: Final = 8
-_MATH: Final = 16
-_SLOW: Final = 6
-_SLOW_OPS: Final = (
-    "arith.divf",
-    "arith.remf",
-    "arith.divsi",
-    "arith.divui",
-    "arith.remsi",
-    "arith.remui",
-    "math.sqrt",
-)
-_FREE_OPS: Final = ("arith.constant", "arith.bitcast")
-_CHEAP_MATH: Final = (
-    "math.absf",
-    "math.floor",
-    "math.ceil",
-    "math.trunc",
-    "math.roundeven",
-    "math.copysign",
-    "math.fma",
-)
-
-
-@cache
-def weight(definition: type[Pointwise], elements: tuple[ScalarType, ...]) -> int:
-    """What one element of a pointwise op costs, from its scalar body."""
-    from tensorc.ir.builtin import body, new_function, new_module
-
-    module = new_module()
-    probe = new_function("probe", [register_type(e) for e in elements[:-1]], [])
-    module.regions[0].block.append(probe)
-    definition.scalar(LoopBuilder(body(probe)), elements, *body(probe).args)
-    return sum(_op_weight(op.name) for op in body(probe))
-
-
-def _op_weight(name: str) -> int:
-    if name in _FREE_OPS:
-        return 0
-    if name in _SLOW_OPS:
-        return _SLOW
-    heavy = name == "func.call" or (name.startswith("math.") and name not in _CHEAP_MATH)
-    return _MATH if heavy else 1
-
-
-def elements_of(op: Operation) -> tuple[ScalarType, ...]:
-    return tuple(shaped(v).element for v in (*op.operands, op.result))
 
 
 @dataclass
@@ -87,8 +44,11 @@ class _Stage:
 class KernelWriter:
     """Writes the kernel of one group before `anchor`'s place in `block`."""
 
-    def __init__(self, group: Group, position: dict[Operation, int], extents: Extents, refs: Refs) -> None:
+    def __init__(
+        self, group: Group, grouping: Grouping, position: dict[Operation, int], extents: Extents, refs: Refs
+    ) -> None:
         self.group = group
+        self.grouping = grouping
         self.members = sorted(group.members, key=position.__getitem__)
         self.extents = extents
         self.refs = refs
@@ -98,7 +58,6 @@ class KernelWriter:
         self.number = {axis: k for k, axis in enumerate(self.order)}
         self.outer = len(outer)
         self.inside: dict[Value, Operation] = {op.result: op for op in self.members}
-        self._inside_ops = set(self.members)
         self._reader_table = self._table_of_readers()
         self.outputs = [op for op in self.members if self._escapes(op)]
         self.stage: dict[Value, int] = {}
@@ -112,18 +71,8 @@ class KernelWriter:
         return _Emission(self, b).emit()
 
     def _escapes(self, op: Operation) -> bool:
-        """Whether anything outside the group reads the result, be it through a view."""
-        todo = [op.result]
-        while todo:
-            value = todo.pop()
-            for user in value.users:
-                if user in self._inside_ops:
-                    continue
-                if user.results and self.refs.is_entered(user):
-                    todo.append(user.result)
-                    continue
-                return True
-        return False
+        """Whether anything reads the result that does not lie in groups which compute it themselves."""
+        return any(not self.grouping.computes(user, op) for user in self.refs.readers(op))
 
     # places and stages
 
@@ -171,13 +120,25 @@ class KernelWriter:
             if is_reduction(op) or not self.is_full(op):
                 self.cost[value] = 0
                 continue
-            definition = op.definition
-            assert definition is not None
-            assert issubclass(definition, Pointwise)
             below = sum(0 if v in self.stored else self.cost[v] for v in dict.fromkeys(self.inputs(op)))
-            self.cost[value] = weight(definition, elements_of(op)) + below  # type: ignore[arg-type]
+            self.cost[value] = weight_of(op) + below
             if value in output or (self.cost[value] > STORE_ABOVE and self._read_later(value)):
                 self.stored.add(value)
+
+    def decisions(self) -> dict[str, list[str]]:
+        """What is stored, computed again, and computed in other kernels too, with weights."""
+        plain = [op for op in self.members if not is_reduction(op) and self.is_full(op)]
+        later = [op for op in plain if self._read_later(op.result)]
+        found = {
+            "tensorc.stored": [op for op in later if op.result in self.stored],
+            "tensorc.again": [op for op in later if op.result not in self.stored],
+            "tensorc.copied": [op for op in plain if len(self.grouping.groups_of(op)) > 1],
+        }
+        return {
+            name: [f"{op.name.removeprefix('tensorc.')} {self.cost[op.result]}" for op in ops]
+            for name, ops in found.items()
+            if ops
+        }
 
     def _read_later(self, value: Value) -> bool:
         """Whether a later stage may want a full value: some full reader, or reader of a reader, lies in one.
@@ -247,6 +208,8 @@ class _Emission:
         types = [op.result.type for op in w.outputs]
         attrs = KernelAttrs(w.outer)
         kernel = b.create_op(Kernel, operands, attrs, results=types, regions=[region])
+        for name, ops in w.decisions().items():
+            kernel.set_attribute(name, ArrayAttr(tuple(StringAttr(text) for text in ops)))
         self.args = region.block.args
         with b.at(region.block):
             for stage in plans:

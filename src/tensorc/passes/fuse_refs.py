@@ -7,7 +7,7 @@ is 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tensorc.ir.core import Operation, Value
@@ -61,6 +61,16 @@ class Refs:
     def is_entered(self, op: Operation) -> bool:
         """Whether `op` is a view that is read through."""
         return op in self._entered
+
+    def readers(self, op: Operation) -> Iterator[Operation]:
+        """The ops that read the result of `op`, be it through views."""
+        todo: list[Value] = [op.result]
+        while todo:
+            for user in todo.pop().users:
+                if user.results and self.is_entered(user):
+                    todo.append(user.result)
+                else:
+                    yield user
 
     def _map(self, op: Operation) -> Map | None:
         """Per axis of a view's operand the axis of its result."""

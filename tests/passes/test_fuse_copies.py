@@ -1,0 +1,117 @@
+"""What several kernels read: computed in each of them where that is cheap, by the first of them otherwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from passes import lowering_support as support
+from passes.test_fuse import MATRIX, kernels
+from tensorc.ir.core import Operation
+from tensorc.ir.types import TensorType, f64
+from tensorc.ops import emit
+from tensorc.ops.kernel import stages
+from tensorc.passes.fuse_groups import COPY_BELOW
+
+VECTOR = TensorType((None,), f64)
+X = np.random.default_rng(0).standard_normal((37, 21))
+
+
+def words(kernel: Operation, name: str) -> list[str]:
+    found = kernel.attributes.get(f"tensorc.{name}")
+    return [] if found is None else [str(text.value) for text in found]  # type: ignore[attr-defined]
+
+
+def sums_of(function: Any) -> Any:
+    """Rows and columns summed: two kernels that read one value."""
+
+    def build(b: Any, x: Any, y: Any) -> Any:
+        value = function(b, x, y)
+        return [emit.sum(b, value, (0,)), emit.sum(b, value, (1,))]
+
+    return build
+
+
+def test_a_cheap_value_is_computed_in_both_kernels() -> None:
+    module = support.function([MATRIX, MATRIX], sums_of(lambda b, x, y: emit.mul(b, emit.add(b, x, y), y)))
+    both = kernels(module)
+    assert len(both) == 2
+    assert all(len(k.results) == 1 and words(k, "copied") == ["add 1", "mul 2"] for k in both)
+    support.assert_same(module, support.lower(module, support.FAST), [X, X + 1], ulps=64)
+
+
+def test_a_dear_value_is_computed_once() -> None:
+    module = support.function([MATRIX, MATRIX], sums_of(lambda b, x, y: emit.exp(b, emit.mul(b, x, y))))
+    first, second = kernels(module)
+    assert sorted((len(first.results), len(second.results))) == [1, 2]
+    assert not words(first, "copied")
+    support.assert_same(module, support.lower(module, support.FAST), [X, X + 1], ulps=64)
+
+
+def test_a_long_chain_of_cheap_ops_is_not_copied_whole() -> None:
+    def chain(b: Any, x: Any, y: Any) -> Any:
+        for _ in range(3 * COPY_BELOW):
+            x = emit.add(b, emit.neg(b, x), y)
+        return x
+
+    module = support.function([MATRIX, MATRIX], sums_of(chain))
+    copied = {len(words(k, "copied")) for k in kernels(module)}
+    assert max(copied) <= COPY_BELOW
+    support.assert_same(module, support.lower(module, support.FAST), [X, X + 1], ulps=1024)
+
+
+def test_a_value_that_is_returned_is_not_computed_again() -> None:
+    def build(b: Any, x: Any, y: Any) -> Any:
+        value = emit.add(b, x, y)
+        return [value, emit.sum(b, value, (0,)), emit.sum(b, value, (1,))]
+
+    module = support.function([MATRIX, MATRIX], build)
+    assert not any(words(k, "copied") for k in kernels(module))
+    support.assert_same(module, support.lower(module, support.FAST), [X, X + 1], ulps=64)
+
+
+def test_reductions_of_the_same_rows_are_one_kernel() -> None:
+    def build(b: Any, x: Any) -> Any:
+        return [emit.sum(b, x, (1,)), emit.max(b, x, (1,)), emit.sum(b, emit.mul(b, x, x), (1,))]
+
+    module = support.function([MATRIX], build)
+    (kernel,) = kernels(module)
+    assert [len(stage.results) for stage in stages(kernel)] == [3]
+    support.assert_same(module, support.lower(module, support.FAST), [X], ulps=64)
+
+
+def test_reductions_of_rows_and_of_columns_are_two() -> None:
+    def build(b: Any, x: Any) -> Any:
+        return [emit.sum(b, x, (1,)), emit.max(b, x, (0,)), emit.sum(b, x, (0,))]
+
+    module = support.function([MATRIX], build)
+    assert len(kernels(module)) == 2
+    support.assert_same(module, support.lower(module, support.FAST), [X], ulps=64)
+
+
+def test_statistics_of_rows_stay_with_the_rows() -> None:
+    """Layer norm and its gradient: what columns need of the rows is a result of the rows' kernel."""
+
+    def build(b: Any, x: Any, c: Any) -> Any:
+        mean = emit.expand_dims(b, emit.sum(b, x, (1,)), (1,))
+        d = emit.sub(b, x, emit.broadcast_like(b, mean, x))
+        scale = emit.expand_dims(b, emit.sqrt(b, emit.sum(b, emit.mul(b, d, d), (1,))), (1,))
+        unit = emit.mul(b, d, emit.broadcast_like(b, scale, x))
+        return [emit.mul(b, unit, c), emit.sum(b, emit.mul(b, unit, c), (0,)), emit.sum(b, c, (0,))]
+
+    module = support.function([MATRIX, MATRIX], build)
+    over = [k for k in kernels(module) if any(stage.attrs.rank == 2 for stage in stages(k))]
+    assert len(over) == 2
+    support.assert_same(module, support.lower(module, support.FAST), [X, X[::-1].copy()], ulps=4096)
+
+
+def test_what_stages_keep_stands_on_the_kernel() -> None:
+    def build(b: Any, x: Any) -> Any:
+        y, z = emit.exp(b, x), emit.neg(b, x)
+        total = emit.spread(b, emit.sum(b, emit.add(b, y, z), (1,)), (1,), x)
+        return [emit.mul(b, emit.mul(b, y, z), total)]
+
+    (kernel,) = kernels(support.function([MATRIX], build))
+    assert words(kernel, "stored") == ["exp 16"]
+    assert "neg 1" in words(kernel, "again")
