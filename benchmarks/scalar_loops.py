@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +15,10 @@ import llvmlite.binding as llvm
 import numpy as np
 import numpy.typing as npt
 
+from tensorc.codegen_llvm import lanewise
+from tensorc.codegen_llvm.jit import inline_variants
 from tensorc.ir.types import FloatType, Type, f32, f64, i1
-from tensorc.passes.math import EXPANSIONS
+from tensorc.passes.math import EXPANSIONS, RARE
 
 Array = npt.NDArray[Any]
 LLVM_NAMES = {"f32": "float", "f64": "double"}
@@ -49,6 +51,7 @@ class LlvmText:
 
     lines: list[str] = field(default_factory=list)
     intrinsics: set[str] = field(default_factory=set)
+    rare: set[str] = field(default_factory=set)
 
     def emit(self, text: str, t: Type) -> Register:
         name = f"%v{len(self.lines)}"
@@ -118,8 +121,62 @@ class LlvmText:
     def shrui(self, a: Register, b: Register) -> Register:
         return self.binary("lshr", a, b)
 
+    def muli(self, a: Register, b: Register) -> Register:
+        return self.binary("mul", a, b)
+
+    def xori(self, a: Register, b: Register) -> Register:
+        return self.binary("xor", a, b)
+
+    def shrsi(self, a: Register, b: Register) -> Register:
+        return self.binary("ashr", a, b)
+
+    def cmpi(self, predicate: str, a: Register, b: Register) -> Register:
+        return self.emit(f"icmp {predicate} {llvm_type(a.type)} {a.text}, {b.text}", i1)
+
+    def cast(self, mnemonic: str, a: Register, type: Type) -> Register:
+        return self.emit(f"{mnemonic} {llvm_type(a.type)} {a.text} to {llvm_type(type)}", type)
+
     def bitcast(self, a: Register, type: Type) -> Register:
-        return self.emit(f"bitcast {llvm_type(a.type)} {a.text} to {llvm_type(type)}", type)
+        return self.cast("bitcast", a, type)
+
+    def sitofp(self, a: Register, type: Type) -> Register:
+        return self.cast("sitofp", a, type)
+
+    def extf(self, a: Register, type: Type) -> Register:
+        return self.cast("fpext", a, type)
+
+    def truncf(self, a: Register, type: Type) -> Register:
+        return self.cast("fptrunc", a, type)
+
+    def call(self, symbol: str, args: Sequence[Register], result: Type) -> Register:
+        """A rare function's call, as the compiler would emit it."""
+        self.rare.add(symbol)
+        t = llvm_type(result)
+        values = ", ".join(f"{t} {x.text}" for x in args)
+        return self.emit(f"call {t} @{symbol}({values}) {lanewise.call_flags(symbol)}", result)
+
+
+def rare_text(symbol: str, attributes: str) -> tuple[str, set[str]]:
+    """The definition of a rare function with its variants for vectors, and the intrinsics it declares."""
+    row = RARE[symbol]
+    t = llvm_type(row.type)
+    body = LlvmText()
+    x = Register("%x", row.type)
+    bound = Register(literal(row.bound, row.type), row.type)
+    beyond = body.cmpf("ogt", body.absf(x), bound)
+    body.lines += [f"  br i1 {beyond.text}, label %far, label %near", "far:"]
+    value = row.value(body, x)
+    lines = [
+        f"define internal {t} @{symbol}({t} %x, {t} %near.value) {lanewise.SCALAR} {attributes} {{",
+        "entry:",
+        *body.lines,
+        f"  ret {t} {value.text}",
+        "near:",
+        f"  ret {t} %near.value",
+        "}",
+        lanewise.variants(symbol, row.type, row.bound, attributes),
+    ]
+    return "\n".join(lines), body.intrinsics
 
 
 def loop_text(name: str, element: FloatType, operands: int, width: int) -> str:
@@ -133,8 +190,11 @@ def loop_text(name: str, element: FloatType, operands: int, width: int) -> str:
     for i in range(operands):
         loads.append(f"  %p{i} = getelementptr {t}, ptr %in{i}, i64 %i")
         loads.append(f"  %x{i} = load {t}, ptr %p{i}")
+    attributes = f'nounwind "prefer-vector-width"="{width}"'
+    rare = [rare_text(symbol, attributes) for symbol in sorted(body.rare)]
     lines = [
-        *sorted(body.intrinsics),
+        *sorted(body.intrinsics.union(*(intrinsics for _, intrinsics in rare))),
+        *(text for text, _ in rare),
         f"define void @loop(i64 %n, {ins}, ptr noalias %out) #0 {{",
         "entry:",
         "  %any = icmp sgt i64 %n, 0",
@@ -151,17 +211,20 @@ def loop_text(name: str, element: FloatType, operands: int, width: int) -> str:
         "done:",
         "  ret void",
         "}",
-        f'attributes #0 = {{ nounwind "prefer-vector-width"="{width}" }}',
+        f"attributes #0 = {{ {attributes} }}",
     ]
     return "\n".join(lines) + "\n"
 
 
 @dataclass
 class Loop:
-    """A compiled loop: call it on arrays of one dtype and one size; `assembly` is what LLVM made of it."""
+    """A compiled loop: call it on arrays of one dtype and one size; `assembly` is what LLVM made of it, and
+    `imports` are the functions that are not in it.
+    """
 
     dtype: np.dtype[Any]
     assembly: str
+    imports: tuple[str, ...]
     call: Callable[..., None]
     engine: Any
 
@@ -189,9 +252,12 @@ def compile_loop(name: str, element: FloatType = f64, width: int = 512, features
     options.slp_vectorization = True
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
+    inline_variants(module, 3)
     assembly = machine.emit_assembly(module)
+    outside = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     prototype = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * (operands + 1))
     call = prototype(engine.get_function_address("loop"))
-    return Loop(np.dtype(np.float32 if element == f32 else np.float64), assembly, call, engine)
+    dtype = np.dtype(np.float32 if element == f32 else np.float64)
+    return Loop(dtype, assembly, tuple(outside), call, engine)

@@ -215,23 +215,23 @@ def module_text() -> str:
     return "\n".join(out) + "\n"
 
 
-def main() -> int:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def run(target: Path, module_text: Callable[[], str], about: str) -> int:
+    """Command line of a script that makes one module."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare with the committed module")
     parser.add_argument("--write", action="store_true", help="replace the committed module")
     options = parser.parse_args()
     text = module_text()
     if options.write:
-        TARGET.write_text(text)
+        target.write_text(text)
         return 0
     if options.check:
-        same = TARGET.read_text() == text
-        print(f"{TARGET.name} {'is' if same else 'is not'} what tools/minimax.py computes")
+        same = target.read_text() == text
+        print(f"{target.name} {'is' if same else 'is not'} what {Path(sys.argv[0]).name} computes")
         return 0 if same else 1
     sys.stdout.write(text)
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run(TARGET, module_text, __doc__ or ""))

@@ -179,3 +179,20 @@ def test_without_numba_cuda_the_message_has_the_pip_line(monkeypatch):
         codegen_cuda.ptx(kernels.elementwise())
     assert 'pip install "tensorc[cuda]"' in str(caught.value)
     assert "libNVVM" in str(caught.value).splitlines()[0]
+
+
+@pytest.mark.parametrize("element", [f32, f64], ids=str)
+def test_rare_functions_come_with_the_kernels_that_call_them(element, tmp_path):
+    def sines(b, x, y):
+        manager, loop = kernels.parallel(b, b.dim(y, 0))
+        b.store(b.tan(b.sin(b.sin(b.load(x, [loop.iv])))), y, [loop.iv])
+        manager.__exit__(None, None, None)
+
+    needs_nvvm()
+    buffer = memref_type(element, [None])
+    module = kernels.function([buffer, buffer], sines)
+    ExpandMath().run(module)
+    text = codegen_cuda.ptx(module, "sm_80")
+    assert "__nv_sin" not in text
+    answer = assemble(text, "sm_80", tmp_path)
+    assert answer.returncode == 0, answer.stderr

@@ -14,12 +14,13 @@ from typing import ClassVar
 
 from tensorc.codegen_llvm.emitter import Emitter, EmitterOptions
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, byte_width, i64, literal, llvm_type
-from tensorc.ir.builtin import Call, CallAttrs, functions, symbol_name
+from tensorc.ir.builtin import Call, CallAttrs, body, functions, lookup, symbol_name
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import OpDefinition
 from tensorc.ir.errors import InternalError
 from tensorc.ir.types import MemRefType, ScalarType
 from tensorc.ops.loops import arith, gpu, math, memref
+from tensorc.ops.loops.nests import LANEWISE
 
 GLOBAL = " addrspace(1)"
 
@@ -69,6 +70,7 @@ class CudaEmitter(Emitter):
 
     def kernels_text(self, data_layout: str) -> str:
         kernels, notes = [], []
+        self.called: dict[str, Operation] = {}
         for function in functions(self.module):
             launches = [op for op in function.walk() if op.isa(gpu.Launch)]
             for number, launch in enumerate(launches):
@@ -76,6 +78,7 @@ class CudaEmitter(Emitter):
                 text, types = self.kernel_text(name, launch)
                 kernels.append(text)
                 notes.append(f'!{{void ({", ".join(types)})* @{name}, !"kernel", i32 1}}')
+        kernels += [self.device_function_text(name, function) for name, function in self.called.items()]
         numbered = [f"!{n} = {note}" for n, note in enumerate(notes)]
         listed = ", ".join(f"!{n}" for n in range(len(notes)))
         return "\n".join(
@@ -107,6 +110,16 @@ class CudaEmitter(Emitter):
         self.line("ret void")
         head = f"define void @{name}({', '.join(map(str, parameters))}) nounwind {{"
         return "\n".join([head, "entry:", *self.entry, *self.lines, "}"]), [p.type for p in parameters]
+
+    def device_function_text(self, name: str, function: Operation) -> str:
+        """The definition of a function of scalars that kernels call."""
+        self.begin_function()
+        parameters = [Scalar(llvm_type(arg.type), f"%a{n}") for n, arg in enumerate(body(function).args)]
+        self.values.update(zip(body(function).args, parameters, strict=True))
+        self.run(body(function))
+        listed = ", ".join(map(str, parameters))
+        head = f"define internal {self.result_type(function)} @{name}({listed}) nounwind {{"
+        return "\n".join([head, "entry:", *self.entry, *self.lines, "}"])
 
     def _parameters_of(self, value: Value, parameters: list[Scalar]) -> None:
         def parameter(type: str) -> Scalar:
@@ -190,6 +203,12 @@ class CudaEmitter(Emitter):
         assert isinstance(attrs, CallAttrs)
         symbol = attrs.callee.name
         args = [self.values[v] for v in op.operands]
+        own = lookup(self.module, symbol)
+        if own is not None and LANEWISE in own.attributes:
+            self.called[symbol] = own
+            result = llvm_type(op.result.type)
+            self.values[op.result] = self.let(result, f"call {result} @{symbol}({', '.join(map(str, args))})")
+            return
         name = symbol if symbol in EXTERNAL else symbol.removesuffix("f")
         scalars = [a for a in args if isinstance(a, Scalar)]
         if name not in EXTERNAL or len(scalars) != len(args):

@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from tensorc.codegen_llvm import emitter_polls
+from tensorc.codegen_llvm import emitter_polls, lanewise
 from tensorc.codegen_llvm.emitter_scalar import emit_scalar
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, Scopes, byte_width, i64, literal, llvm_type
 from tensorc.codegen_llvm.emitter_vectors import VECTOR_OPS
 from tensorc.codegen_llvm.emitter_vectors import overload as mangled
+from tensorc.ir.attributes import FloatAttr
 from tensorc.ir.builtin import (
     Call,
     CallAttrs,
@@ -33,14 +34,15 @@ from tensorc.ir.builtin import (
     function_type,
     functions,
     lookup,
+    symbol_name,
 )
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import OpDefinition
 from tensorc.ir.errors import InternalError
-from tensorc.ir.types import FunctionType, MemRefType, ScalarType
+from tensorc.ir.types import FloatType, FunctionType, MemRefType, ScalarType
 from tensorc.ops.loops import arith, memref, scf
 from tensorc.ops.loops.memref import view_parts
-from tensorc.ops.loops.nests import APART, ROLLED
+from tensorc.ops.loops.nests import APART, LANEWISE, ROLLED
 
 Steps = Iterator["Steps"]
 """A region op's handler is a generator that yields the emission of its blocks: nesting costs no Python stack.
@@ -326,9 +328,18 @@ class Emitter:
         linkage = "internal " if attrs.sym_visibility == "private" else ""
         head = f"define {linkage}{self.result_type(function)} @{attrs.sym_name}({', '.join(parameters)})"
         flags = self.function_attributes()
+        text = ["entry:", *self.entry, *self.lines, "}"]
+        if LANEWISE in function.attributes:
+            return "\n".join([f"{head} {lanewise.SCALAR} {flags} {{", *text, self._variants(function, flags)])
         if APART in function.attributes:
             flags = f"noinline {flags}"
-        return "\n".join([f"{head} {flags} {{", "entry:", *self.entry, *self.lines, "}"])
+        return "\n".join([f"{head} {flags} {{", *text])
+
+    def _variants(self, function: Operation, flags: str) -> str:
+        bound, kind = function.attributes[LANEWISE], body(function).args[0].type
+        assert isinstance(bound, FloatAttr)
+        assert isinstance(kind, FloatType)
+        return lanewise.variants(symbol_name(function) or "", kind, bound.value, flags)
 
     def result_type(self, function: Operation) -> str:
         return _result_type(function_type(function))
@@ -461,17 +472,18 @@ class Emitter:
         args = [convert(v, by_reference) for v in op.operands]
         pure = external and not any(isinstance(v.type, MemRefType) for v in op.operands)
         result = _result_type(function_type(callee))
-        if not external or by_reference:
+        rare = LANEWISE in callee.attributes
+        if by_reference or (not external and not rare):
             emitter_polls.look_up(self)
         if external:
             value = self.call(symbol, args, result, pure=pure and result != "void")
         else:
-            value = self._own_call(symbol, args, result)
+            value = self._own_call(symbol, args, result, lanewise.call_flags(symbol) if rare else "")
         if op.results:
             self.values[op.result] = value
 
-    def _own_call(self, symbol: str, args: Sequence[Scalar], result: str) -> Scalar:
-        text = f"call {result} @{symbol}({', '.join(map(str, args))})"
+    def _own_call(self, symbol: str, args: Sequence[Scalar], result: str, flags: str) -> Scalar:
+        text = f"call {result} @{symbol}({', '.join(map(str, args))}) {flags}"
         if result != "void":
             return self.let(result, text)
         self.line(text)

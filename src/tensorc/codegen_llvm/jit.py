@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+from tensorc.codegen_llvm.lanewise import MARK
 from tensorc.codegen_llvm.objects import ObjectCode
 from tensorc.codegen_llvm.runtime_symbols import address_of
 from tensorc.ir.errors import InternalError
@@ -132,10 +133,13 @@ def _pass_builder(level: int) -> Any:
 
 
 def _run_passes(module: Any, level: int) -> None:
+    builder = _pass_builder(level)
+    _run(builder.getModulePassManager(), module, builder)
+
+
+def _run(passes: Any, module: Any, builder: Any) -> None:
     from llvmlite.binding.newpassmanagers import NewPassManager
 
-    builder = _pass_builder(level)
-    passes = builder.getModulePassManager()
     try:
         passes.run(module, builder)
     finally:
@@ -162,6 +166,7 @@ def _optimised(text: str, level: int, exports: Sequence[str] | None) -> Any:
     except RuntimeError as error:
         raise InternalError(f"LLVM rejects the generated code: {error}") from error
     _run_passes(module, level)
+    inline_variants(module, level)
     return module
 
 
@@ -171,8 +176,21 @@ def _internalise(module: Any, exports: Sequence[str]) -> None:
     if missing:
         raise InternalError(f"the generated code does not define {', '.join(missing)}")
     for name, function in defined.items():
-        if name not in exports:
+        if name not in exports and MARK not in name:
             function.linkage = "internal"
+
+
+def inline_variants(module: Any, level: int) -> None:
+    """Inline what the loop vectoriser has called, and erase the rest (`lanewise.py`)."""
+    variants = [f for f in module.functions if MARK in f.name]
+    if not variants:
+        return
+    for function in variants:
+        function.linkage = "internal"
+    passes = _llvm().create_new_module_pass_manager()
+    passes.add_always_inliner_pass()
+    passes.add_global_dead_code_eliminate_pass()
+    _run(passes, module, _pass_builder(level))
 
 
 def compile_text(

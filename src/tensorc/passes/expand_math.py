@@ -5,6 +5,7 @@ It rewrites `math.<fn>` and `func.call @tensorc_<fn>_<f32|f64>` (functions the `
 the module defines them) in one walk:
 
 - functions of `passes.math.EXPANSIONS`, and `math.rsqrt`, become `arith` and `math` scalar ops at the call;
+  some end in the call of a rare function (`passes/math/rare.py`), which is then defined in the module;
 - integer powers become a loop at the call;
 - those that the C library has (see `ops/scalar.py` or the op's class) become `func.call @sin` (f32: `@sinf`),
   declared in the module;
@@ -17,18 +18,30 @@ than f32 and f64 are left as they are too: nothing before this pass creates them
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
-from tensorc.ir.builtin import Call, CallAttrs, function_type, functions, lookup, symbol_name
+from tensorc.ir.attributes import FloatAttr, StringAttr
+from tensorc.ir.builtin import (
+    Call,
+    CallAttrs,
+    body,
+    function_type,
+    functions,
+    lookup,
+    new_function,
+    symbol_name,
+)
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import Trait
 from tensorc.ir.errors import TensorcValueError
 from tensorc.ir.types import FunctionType, Type, f32, f64
 from tensorc.ops.loops.builder import LoopBuilder
 from tensorc.ops.loops.math import MathOp, Rsqrt
+from tensorc.ops.loops.nests import LANEWISE
 from tensorc.ops.scalar import FUNCTIONS
-from tensorc.passes.math import EXPANSIONS
+from tensorc.passes.math import EXPANSIONS, RARE
 from tensorc.passes.math.integer_power import INTEGER_EXPANSIONS
 
 SYMBOL = re.compile(r"tensorc_([a-z0-9]+)_(f32|f64|i8|i16|i32|i64)")
@@ -80,6 +93,30 @@ class Expander(LoopBuilder):
             with self.at(self._entry, self._entry.first):
                 found = self._constants[key] = super().constant(value, type)
         return found
+
+    def call(self, symbol: str, args: Sequence[Value], result: Type) -> Value:
+        """A call; the first one of a rare function (`passes/math/rare.py`) defines it."""
+        module = self._module()
+        if symbol in RARE and lookup(module, symbol) is None:
+            module.regions[0].block.append(rare_function(symbol))
+        return super().call(symbol, args, result)
+
+
+def rare_function(symbol: str) -> Operation:
+    """The definition of a rare function: its second argument, unless the first is beyond the bound."""
+    rare = RARE[symbol]
+    function = new_function(symbol, [rare.type, rare.type], [rare.type])
+    function.set_attribute("sym_visibility", StringAttr("private"))
+    function.set_attribute(LANEWISE, FloatAttr(rare.bound, rare.type))
+    b = LoopBuilder(body(function))
+    x, fast = body(function).args
+    beyond = b.cmpf("ogt", b.absf(x), b.constant(rare.bound, rare.type))
+    with b.if_(beyond, [rare.type]) as branch:
+        branch.yield_(rare.value(b, x))
+    with branch.else_():
+        branch.yield_(fast)
+    b.return_(branch.results[0])
+    return function
 
 
 def entry_of(op: Operation) -> Block:

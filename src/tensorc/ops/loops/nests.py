@@ -18,6 +18,10 @@ time: the pass `vectorize` makes vector code of it.
 """
 APART = "tensorc.apart"
 """Attribute of a `func.func` that machine code must not inline."""
+LANEWISE = "tensorc.lanewise"
+"""Attribute of a `func.func` of (x, y) that gives y back where |x| is at most the attribute's value, or NaN:
+vector code calls it for all lanes of a vector at once.
+"""
 ROLLED = "tensorc.rolled"
 """Attribute of an `scf.for` that machine code should not unroll: what that gains is not worth the compile
 time.

@@ -5,10 +5,13 @@ tables, no gathers, no branches. They assume a fused multiply-add; without the i
 get slow. Nothing in them is undefined for any input: bit patterns are shifted by constants, and floating
 numbers become integers only through the bits of a sum, never through a conversion.
 
-Here: one file per family (`exponential`, `logarithm`, `hyperbolic`, `sigmoid`, `log1mexp`), `scalars` (what
-they are written against), `coefficients` (made by `tools/minimax.py`). May import `ir` and `ops.scalar`;
-imported by `passes/expand_math.py` alone. To add a function: write it over `ScalarBuilder`, enter it in
-`EXPANSIONS` with the error it reaches, run `benchmarks/accuracy.py`.
+Arguments that need much longer code are left to `rare` functions, which vector code branches around.
+
+Here: one file per family (`exponential`, `logarithm`, `hyperbolic`, `trigonometric` with `huge`, `sigmoid`,
+`log1mexp`), `scalars` (what they are written against), `coefficients` and `circular_constants` (made by
+`tools/minimax*.py`). May import `ir` and `ops.scalar`; imported by `passes/expand_math.py` alone. To add a
+function: write it over `ScalarBuilder`, enter it in `EXPANSIONS` with the error it reaches, run
+`benchmarks/accuracy.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +24,9 @@ from tensorc.passes.math.exponential import exp, exp2, expm1
 from tensorc.passes.math.hyperbolic import tanh
 from tensorc.passes.math.log1mexp import log1mexp
 from tensorc.passes.math.logarithm import log, log1p, log2
+from tensorc.passes.math.rare import RARE, Rare
 from tensorc.passes.math.sigmoid import logaddexp, sigmoid, softplus
+from tensorc.passes.math.trigonometric import cos, sin, tan
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,10 @@ EXPANSIONS: dict[str, Expansion] = {
         Expansion("softplus", softplus, 1.75),
         Expansion("log1mexp", log1mexp, 1.75),
         Expansion("logaddexp", logaddexp, 2.0, operands=2),
+        Expansion("sin", sin, 1.5),
+        Expansion("cos", cos, 1.5),
+        Expansion("tan", tan, 1.5),
     )
 }
 
-__all__ = ["EXPANSIONS", "Expansion"]
+__all__ = ["EXPANSIONS", "RARE", "Expansion", "Rare"]

@@ -19,6 +19,11 @@ class Format:
     bias: int
 
     @property
+    def width(self) -> int:
+        """Bits of the format."""
+        return self.bits.width
+
+    @property
     def shifter(self) -> int:
         """1.5 * 2^digits: adding it to |x| < 2^(digits-1) rounds x to nearest even, held in the low bits."""
         return 3 << (self.digits - 1)

@@ -1,0 +1,113 @@
+"""Constants of sin, cos and tan, lowest order first. Made by tools/minimax_circular.py."""
+
+# fmt: off
+# pi = high + middle + low, and 1 / pi, each rounded to the format
+PI_F32 = (
+    float.fromhex("0x1.921fb60000000p+1"),
+    float.fromhex("-0x1.777a5c0000000p-24"),
+    float.fromhex("-0x1.ee59da0000000p-49"),
+)
+INVERSE_PI_F32 = float.fromhex("0x1.45f3060000000p-2")
+PI_F64 = (
+    float.fromhex("0x1.921fb54442d18p+1"),
+    float.fromhex("0x1.1a62633145c07p-53"),
+    float.fromhex("-0x1.f1976b7ed8fbcp-109"),
+)
+INVERSE_PI_F64 = float.fromhex("0x1.45f306dc9c883p-2")
+
+# 63 zeros and then the binary places of 1 / pi, 32 each
+INVERSE_PI_BITS = (
+    0x00000000,
+    0x00000000,
+    0xA2F9836E,
+    0x4E441529,
+    0xFC2757D1,
+    0xF534DDC0,
+    0xDB629599,
+    0x3C439041,
+    0xFE5163AB,
+    0xDEBBC561,
+    0xB7246E3A,
+    0x424DD2E0,
+    0x06492EEA,
+    0x09D1921C,
+    0xFE1DEB1C,
+    0xB129A73E,
+    0xE88235F5,
+    0x2EBB4484,
+    0xE99C7026,
+    0xB45F7E41,
+    0x3991D639,
+    0x835339F4,
+    0x9C845F8B,
+    0xBDF9283B,
+    0x1FF897FF,
+    0xDE05980F,
+    0xEF2F118B,
+    0x5A0A6D1F,
+    0x6D367ECF,
+    0x27CB09B7,
+    0x4F463F66,
+    0x9E5FEA2D,
+    0x7527BAC7,
+    0xEBE5F17B,
+    0x3D0739F7,
+    0x8A5292EA,
+    0x6BFB5FB1,
+    0x1F8D5D08,
+    0x56033046,
+)
+
+# (sin r - r) / r^3 in z = r^2 for |r| <= pi/2, error relative to sin r: 2^-27.2
+SIN_F32 = (
+    float.fromhex("-0x1.55554c0000000p-3"),
+    float.fromhex("0x1.110ed60000000p-7"),
+    float.fromhex("-0x1.9f6fbc0000000p-13"),
+    float.fromhex("0x1.5db31a0000000p-19"),
+)
+
+# (sin r - r) / r^3 in z = r^2 for |r| <= pi/2, error relative to sin r: 2^-61.5
+SIN_F64 = (
+    float.fromhex("-0x1.5555555555555p-3"),
+    float.fromhex("0x1.11111111110c7p-7"),
+    float.fromhex("-0x1.a01a01a014c00p-13"),
+    float.fromhex("0x1.71de3a5294648p-19"),
+    float.fromhex("-0x1.ae6454cdfa19bp-26"),
+    float.fromhex("0x1.6123cb3b392fbp-33"),
+    float.fromhex("-0x1.ae43036684e4fp-41"),
+    float.fromhex("0x1.88243b27a981dp-49"),
+)
+
+# (sin r - r) / r^3 in z = r^2 for |r| <= pi/4, error relative to sin r: 2^-27.8
+SIN_QUARTER_F32 = (
+    float.fromhex("-0x1.5555440000000p-3"),
+    float.fromhex("0x1.1106da0000000p-7"),
+    float.fromhex("-0x1.9926a80000000p-13"),
+)
+
+# (sin r - r) / r^3 in z = r^2 for |r| <= pi/4, error relative to sin r: 2^-57.8
+SIN_QUARTER_F64 = (
+    float.fromhex("-0x1.5555555555548p-3"),
+    float.fromhex("0x1.111111110f713p-7"),
+    float.fromhex("-0x1.a01a019be35a1p-13"),
+    float.fromhex("0x1.71de354edf952p-19"),
+    float.fromhex("-0x1.ae5e45d4c3b4bp-26"),
+    float.fromhex("0x1.5d8983429e5b8p-33"),
+)
+
+# (cos r - 1 + z/2) / z^2 in z = r^2 for |r| <= pi/4, error relative to cos r: 2^-32.9
+COS_QUARTER_F32 = (
+    float.fromhex("0x1.55554a0000000p-5"),
+    float.fromhex("-0x1.6c0c220000000p-10"),
+    float.fromhex("0x1.99e52a0000000p-16"),
+)
+
+# (cos r - 1 + z/2) / z^2 in z = r^2 for |r| <= pi/4, error relative to cos r: 2^-63.8
+COS_QUARTER_F64 = (
+    float.fromhex("0x1.555555555554ap-5"),
+    float.fromhex("-0x1.6c16c16c14e13p-10"),
+    float.fromhex("0x1.a01a019c5f6c5p-16"),
+    float.fromhex("-0x1.27e4f7d040b6ep-22"),
+    float.fromhex("0x1.1ee9c5b21cde0p-29"),
+    float.fromhex("-0x1.8f9b41c606f8dp-37"),
+)

@@ -1,0 +1,58 @@
+"""Rare functions in vector code: the loop stays vector code, and every lane gets its own result."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import tensorc as tc
+from benchmarks.scalar_loops import compile_loop
+from tensorc.codegen_llvm.lanewise import LANES, MARK, call_flags
+from tensorc.ir.types import f32, f64
+
+NAMES = ["sin", "cos", "tan"]
+LIBRARY = re.compile(r"call\w*\s+\W?(sin|cos|tan|pow|erfc?)f?\b")
+ELEMENTS = {"float32": f32, "float64": f64}
+
+
+def compiled(name: str, dtype: str) -> tc.Function:
+    x = tc.vector("x", dtype=dtype)
+    return tc.function([x], getattr(tc, name)(x))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_compiled_loop_is_vector_code_without_calls_of_the_library(name: str, dtype: str) -> None:
+    f = compiled(name, dtype)
+    f(np.ones(3, dtype))
+    text = f.source("asm")
+    if "xmm" not in text:
+        pytest.skip("not an x86-64 machine")
+    assert not LIBRARY.search(text)
+    assert MARK not in text
+    letter = "s" if dtype == "float32" else "d"
+    assert len(re.findall(rf"\tv\w*(?:mul|add|sub)\w*p{letter}\t.*%[yz]mm", text)) > 10
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", NAMES)
+def test_lanes_beyond_the_bound_do_not_change_their_neighbours(name: str, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-50, 50, 203).astype(dtype)
+    mixed = x.copy()
+    places = rng.choice(x.size, 40, replace=False)
+    mixed[places] = np.where(rng.random(40) < 0.5, 1e30, -np.inf)
+    f = compiled(name, dtype)
+    got = f(mixed)
+    alone = np.array([f(v)[0] for v in mixed.reshape(-1, 1)])
+    np.testing.assert_array_equal(got, alone)
+    kept = np.delete(np.arange(x.size), places)
+    np.testing.assert_array_equal(got[kept], f(x)[kept])
+    np.testing.assert_array_equal(got, compile_loop(name, ELEMENTS[dtype])(mixed))
+
+
+def test_every_variant_is_named_in_the_call() -> None:
+    text = call_flags("f")
+    assert all(f"_ZGV_LLVM_N{n}vv_f(f{MARK}{n})" in text for n in LANES)

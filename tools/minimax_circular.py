@@ -1,0 +1,105 @@
+"""Generate the constants of `src/tensorc/passes/math/circular_constants.py`: sin, cos and tan.
+
+    python tools/minimax_circular.py            print the module
+    python tools/minimax_circular.py --check    exit 1 unless the committed module is what this script prints
+    python tools/minimax_circular.py --write    replace the committed module
+
+The polynomials are fitted as in `tools/minimax.py`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mpmath
+from minimax import Row, fit, hexed, run, to_format, worst
+from mpmath import mpf
+
+TARGET = Path(__file__).resolve().parent.parent / "src/tensorc/passes/math/circular_constants.py"
+DIGITS = 39
+PAD = 63
+
+
+def sine_tail(z: mpf) -> mpf:
+    """(sin r - r) / r^3 as a function of z = r^2."""
+    if z < mpf("1e-20"):
+        return mpf(-1) / 6 + z / 120
+    r = mpmath.sqrt(z)
+    return (mpmath.sin(r) - r) / (r * z)
+
+
+def cosine_tail(z: mpf) -> mpf:
+    """(cos r - 1 + r^2/2) / r^4 as a function of z = r^2."""
+    if z < mpf("1e-12"):
+        return mpf(1) / 24 - z / 720 + z**2 / 40320
+    return (mpmath.cos(mpmath.sqrt(z)) - 1 + z / 2) / z**2
+
+
+def rows() -> list[Row]:
+    """The polynomials in use. Intervals are a hair wider than the reduction needs: it rounds, too."""
+    half = (mpmath.pi / 2 * (1 + mpf(2) ** -8)) ** 2
+    quarter = (mpmath.pi / 4 * (1 + mpf(2) ** -8)) ** 2
+
+    def sine_weight(z: mpf) -> mpf:
+        r = mpmath.sqrt(z)
+        return z if z < mpf("1e-20") else r * z / mpmath.sin(r)
+
+    def cosine_weight(z: mpf) -> mpf:
+        return z**2 / mpmath.cos(mpmath.sqrt(z))
+
+    sine = "(sin r - r) / r^3 in z = r^2 for |r| <= pi/{}, error relative to sin r"
+    cosine = "(cos r - 1 + z/2) / z^2 in z = r^2 for |r| <= pi/4, error relative to cos r"
+    zero = mpf(0)
+    return [
+        Row("SIN_F32", sine.format(2), sine_tail, sine_weight, zero, half, 3, True),
+        Row("SIN_F64", sine.format(2), sine_tail, sine_weight, zero, half, 7, False),
+        Row("SIN_QUARTER_F32", sine.format(4), sine_tail, sine_weight, zero, quarter, 2, True),
+        Row("SIN_QUARTER_F64", sine.format(4), sine_tail, sine_weight, zero, quarter, 5, False),
+        Row("COS_QUARTER_F32", cosine, cosine_tail, cosine_weight, zero, quarter, 2, True),
+        Row("COS_QUARTER_F64", cosine, cosine_tail, cosine_weight, zero, quarter, 5, False),
+    ]
+
+
+def parts(value: mpf, single: bool, count: int) -> str:
+    """An unevaluated sum of `count` numbers of the format, largest first."""
+    found = []
+    for _ in range(count):
+        found.append(to_format(value, single))
+        value -= mpf(found[-1])
+    return "\n".join(["(", *(f"    {hexed(part)}," for part in found), ")"])
+
+
+def constant_lines() -> list[str]:
+    """Parts of pi, and the bits of its reciprocal."""
+    lines = ["# pi = high + middle + low, and 1 / pi, each rounded to the format"]
+    for tag, single in (("F32", True), ("F64", False)):
+        lines.append(f"PI_{tag} = {parts(mpmath.pi, single, 3)}")
+        lines.append(f"INVERSE_PI_{tag} = {hexed(to_format(1 / mpmath.pi, single))}")
+    with mpmath.workprec(32 * DIGITS + 64):
+        bits = int(mpmath.floor(mpmath.ldexp(1 / mpmath.pi, 32 * DIGITS - PAD)))
+    lines += ["", f"# {PAD} zeros and then the binary places of 1 / pi, 32 each"]
+    lines.append("INVERSE_PI_BITS = (")
+    for n in range(DIGITS):
+        lines.append(f"    0x{bits >> 32 * (DIGITS - 1 - n) & 0xFFFFFFFF:08X},")
+    return [*lines, ")"]
+
+
+def module_text() -> str:
+    """The whole module."""
+    out = [
+        '"""Constants of sin, cos and tan, lowest order first. Made by tools/minimax_circular.py."""',
+        "",
+        "# fmt: off",
+        *constant_lines(),
+    ]
+    for row in rows():
+        coefficients = fit(row)
+        bits = float(mpmath.log(worst(row, coefficients), 2))
+        out += ["", f"# {row.comment}: 2^{bits:.1f}", f"{row.name} = ("]
+        out += [f"    {hexed(c)}," for c in coefficients]
+        out.append(")")
+    return "\n".join(out) + "\n"
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(TARGET, module_text, __doc__ or ""))
