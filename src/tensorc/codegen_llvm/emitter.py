@@ -637,14 +637,24 @@ class Emitter:
         )
 
     def _copy(self, op: Operation) -> None:
-        """An element-wise loop nest over the target's extents (LLVM recognises the contiguous case)."""
+        """An element-wise loop nest over the target's extents; where both are contiguous, the C library's."""
         source, target = (self.buffer(v) for v in op.operands)
+        if source.type.layout is None and target.type.layout is None:
+            self._copy_bytes(source, target)
+            return
         loops = [self.open_loop(i64(0), size) for size in target.sizes]
         indices = [loop.phis[0] for loop in loops]
         value = self.load_element(source, self.address(source, indices))
         self.store_element(value, target, self.address(target, indices))
         for loop in reversed(loops):
             self.close_loop(loop, i64(1))
+
+    def _copy_bytes(self, source: Buffer, target: Buffer) -> None:
+        count = i64(byte_width(target.type.element))
+        for size in target.sizes:
+            count = self.mul(count, size)
+        args = [Scalar("ptr", target.start), Scalar("ptr", source.start), count, Scalar("i1", "false")]
+        self.call("llvm.memcpy.p0.p0.i64", args, "void")
 
     def open_loop(self, lower: Scalar, upper: Scalar, inits: Sequence[Scalar] = ()) -> OpenLoop:
         """Begin `for iv = lower; iv < upper`, carrying values; what follows is the body."""
