@@ -176,7 +176,7 @@ def rare_text(symbol: str, attributes: str) -> tuple[str, set[str]]:
         "}",
         lanewise.variants(symbol, row.type, row.bound, attributes),
     ]
-    return "\n".join(lines), body.intrinsics
+    return "\n".join(lines), body.intrinsics | set(lanewise.declarations(row.type).values())
 
 
 def loop_text(name: str, element: FloatType, operands: int, width: int) -> str:

@@ -53,6 +53,19 @@ def test_lanes_beyond_the_bound_do_not_change_their_neighbours(name: str, dtype:
     np.testing.assert_array_equal(got, compile_loop(name, ELEMENTS[dtype])(mixed))
 
 
+def test_many_rare_functions_share_one_loop() -> None:
+    x, y = tc.vector("x", dtype="float32"), tc.vector("y")
+    f = tc.function([x, y], [tc.sin(x) + tc.cos(x) * tc.tan(y) + tc.cos(tc.sin(y)), tc.sin(y).sum()])
+    rng = np.random.default_rng(1)
+    a, b = rng.uniform(-1e6, 1e6, 100).astype(np.float32), rng.uniform(-9, 9, 100)
+    b[[3, 50]] = 1e100, np.inf
+    with np.errstate(invalid="ignore"):
+        want = np.sin(a) + np.cos(a) * np.tan(b) + np.cos(np.sin(b))
+    got, total = f(a, b)
+    np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-6)
+    assert np.isnan(total)
+
+
 def test_every_variant_is_named_in_the_call() -> None:
     text = call_flags("f")
     assert all(f"_ZGV_LLVM_N{n}vv_f(f{MARK}{n})" in text for n in LANES)

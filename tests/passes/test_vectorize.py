@@ -19,6 +19,7 @@ from tensorc.ir.types import MemRefType, StridedLayout, Type, f32, f64, i1, i8, 
 from tensorc.ir.verifier import check
 from tensorc.ops.loops import LoopBuilder
 from tensorc.ops.loops.nests import LANES
+from tensorc.passes.expand_math import ExpandMath
 from tensorc.passes.vectorize import Vectorize
 
 COUNTS = (0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 300)
@@ -266,3 +267,22 @@ def test_bool_lanes() -> None:
 
     for count in COUNTS:
         agree([I8, I8, I8], over(body), [sample(I8, count, 1), sample(I8, count, 2), np.zeros(count, "i1")])
+
+
+@pytest.mark.parametrize("count", [3, 8, 100])
+def test_a_rare_function_is_called_where_a_lane_needs_it(count: int) -> None:
+    def body(b: LoopBuilder, i: Value, x: Value) -> Value:
+        return b.mulf(b.sin(x), x)
+
+    def make(b: LoopBuilder, *buffers: Value) -> None:
+        over(body)(b, *buffers)
+        ExpandMath().run(b._module())
+
+    given = sample(F64, count)
+    given[1] = 1e200
+    module = agree([F64, F64], make, [given, np.zeros(count)])
+    assert is_vector(module)
+    guarded = [op for op in module.walk() if op.name == "scf.if"]
+    calls = [op for op in module.walk() if op.name == "func.call"]
+    assert calls
+    assert all(any(call in set(branch.walk()) for branch in guarded) for call in calls)

@@ -339,6 +339,8 @@ class Emitter:
         bound, kind = function.attributes[LANEWISE], body(function).args[0].type
         assert isinstance(bound, FloatAttr)
         assert isinstance(kind, FloatType)
+        for symbol, text in lanewise.declarations(kind).items():
+            self.declarations.setdefault(symbol, text)
         return lanewise.variants(symbol_name(function) or "", kind, bound.value, flags)
 
     def result_type(self, function: Operation) -> str:

@@ -28,6 +28,12 @@ def call_flags(symbol: str) -> str:
     return f'nounwind willreturn memory(none) "vector-function-abi-variant"="{names}"'
 
 
+def declarations(kind: FloatType) -> dict[str, str]:
+    """What variants call, by name."""
+    vectors = {f"llvm.fabs.v{n}{kind}": f"<{n} x {llvm_type(kind)}>" for n in LANES}
+    return {symbol: f"declare {vector} @{symbol}({vector})" for symbol, vector in vectors.items()}
+
+
 def variants(symbol: str, kind: FloatType, bound: float, attributes: str) -> str:
     """Definitions of the variants of `kind @symbol(kind, kind)`."""
     name = llvm_type(kind)
@@ -38,13 +44,11 @@ def variants(symbol: str, kind: FloatType, bound: float, attributes: str) -> str
 
 def _variant(symbol: str, name: str, kind: FloatType, lanes: int, bound: float, attributes: str) -> str:
     vector = f"<{lanes} x {name}>"
-    fabs = f"{vector} @llvm.fabs.v{lanes}{kind}"
-    return f"""declare {fabs}({vector})
-define {vector} @{symbol}{MARK}{lanes}({vector} %x, {vector} %y) alwaysinline {attributes} {{
+    return f"""define {vector} @{symbol}{MARK}{lanes}({vector} %x, {vector} %y) alwaysinline {attributes} {{
 entry:
   %px = alloca {vector}
   %py = alloca {vector}
-  %size = call {fabs}({vector} %x)
+  %size = call {vector} @llvm.fabs.v{lanes}{kind}({vector} %x)
   %far = fcmp ogt {vector} %size, splat ({literal(FloatAttr(bound, kind))})
   %bits = bitcast <{lanes} x i1> %far to i{lanes}
   %any = icmp ne i{lanes} %bits, 0

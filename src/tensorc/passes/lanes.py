@@ -12,7 +12,8 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tensorc.ir.builtin import Call
+from tensorc.ir.attributes import FloatAttr
+from tensorc.ir.builtin import Call, CallAttrs, Module, lookup
 from tensorc.ir.clone import clone_op
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Trait
@@ -20,7 +21,7 @@ from tensorc.ir.types import MemRefType, ScalarType, Type, VectorType, i1, index
 from tensorc.ops.loops import arith, memref, scf, vector
 from tensorc.ops.loops.base import ScalarOp, is_terminated
 from tensorc.ops.loops.builder import Index, LoopBuilder
-from tensorc.ops.loops.nests import rolled
+from tensorc.ops.loops.nests import LANEWISE, rolled
 
 
 class Kind(enum.Enum):
@@ -289,18 +290,24 @@ class VectorBody:
     # lane by lane
 
     def _lane_by_lane(self, op: Operation) -> None:
-        rare = _rare(op)
-        starts = [
-            self._vector(v) if rare else self._zeros(r.type)
-            for v, r in zip(_else_values(op) if rare else op.results, op.results, strict=True)
-        ]
-        found = self._if_any(op, starts) if rare else self._each_lane(op, starts)
+        bound = _bound(op)
+        if bound is not None:
+            found = self._if_any(op, self._beyond(op.operands[0], bound), [self._vector(op.operands[1])])
+        elif _rare(op):
+            starts = [self._vector(v) for v in _else_values(op)]
+            found = self._if_any(op, self._vector(op.operands[0]), starts)
+        else:
+            found = self._each_lane(op, [self._zeros(r.type) for r in op.results])
         self._vectors.update(zip(op.results, found, strict=True))
 
-    def _if_any(self, op: Operation, starts: list[Value]) -> list[Value]:
-        """A branch that leaves its values alone in most lanes: look whether any lane takes it."""
+    def _beyond(self, x: Value, bound: FloatAttr) -> Value:
+        """The lanes in which |x| is greater than a number."""
+        limit = self._make(vector.Broadcast, [self.b.constant(bound.value, x.type)], x.type)
+        return self.b.cmpf("ogt", self.b.absf(self._vector(x)), limit)
+
+    def _if_any(self, op: Operation, taken: Value, starts: list[Value]) -> list[Value]:
+        """An op that leaves its values alone in most lanes: look whether any lane is `taken`."""
         b = self.b
-        taken = self._vector(op.operands[0])
         if self._mask is not None:
             taken = b.andi(taken, self._mask)
         anywhere = b.create_op(vector.Reduction, [taken], vector.ReductionAttrs()).result
@@ -341,6 +348,18 @@ class VectorBody:
         copied = clone_op(op, mapping)
         b.block.insert_before(copied, b.anchor)
         return list(copied.results)
+
+
+def _bound(op: Operation) -> FloatAttr | None:
+    """The bound within which a call gives its second operand back, if it is a call of such a function."""
+    module = op.parent
+    while module is not None and not module.isa(Module):
+        module = module.parent
+    if module is None or not isinstance(op.attrs, CallAttrs):
+        return None
+    callee = lookup(module, op.attrs.callee.name)
+    bound = None if callee is None else callee.attributes.get(LANEWISE)
+    return bound if isinstance(bound, FloatAttr) else None
 
 
 def _rare(op: Operation) -> bool:
