@@ -19,6 +19,7 @@ from benchmarks.harness import environments, record, report
 from benchmarks.harness.case import Case, Workload, load
 from benchmarks.harness.columns import COLUMNS
 from benchmarks.harness.crew import Crew
+from benchmarks.harness.locks import Locks
 from benchmarks.harness.schedule import Plan, Row
 from benchmarks.harness.states import measure_imports, measure_states
 
@@ -51,6 +52,11 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--budget", type=float, default=None, help="seconds after which no further row begins"
+    )
+    parser.add_argument(
+        "--locks",
+        default="",
+        help="GATE:LOCK, files that other heavy work takes part in: none of it while calls are timed",
     )
     parser.add_argument("--list", action="store_true", help="only name the rows")
     return parser.parse_args()
@@ -104,8 +110,8 @@ def main() -> int:
     if not args.states or args.rows:
         measure_rows(args, cases, columns, plan, out)
     if args.states or (args.all and not args.busy):
-        measure_states(args.envs, columns, out, args.quick)
-        measure_imports(args.envs, columns, out, args.quick)
+        measure_states(args.envs, columns, out, args.quick, Locks(args.locks))
+        measure_imports(args.envs, columns, out, args.quick, Locks(args.locks))
     show(out)
     return 0
 
@@ -114,6 +120,7 @@ def measure_rows(
     args: argparse.Namespace, cases: list[tuple[Workload, Case]], columns: list[str], plan: Plan, out: Path
 ) -> None:
     """Rows of one thread count after the other: workers live as long as their count."""
+    locks = Locks(args.locks)
     for threads in (int(n) for n in args.threads.split(",")):
         asked = [(w, c) for w, c in cases if threads in w.threads]
         with Crew(args.envs, columns, threads, args.busy, args.budget) as crew:
@@ -122,10 +129,12 @@ def measure_rows(
                     print(f"out of time before {case.name}", flush=True)
                     break
                 row = Row(w, case, threads, plan)
-                bound = crew.floor(row)
-                cells = row.run(crew.workers())
+                with locks.shared():
+                    workers = crew.workers()
+                crew.bound = None
+                cells = row.run(workers, locks, crew.around(row))
                 found = record.row(
-                    case, threads, args.busy, {**crew.absent_cells(), **cells}, bound, plan.rounds
+                    case, threads, args.busy, {**crew.absent_cells(), **cells}, crew.bound, row.rounds
                 )
                 record.append(out, found)
                 print(progress(found), flush=True)

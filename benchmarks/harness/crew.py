@@ -7,6 +7,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -59,7 +61,7 @@ class Crew:
         self.end = None if budget is None else time.monotonic() + budget
         self.clients: dict[str, Client] = {}
         self.absent: dict[str, str] = {}
-        self.burner: subprocess.Popen[bytes] | None = None
+        self.bound: Floor | None = None
         self.folder = tempfile.TemporaryDirectory()
         self.floors = Floors(self.probe)
 
@@ -74,7 +76,6 @@ class Crew:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.quiet()
         for client in self.clients.values():
             client.kill()
         self.folder.cleanup()
@@ -84,7 +85,7 @@ class Crew:
         return self.end is not None and time.monotonic() > self.end
 
     def workers(self) -> dict[str, Client]:
-        """Those that can be had, in the order of the columns; a core becomes busy if it shall."""
+        """Those that can be had, in the order of the columns."""
         for name in self.columns:
             if name in self.absent or (name in self.clients and self.clients[name].alive):
                 continue
@@ -95,8 +96,6 @@ class Crew:
             except (Absent, WorkerFailure) as reason:
                 self.absent[name] = str(reason)
                 print(f"absent: {name}: {reason}", flush=True)
-        if self.busy and not self.burner:
-            self.burner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
         return {
             name: self.clients[name]
             for name in self.columns
@@ -106,11 +105,17 @@ class Crew:
     def absent_cells(self) -> dict[str, Cell]:
         return {name: Cell(name, skip=f"absent: {why}") for name, why in self.absent.items()}
 
-    def quiet(self) -> None:
-        if self.burner:
-            self.burner.kill()
-            self.burner.wait()
-            self.burner = None
+    @contextmanager
+    def around(self, row: Row) -> Iterator[None]:
+        """Measure what the machine allows, while it is quiet; then keep a core busy if one is to be."""
+        self.bound = self.floor(row)
+        burner = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if self.busy else None
+        try:
+            yield
+        finally:
+            if burner:
+                burner.kill()
+                burner.wait()
 
     def probe(self, footprint: int, dtype: str) -> dict[str, Any]:
         return self.clients["probe"].ask(PROBE_LIMIT, do="probe", footprint=footprint, dtypes=[dtype])

@@ -11,7 +11,10 @@ from benchmarks.harness.columns import COLUMNS
 
 OURS = tuple(name for name, c in COLUMNS.items() if c.ours)
 PEERS = tuple(name for name, c in COLUMNS.items() if not c.ours)
-NUMPY = "numpy"
+LEGEND = (
+    "Bold: the best peer. `!`: wrong, `?`: not compared, `'`: fewer threads than the row, `-`: no program, "
+    "`x`: failed."
+)
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,16 @@ def ratio_text(value: float | None) -> str:
 def markdown(lines: Sequence[Line]) -> str:
     """The whole table."""
     names = [n for n in PEERS if any(n in line.cells for line in lines)]
-    head = ["row", "threads", "tensorc", "min", "ratio to best", "× floor", *names, "build + first call"]
+    head = [
+        "row",
+        "threads",
+        lines[0].ours if lines else "",
+        "min",
+        "ratio to best",
+        "× floor",
+        *names,
+        "build + first call",
+    ]
     rows = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for line in lines:
         mine = line.cells[line.ours]

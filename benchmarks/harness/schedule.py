@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -11,8 +13,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from benchmarks.harness.case import Array, Arrays, Case, Reference, Workload, draw, references, wide
+from benchmarks.harness.case import Array, Case, Workload, draw, references
 from benchmarks.harness.client import WorkerFailure
+from benchmarks.harness.locks import Locks
 from benchmarks.harness.verify import refused_threads, refused_versions, wrong_arrays
 from benchmarks.harness.worker import read
 
@@ -37,6 +40,7 @@ class Plan:
     block: float = 2e-4
     build_limit: float = 180.0
     run_limit: float = 60.0
+    row_limit: float = 40.0
     sets: int = 3
 
 
@@ -98,6 +102,7 @@ class Row:
         self.variants, self.state = draw(w, case, self.sets())
         self.reference = references(w, case, self.variants, self.state)
         self.cells: dict[str, Cell] = {}
+        self.rounds = 0
 
     def sets(self) -> int:
         """Fewer sets of inputs where they are large: beyond the caches two are as good as three."""
@@ -111,18 +116,39 @@ class Row:
         outputs = sum(a.size * size for a in self.reference.outputs[0])
         return int(inputs + outputs + sum(a.nbytes for a in self.state))
 
-    def run(self, workers: Mapping[str, Asked]) -> dict[str, Cell]:
-        """Prepare, verify, measure, verify again, let go."""
+    def run(
+        self,
+        workers: Mapping[str, Asked],
+        locks: Locks | None = None,
+        around: AbstractContextManager[Any] | None = None,
+    ) -> dict[str, Cell]:
+        """Prepare, verify, measure, verify again, let go. `around` is entered while the machine is ours
+        alone.
+        """
+        locks = locks or Locks()
         with tempfile.TemporaryDirectory() as folder:
-            self.write(Path(folder))
-            self.cells = {name: self.prepare(worker, Path(folder)) for name, worker in workers.items()}
-            turns = {n: self.calibrate(workers[n], c) for n, c in self.cells.items() if c.running}
-            for order in orders([n for n in turns if self.cells[n].running], self.plan.rounds):
-                for name in order:
-                    self.take_turn(workers[name], self.cells[name], turns[name])
-            for name, worker in workers.items():
-                self.check(worker, self.cells[name], Path(folder))
+            with locks.shared():
+                self.write(Path(folder))
+                self.cells = {name: self.prepare(worker, Path(folder)) for name, worker in workers.items()}
+            if any(c.running for c in self.cells.values()):
+                with locks.alone(), around or nullcontext():
+                    self.measure(workers)
+            with locks.shared():
+                for name, worker in workers.items():
+                    self.check(worker, self.cells[name], Path(folder))
         return self.cells
+
+    def measure(self, workers: Mapping[str, Asked]) -> None:
+        """The rounds. A row that takes too long ends early, after a whole round."""
+        end = time.monotonic() + self.plan.row_limit
+        turns = {n: self.calibrate(workers[n], c) for n, c in self.cells.items() if c.running}
+        names = [n for n in turns if self.cells[n].running]
+        for order in orders(names, self.plan.rounds):
+            for name in order:
+                self.take_turn(workers[name], self.cells[name], turns[name])
+            self.rounds += 1
+            if time.monotonic() > end:
+                break
 
     def write(self, folder: Path) -> None:
         for i, arrays in enumerate(self.variants):
@@ -210,9 +236,3 @@ class Row:
             cell.wrong = f"after the timing, {said}" if said else None
         cell.refused = refused_threads(cell.threads, self.threads) or refused_versions(cell.versions)
         self.asked(worker, cell, self.plan.run_limit, do="release")
-
-
-def reference_only(w: Workload, case: Case) -> tuple[list[Arrays], Arrays, Reference]:
-    """Inputs, state and reference of a case, for checks without workers."""
-    variants, state = draw(w, case, 1)
-    return [wide(v) for v in variants], wide(state), references(w, case, variants, state)

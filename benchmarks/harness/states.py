@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 from pathlib import Path
 from statistics import median
@@ -13,13 +14,14 @@ import numpy as np
 
 from benchmarks.harness import record
 from benchmarks.harness.case import WORKLOADS, Case, draw
-from benchmarks.harness.client import Client, WorkerFailure
+from benchmarks.harness.client import ROOT, Client, WorkerFailure
 from benchmarks.harness.columns import COLUMNS
 from benchmarks.harness.crew import start
-from benchmarks.harness.environments import Absent
+from benchmarks.harness.environments import Absent, interpreter
+from benchmarks.harness.locks import Locks
 
 ROUNDS = 5
-LIMIT = 180.0
+LIMIT = 60.0
 UNRELATED = Case("call_fma", (8,), "float64")
 PROGRAMS = ("elem12", "softmax", "layernorm_vjp", "logreg_step", "mlp_step", "transformer_grad")
 GRAPHS = (10, 100, 1000, 10_000)
@@ -74,7 +76,7 @@ def in_state(peer: str, state: str, case: Case, envs: Path) -> dict[str, Any]:
     raise AssertionError("unreachable")
 
 
-def measure_states(envs: Path, columns: list[str], out: Path, quick: bool) -> None:
+def measure_states(envs: Path, columns: list[str], out: Path, quick: bool, locks: Locks) -> None:
     """Peers and states in turns, `ROUNDS` times; medians."""
     cells = [(peer, state) for state in (WARM, COLD, HIT) for peer in CACHES if peer in columns]
     for case in cases(quick):
@@ -85,7 +87,8 @@ def measure_states(envs: Path, columns: list[str], out: Path, quick: bool) -> No
                 if (peer, state) in failures:
                     continue
                 try:
-                    answers[peer, state].append(in_state(peer, state, case, envs))
+                    with locks.alone():
+                        answers[peer, state].append(in_state(peer, state, case, envs))
                 except (Absent, WorkerFailure) as reason:
                     failures[peer, state] = str(reason)
         for peer, state in cells:
@@ -118,12 +121,14 @@ def record_of(
     }
 
 
-def measure_imports(envs: Path, columns: list[str], out: Path, quick: bool) -> None:
+def measure_imports(envs: Path, columns: list[str], out: Path, quick: bool, locks: Locks) -> None:
     """What importing each peer costs in a fresh interpreter that has imported nothing else, in turns."""
     found: dict[str, list[tuple[float, float]]] = {}
     for _ in range(1 if quick else ROUNDS):
         for name in ("bare", *columns):
-            if (measured := one_import(name, envs)) is not None:
+            with locks.alone():
+                measured = one_import(name, envs)
+            if measured is not None:
                 found.setdefault(name, []).append(measured)
     for name, pairs in found.items():
         seconds, resident = (median(column) for column in zip(*pairs, strict=True))
@@ -148,11 +153,6 @@ IMPORTS = {
 
 def one_import(name: str, envs: Path) -> tuple[float, float] | None:
     """Seconds and resident MiB, or None where there is no such environment."""
-    import subprocess
-
-    from benchmarks.harness.client import ROOT
-    from benchmarks.harness.environments import interpreter
-
     if name not in IMPORTS:
         return None
     environment, statement = IMPORTS[name]

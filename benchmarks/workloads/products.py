@@ -39,7 +39,6 @@ workload(
         "gemm_bias_relu",
         sizes=((512,),),
         tiny=(24,),
-        dtypes=("float32",),
         inputs=lambda case, rng: [
             *square_inputs(case, rng),
             rng.standard_normal(case.dims[0]).astype(case.dtype),
@@ -55,7 +54,6 @@ workload(
         "bmm",
         sizes=((64, 64, 64),),
         tiny=(3, 16, 16),
-        dtypes=("float32",),
         inputs=lambda case, rng: [rng.standard_normal(case.dims).astype(case.dtype) for _ in range(2)],
         reference=lambda case, inputs, state: ([inputs[0] @ inputs[1]], ()),
         traffic=lambda case: 3 * case.elements * case.itemsize,

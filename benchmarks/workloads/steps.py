@@ -79,13 +79,12 @@ workload(
         sizes=((128,),),
         tiny=(4,),
         short=(128,),
-        dtypes=("float32",),
         inputs=mlp_inputs,
         state=mlp_state,
         reference=mlp_step,
         traffic=mlp_traffic,
         flops=mlp_flops,
-        rtol={"float32": 1e-3},
+        rtol={"float32": 1e-3, "float64": 1e-8},
     )
 )
 workload(
@@ -99,6 +98,6 @@ workload(
         reference=logistic_step,
         traffic=lambda case: case.elements * case.itemsize,
         flops=lambda case: 4 * case.elements,
-        rtol={"float32": 1e-3},
+        rtol={"float32": 1e-3, "float64": 1e-8},
     )
 )

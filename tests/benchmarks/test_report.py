@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.harness import record, report
+from benchmarks import page
+from benchmarks.harness import plots, record, report
 
 
 def cell(seconds: float, **more: Any) -> dict[str, Any]:
@@ -74,3 +75,41 @@ def test_states_table() -> None:
     text = report.states_table(states)
     assert text.splitlines()[0] == "| program | tensorc cold process | jax cold process |"
     assert text.splitlines()[2] == "| softmax | 10 ms | x |"
+
+
+def records_of_a_run() -> list[dict[str, Any]]:
+    machine = {"kind": "machine", "processor": "Abacus", "cpus": 2, "python": "3.11.7", "commit": "abc"}
+    states = [
+        {"kind": "state", "row": f"graph/f64/1000x{n}", "peer": "jax", "state": "cold process", "median_s": s}
+        for n, s in (("10", 0.1), ("1e4", 9.0))
+    ]
+    rows = [
+        row("lost", tensorc=cell(3.0), numpy=cell(2.0)),
+        row("won", 2, tensorc=cell(1.0), numpy=cell(2.0)),
+    ]
+    return [machine, *rows, *states]
+
+
+def test_page_gets_its_section_between_the_marks() -> None:
+    section = page.measured(records_of_a_run())
+    assert "Abacus, 2 processors, Python 3.11.7, commit abc." in section
+    assert "1 thread: 1 rows with a ratio, 1 behind the best peer, geometric mean 1.500." in section
+    text = page.inserted(f"before\n{page.BEGIN}\nold\n{page.END}\nafter\n", section)
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    assert page.inserted(text, section) == text
+    assert page.PAGE.read_text(encoding="utf-8").count(page.BEGIN) == 1
+
+
+def test_curves_are_the_same_from_the_same_records(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="curves need matplotlib, of the extra `dev`")
+    records = records_of_a_run()
+    drawn = []
+    for _ in range(2):
+        plots.ratios(report.lines_of(records), tmp_path / "ratios.svg")
+        plots.compile_curves(records, tmp_path / "compile.svg")
+        drawn.append([(tmp_path / name).read_bytes() for name in ("ratios.svg", "compile.svg")])
+    assert drawn[0] == drawn[1]
+    assert b"lost" in drawn[0][0]
+    assert plots.operations("graph/f64/1000x1e4") == 10_000

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from benchmarks import fake_workers
 from benchmarks.fake_workers import CASE, WORKLOAD, FakeWorker
 from benchmarks.harness import record, report
 from benchmarks.harness.floors import floor
+from benchmarks.harness.locks import Locks
 from benchmarks.harness.schedule import Cell, Plan, Row, orders, turn_of
 
 PLAN = Plan(rounds=4, turn=0.02)
@@ -128,3 +131,32 @@ def test_large_inputs_come_in_fewer_sets_and_count_in_the_footprint() -> None:
     assert (len(row.variants), row.footprint) == (3, 3 * 16 + 16)
     assert len({a[0].tobytes() for a in row.variants}) == 3
     assert fake_workers.CASE.name == "double/f32/4"
+
+
+def test_a_long_row_ends_after_a_whole_round() -> None:
+    row = Row(WORKLOAD, CASE, 1, Plan(rounds=4, row_limit=-1.0))
+    cells = row.run({name: FakeWorker(name, []) for name in ("numpy", "jax")})
+    assert row.rounds == 1
+    assert cells["numpy"].comparable
+    assert len(cells["numpy"].seconds) == len(cells["jax"].seconds)
+
+
+def test_the_machine_is_ours_alone_only_while_calls_are_timed(tmp_path: Path) -> None:
+    gate, lock = tmp_path / "gate", tmp_path / "lock"
+    seen: dict[str, set[bool]] = {}
+
+    class Watching(FakeWorker):
+        def ask(self, limit: float, **request: Any) -> dict[str, Any]:
+            with lock.open() as file:  # whether heavy work could begin now
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                    free = True
+                except BlockingIOError:
+                    free = False
+            seen.setdefault(request["do"], set()).add(free)
+            return super().ask(limit, **request)
+
+    Row(WORKLOAD, CASE, 1, PLAN).run({"numpy": Watching("numpy", [])}, Locks(f"{gate}:{lock}"))
+    assert seen == {"prepare": {True}, "run": {False}, "check": {True}, "release": {True}}
+    with pytest.raises(ValueError, match="GATE:LOCK"):
+        Locks("only-one")
