@@ -128,8 +128,8 @@ def measure_rows(
                 if crew.out_of_time:
                     print(f"out of time before {case.name}", flush=True)
                     break
-                row = Row(w, case, threads, plan)
                 with locks.shared():
+                    row = Row(w, case, threads, plan)
                     workers = crew.workers()
                 crew.bound = None
                 cells = row.run(workers, locks, crew.around(row))

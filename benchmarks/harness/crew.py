@@ -20,6 +20,7 @@ from benchmarks.harness.floors import Floor, Floors
 from benchmarks.harness.schedule import Cell, Row
 
 PROBE_LIMIT = 60.0
+BURN = "import os; parent = os.getppid()\nwhile os.getppid() == parent: pass"
 
 
 def processors(threads: int) -> list[int]:
@@ -109,7 +110,7 @@ class Crew:
     def around(self, row: Row) -> Iterator[None]:
         """Measure what the machine allows, while it is quiet; then keep a core busy if one is to be."""
         self.bound = self.floor(row)
-        burner = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if self.busy else None
+        burner = subprocess.Popen([sys.executable, "-c", BURN]) if self.busy else None
         try:
             yield
         finally:

@@ -170,20 +170,36 @@ def remarks(lines: Sequence[Line]) -> list[str]:
 
 
 def states_table(records: Iterable[Mapping[str, Any]]) -> str:
-    """Build plus first call of each peer in its states."""
-    states = [r for r in records if r["kind"] == "state"]
-    columns = list(dict.fromkeys((r["peer"], r["state"]) for r in states))
-    head = ["program", *(f"{peer} {state}" for peer, state in columns)]
+    """Build plus first call of each peer in its states, and ours over theirs."""
+    found = [r for r in records if r["kind"] == "state"]
+    by = {(r["row"], r["state"], r["peer"]): r for r in found}
+    states, peers = (list(dict.fromkeys(r[k] for r in found)) for k in ("state", "peer"))
+    pairs = [(ours, theirs) for ours in peers if ours in OURS for theirs in peers if theirs not in OURS]
+    head = ["program"]
+    for state in states:
+        head += [*(f"{peer}, {state}" for peer in peers), *(f"{ours}/{theirs}" for ours, theirs in pairs)]
     rows = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    by = {(r["row"], r["peer"], r["state"]): r for r in states}
-    for row in dict.fromkeys(r["row"] for r in states):
-        cells = (by.get((row, *c), {}) for c in columns)
-        texts = [
-            readable(c["median_s"]) if "median_s" in c else "x" if "failure" in c else "-" if c else ""
-            for c in cells
-        ]
-        rows.append(f"| {' | '.join([row, *texts])} |")
+    for row in dict.fromkeys(r["row"] for r in found):
+        texts = [row]
+        for state in states:
+            cells = {peer: by.get((row, state, peer), {}) for peer in peers}
+            texts += [state_text(cells[peer]) for peer in peers]
+            texts += [ratio_text(quotient(cells[ours], cells[theirs])) for ours, theirs in pairs]
+        rows.append(f"| {' | '.join(texts)} |")
     return "\n".join(rows)
+
+
+def state_text(cell: Mapping[str, Any]) -> str:
+    if "median_s" in cell:
+        return readable(cell["median_s"])
+    return "x" if "failure" in cell else "-" if cell else ""
+
+
+def quotient(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> float | None:
+    """Ours over theirs, where both were measured."""
+    if "median_s" in ours and "median_s" in theirs:
+        return float(ours["median_s"] / theirs["median_s"])
+    return None
 
 
 def imports_table(records: Iterable[Mapping[str, Any]]) -> str:

@@ -38,7 +38,7 @@ class Plan:
     rounds: int = 7
     turn: float = 0.03
     block: float = 2e-4
-    build_limit: float = 180.0
+    build_limit: float = 90.0
     run_limit: float = 60.0
     row_limit: float = 40.0
     sets: int = 3
@@ -127,9 +127,10 @@ class Row:
         """
         locks = locks or Locks()
         with tempfile.TemporaryDirectory() as folder:
-            with locks.shared():
-                self.write(Path(folder))
-                self.cells = {name: self.prepare(worker, Path(folder)) for name, worker in workers.items()}
+            self.write(Path(folder))
+            for name, worker in workers.items():
+                with locks.shared():
+                    self.cells[name] = self.prepare(worker, Path(folder))
             if any(c.running for c in self.cells.values()):
                 with locks.alone(), around or nullcontext():
                     self.measure(workers)

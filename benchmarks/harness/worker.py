@@ -6,8 +6,10 @@ print goes to standard error. Arrays travel as files in a folder that the reques
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -19,6 +21,7 @@ from typing import Any
 
 Request = dict[str, Any]
 Answer = dict[str, Any]
+PR_SET_PDEATHSIG = 1
 
 
 def peak_rss() -> float:
@@ -159,8 +162,16 @@ def read(path: Path) -> list[Any]:
         return [file[f"arr_{i}"] for i in range(len(file.files))]
 
 
+def end_with_parent() -> None:
+    """Let the kernel kill this process when its parent dies: one that stands still would stay for ever."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main() -> int:
     adapter, variant, threads, cpus = sys.argv[1:5]
+    end_with_parent()
     os.sched_setaffinity(0, {int(c) for c in cpus.split(",")})
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)

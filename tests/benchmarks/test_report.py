@@ -68,13 +68,18 @@ def test_records_in_pieces(tmp_path: Path) -> None:
 
 
 def test_states_table() -> None:
+    def state(row: str, peer: str, **found: Any) -> dict[str, Any]:
+        return {"kind": "state", "row": row, "peer": peer, "state": "cold process", **found}
+
     states = [
-        {"kind": "state", "row": "softmax", "peer": "tensorc", "state": "cold process", "median_s": 0.01},
-        {"kind": "state", "row": "softmax", "peer": "jax", "state": "cold process", "failure": "no answer"},
+        state("softmax", "tensorc", median_s=0.01),
+        state("softmax", "jax", median_s=0.04),
+        state("graph", "tensorc", median_s=0.01),
+        state("graph", "jax", failure="no answer"),
     ]
-    text = report.states_table(states)
-    assert text.splitlines()[0] == "| program | tensorc cold process | jax cold process |"
-    assert text.splitlines()[2] == "| softmax | 10 ms | x |"
+    text = report.states_table(states).splitlines()
+    assert text[0] == "| program | tensorc, cold process | jax, cold process | tensorc/jax |"
+    assert text[2:] == ["| softmax | 10 ms | 40 ms | 0.25 |", "| graph | 10 ms | x |  |"]
 
 
 def records_of_a_run() -> list[dict[str, Any]]:
