@@ -155,6 +155,9 @@ def show(out: Path) -> None:
             if lines := report.lines_of(records, ours, busy):
                 print(f"\n## {ours}{' with a busy core' if busy else ''}: {report.summary(lines)}\n")
                 print(report.markdown(lines))
+    if lines := report.lines_of(records):
+        print("\nBuild and first call\n\n" + report.first_calls(lines))
+        print("\nMiB by which the resident set grew then\n\n" + report.memory(lines))
     print("\n".join(["", *report.remarks(report.lines_of(records) + report.lines_of(records, busy=True))]))
     if any(r["kind"] == "state" for r in records):
         print("\n" + report.states_table(records))

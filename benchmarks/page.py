@@ -44,9 +44,12 @@ def measured(records: list[record.Record]) -> str:
             report.summary(reused) + ".",
             report.markdown(reused),
         ]
+    parts.append("### Build and first call")
     if any(r["kind"] == "state" for r in records):
-        parts += ["### Build and first call", "![Seconds over operations](benchmarks_compile.svg)"]
-        parts.append(report.states_table(records))
+        parts += ["![Seconds over operations](benchmarks_compile.svg)", report.states_table(records)]
+    parts += ["Of every row, in processes that have compiled other rows before:", report.first_calls(lines)]
+    parts += ["### Peak memory", "MiB by which the largest resident set grew in build and first call:"]
+    parts.append(report.memory(lines))
     if any(r["kind"] == "import" for r in records):
         parts += ["### Import", report.imports_table(records)]
     parts += ["### What is missing", *(f"- {said}" for said in report.remarks(lines))]

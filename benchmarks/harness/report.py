@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,6 +148,26 @@ def markdown(lines: Sequence[Line]) -> str:
         ]
         rows.append(f"| {' | '.join(values)} |")
     return "\n".join(rows)
+
+
+def per_column(lines: Sequence[Line], text: Callable[[Mapping[str, Any]], str]) -> str:
+    """A table of one figure of every cell, in the order of the rows' names."""
+    names = [n for n in (*OURS, *PEERS) if any(n in line.cells for line in lines)]
+    rows = [f"| {' | '.join(['row', 'threads', *names])} |", f"|{'---|' * (len(names) + 2)}"]
+    for line in sorted(lines, key=lambda x: (x.row, x.threads)):
+        texts = (text(line.cells.get(n, {})) for n in names)
+        rows.append(f"| {' | '.join([line.row, str(line.threads), *texts])} |")
+    return "\n".join(rows)
+
+
+def first_calls(lines: Sequence[Line]) -> str:
+    """Build plus first call of every cell, in workers that have compiled before."""
+    return per_column(lines, lambda c: readable(c["build_s"] + c["first_s"]) if "first_s" in c else "")
+
+
+def memory(lines: Sequence[Line]) -> str:
+    """By how many MiB the largest resident set of each worker grew while it built and first called."""
+    return per_column(lines, lambda c: f"{c['rss_mb']:.0f}" if "rss_mb" in c else "")
 
 
 def summary(lines: Sequence[Line]) -> str:

@@ -82,6 +82,15 @@ def test_states_table() -> None:
     assert text[2:] == ["| softmax | 10 ms | 40 ms | 0.25 |", "| graph | 10 ms | x |  |"]
 
 
+def test_first_calls_and_memory_of_every_cell() -> None:
+    told = {"build_s": 0.01, "first_s": 0.02, "rss_mb": 7.4}
+    lines = report.lines_of(
+        [row("b", tensorc=cell(1.0, **told), jax={"skip": "no"}), row("a", tensorc=cell(1.0))]
+    )
+    assert report.first_calls(lines).splitlines()[2:] == ["| a | 1 |  |  |", "| b | 1 | 30 ms |  |"]
+    assert report.memory(lines).splitlines()[2:] == ["| a | 1 |  |  |", "| b | 1 | 7 |  |"]
+
+
 def records_of_a_run() -> list[dict[str, Any]]:
     machine = {"kind": "machine", "processor": "Abacus", "cpus": 2, "python": "3.11.7", "commit": "abc"}
     states = [
