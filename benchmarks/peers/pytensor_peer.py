@@ -45,7 +45,7 @@ class Peer(BasePeer):
 
 
 def symbols(example: Sequence[Array]) -> list[Any]:
-    return [pt.tensor(f"a{i}", dtype=str(a.dtype), shape=(None,) * a.ndim) for i, a in enumerate(example)]
+    return [pt.tensor(f"input{i}", dtype=str(a.dtype), shape=(None,) * a.ndim) for i, a in enumerate(example)]
 
 
 def built(peer: Peer, expression: Callable[..., Any], example: Sequence[Array]) -> Any:
