@@ -25,6 +25,7 @@ from benchmarks.harness.states import measure_imports, measure_states
 
 SHORT = Plan(rounds=5, turn=0.02, build_limit=60)
 LONG = Plan()
+SHORT_COLUMNS = ["tensorc", "numpy", "numba", "jax", "torch", "torch_compile", "pytensor", "ort"]
 QUICK = Plan(rounds=1, turn=1e-3, block=1e-5)
 
 
@@ -38,7 +39,9 @@ def arguments() -> argparse.Namespace:
         "--quick", action="store_true", help="tiny sizes and one round: whether everything works"
     )
     parser.add_argument(
-        "--peers", default="", help="columns, separated by commas (default: all that are installed)"
+        "--peers",
+        default="",
+        help="columns, separated by commas (default: all; without --all and rows the main ones)",
     )
     parser.add_argument("--threads", default="1,2", help="thread counts (1,2)")
     parser.add_argument("--busy", action="store_true", help="with another process that burns one core")
@@ -98,7 +101,8 @@ def main() -> int:
     if args.list:
         print("\n".join(c.name for _, c in cases))
         return 0
-    columns = [c for c in args.peers.split(",") if c] or list(COLUMNS)
+    short = not (args.all or args.rows or args.quick or args.states)
+    columns = [c for c in args.peers.split(",") if c] or (SHORT_COLUMNS if short else list(COLUMNS))
     if unknown := set(columns) - set(COLUMNS):
         raise SystemExit(f"no column {', '.join(sorted(unknown))}; there are {', '.join(COLUMNS)}")
     missing_environments(args, columns)

@@ -125,7 +125,6 @@ class Crew:
         """What the machine allows for a row; measured on the quiet machine, also where a core is to be
         busy.
         """
-        self.quiet()
         w, case = row.workload, row.case
         try:
             return self.floors.of(w.traffic(case), w.flops(case), row.footprint, case.dtype)
