@@ -108,10 +108,10 @@ def test_page_gets_its_section_between_the_marks() -> None:
     section = page.measured(records_of_a_run())
     assert "Abacus, 2 processors, Python 3.11.7, commit abc." in section
     assert "1 thread: 1 rows with a ratio, 1 behind the best peer, geometric mean 1.500." in section
-    text = page.inserted(f"before\n{page.BEGIN}\nold\n{page.END}\nafter\n", section)
+    text = page.inserted(f"before\n{page.BEGIN}\nstale\n{page.END}\nafter\n", section)
     assert text.startswith("before\n")
     assert text.endswith("after\n")
-    assert "old" not in text
+    assert "stale" not in text
     assert page.inserted(text, section) == text
     assert page.PAGE.read_text(encoding="utf-8").count(page.BEGIN) == 1
 
