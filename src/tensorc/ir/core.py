@@ -61,7 +61,9 @@ class OpResult(Value):
     __slots__ = ("index", "op")
 
     def __init__(self, type: Type, op: Operation, index: int) -> None:
-        super().__init__(type)
+        # Not through the base: this runs for every operation.
+        self.type = type
+        self._uses = {}
         self.op = op
         self.index = index
 
@@ -188,14 +190,14 @@ class Operation:
         """
         stack: list[Iterator[Operation]] = [iter((self,))]
         while stack:
-            op = next(stack[-1], None)
-            if op is None:
+            for op in stack[-1]:
+                yield op
+                if op.regions:
+                    blocks = [block for region in op.regions for block in region.blocks]
+                    stack += [iter(list(block)) for block in reversed(blocks)]
+                    break
+            else:
                 stack.pop()
-                continue
-            yield op
-            stack.extend(
-                iter(list(block)) for region in reversed(op.regions) for block in reversed(region.blocks)
-            )
 
     def detach(self) -> None:
         """Take this op out of its block; operands stay."""

@@ -21,6 +21,7 @@ import inspect
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Literal, Protocol
 
 from tensorc.ir.attributes import Attribute
@@ -177,7 +178,7 @@ class Rewriter(Builder):
         self.modified(op)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pattern:
     """A rewrite rule with its law, an example and its class.
 
@@ -303,11 +304,10 @@ class _Driver:
     ) -> None:
         self.statistics = Statistics()
         self._root = root
-        self._patterns = patterns
-        self._rooted: dict[type[OpDefinition], tuple[Pattern, ...]] = {}
+        self._rules = _rules_of(patterns)
         self._queue: deque[Operation] = deque()
         self._queued: set[Operation] = set()
-        self._gone: set[Operation] = set()  # erased by the rewrite at hand
+        self._gone: set[Operation] = set()  # erased since the last rewrite
         self._limit = limit
         self._observer = observer
         self._fill()
@@ -338,30 +338,35 @@ class _Driver:
         return self.statistics.exhausted or self.statistics.limited
 
     def _drain(self) -> None:
-        while self._queue:
-            op = self._queue.popleft()
-            if op not in self._queued:
+        queue, queued, rules = self._queue, self._queued, self._rules
+        while queue:
+            op = queue.popleft()
+            if op not in queued:
                 continue
-            self._queued.discard(op)
+            queued.discard(op)
             self.statistics.visited += 1
-            if _is_dead(op):
+            definition = op.definition
+            if definition is None:
+                continue
+            if _is_dead(op, definition):
                 self._rewriter.erase(op)
                 continue
-            self._apply(op)
-            if self._stopped():
-                return
+            found = rules.get(definition)
+            if found is None:
+                found = rules.enter(definition)
+            if found:
+                self._apply(op, found)
+                if self._stopped():
+                    return
 
-    def _apply(self, op: Operation) -> None:
-        if op.definition is None:
-            return
+    def _apply(self, op: Operation, rules: Sequence[Pattern]) -> None:
         rewriter = self._rewriter
-        self._gone.clear()
-        for rule in self._rooted_at(op.definition):
+        before = rewriter.changes
+        for rule in rules:
             if self._limit is not None and self.statistics.total >= self._limit:
                 self.statistics.limited = True
                 return
             rewriter.go_before(op)
-            before = rewriter.changes
             if self._observer is not None:
                 self._observer(rule, op)
             rule.function(op, rewriter)
@@ -369,6 +374,7 @@ class _Driver:
                 self._count(rule)
                 if op not in self._gone:
                     self._push(op)
+                self._gone.clear()
                 return
 
     def _count(self, rule: Pattern) -> None:
@@ -376,12 +382,6 @@ class _Driver:
         rewrites[rule.name] = rewrites.get(rule.name, 0) + 1
         if self.statistics.total + self.statistics.created > self._budget:
             self.statistics.exhausted = True
-
-    def _rooted_at(self, definition: type[OpDefinition]) -> tuple[Pattern, ...]:
-        rules = self._rooted.get(definition)
-        if rules is None:
-            rules = self._rooted[definition] = tuple(p for p in self._patterns if p.matches(definition))
-        return rules
 
     # -- the listener's part
 
@@ -407,7 +407,31 @@ class _Driver:
         self._gone.update(going)
 
 
-def _is_dead(op: Operation) -> bool:
-    if not op.results or not op.has_trait(Trait.PURE):
+class _Rules(dict[type[OpDefinition], tuple[Pattern, ...]]):
+    """The rules rooted at each op class met so far."""
+
+    def __init__(self, patterns: tuple[Pattern, ...]) -> None:
+        super().__init__()
+        self._patterns = patterns
+
+    def enter(self, definition: type[OpDefinition]) -> tuple[Pattern, ...]:
+        found = self[definition] = tuple(p for p in self._patterns if p.matches(definition))
+        return found
+
+
+@lru_cache(maxsize=16)
+def _rules_of(patterns: tuple[Pattern, ...]) -> _Rules:
+    """One table for all runs with the same rules: there are few such lists, and many short runs."""
+    return _Rules(patterns)
+
+
+_PURE: Final = Trait.PURE
+
+
+def _is_dead(op: Operation, definition: type[OpDefinition]) -> bool:
+    if not op.results or _PURE not in definition.traits:
         return False
-    return not any([result.has_uses for result in op.results])
+    for result in op.results:
+        if result._uses:
+            return False
+    return True
