@@ -431,7 +431,4 @@ _PURE: Final = Trait.PURE
 def _is_dead(op: Operation, definition: type[OpDefinition]) -> bool:
     if not op.results or _PURE not in definition.traits:
         return False
-    for result in op.results:
-        if result._uses:
-            return False
-    return True
+    return not any([result._uses for result in op.results])

@@ -6,7 +6,7 @@ opt FILE -p O2 --print-after-all` shows every step.
 
     L0 tensors     canonicalize, cse, dce, stabilise, autodiff, decompose, specialize
     L1 kernels     fuse, bufferize
-    L2 loops       lower-to-loops, expand-math, canonicalize, cse, dce, unroll, vectorize
+    L2 loops       lower-to-loops, expand-math, simplify, unroll, vectorize
 
 A name stands for a class, which is imported when it is first needed.
 """
@@ -34,6 +34,7 @@ PASSES: Final = {
     "lower-to-loops": "tensorc.passes.lower_to_loops:LowerToLoops",
     # L2 -> L2
     "expand-math": "tensorc.passes.expand_math:ExpandMath",
+    "simplify": "tensorc.passes.simplify:Simplify",
     "unroll": "tensorc.passes.unroll:Unroll",
     "vectorize": "tensorc.passes.vectorize:Vectorize",
     "map-gpu": "tensorc.passes.map_gpu:MapGpu",
@@ -72,7 +73,7 @@ _FUSED = (
     "bufferize,"
     "lower-to-loops,"
     "expand-math,"
-    "canonicalize,"  # index arithmetic and constants of the loops
+    "simplify,"  # index arithmetic and constants of the loops
     "unroll,"  # loops of few, known iterations
     "vectorize"  # loops whose iterations are independent: vectors of 512 bits
 )
@@ -81,7 +82,7 @@ _FUSED = (
 O0: Final = f"{_NUMBERS},{_PLAIN}"
 # The fast body: arguments are taken to be contiguous and extents that meet to be equal; where that fails, the
 # generic body answers.
-O1: Final = f"{_NUMBERS},specialize,canonicalize,{_PLAIN},canonicalize"
+O1: Final = f"{_NUMBERS},specialize,canonicalize,{_PLAIN},simplify"
 O2: Final = f"{_NUMBERS},specialize,{_FUSED}"
 # The same IR; LLVM works harder on it.
 O3: Final = O2
