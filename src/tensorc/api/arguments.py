@@ -124,6 +124,14 @@ class Parameter:
         """The rank, if nothing but dtype, rank and layout decides whether an array fits; else None."""
         return self.type.rank if self.type.shape == (None,) * self.type.rank else None
 
+    @property
+    def takes_numbers(self) -> bool:
+        """Whether a Python number is a value for it that is not refused, nor known to lose anything but by
+        rounding a float to float32.
+        """
+        narrow = self.dtype == np.float32 and self.allow_downcast is False
+        return not self.type.shape and not self.strict and not narrow
+
     def takes(self, value: Any) -> bool:
         """Whether `value` is a contiguous array that goes to the native body as it is: what most calls by
         name pass. Others may be in native form too; `convert` finds out.

@@ -14,14 +14,16 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar
 
+import numpy as np
+
 from tensorc.api.modes import Mode
 from tensorc.api.program import Program
 from tensorc.codegen_llvm import cache, jit
 from tensorc.codegen_llvm.abi import ArraySpec, ResultForm, Signature
-from tensorc.codegen_llvm.entry import FunctionBase
+from tensorc.codegen_llvm.entry import Binding, FunctionBase
 from tensorc.codegen_llvm.native import NativeBody, compile_object, exports_of, link_native
 from tensorc.codegen_llvm.objects import ObjectCode
-from tensorc.ir.attributes import IntegerAttr, StringAttr
+from tensorc.ir.attributes import ArrayAttr, IntegerAttr, StringAttr
 from tensorc.ir.builtin import arg_attributes, function_type, new_module, set_signature
 from tensorc.ir.clone import clone_op
 from tensorc.ir.core import Operation
@@ -31,6 +33,7 @@ from tensorc.ir.printer import print_op
 from tensorc.ir.types import TensorType, Type
 from tensorc.ops.dtypes import to_dtype
 from tensorc.passes import pipelines, sites
+from tensorc.passes.buffers import UPDATES
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.emitter import EmitterOptions
@@ -67,19 +70,22 @@ class Build:
     def has_fast_body(self) -> bool:
         return self.mode.pipeline != "O0"
 
-    def native(self, base: type[F], slow: Slow) -> F:
-        """The callable: the first body loaded, the other to come when needed."""
+    def native(self, base: type[F], slow: Slow, *, by_name: bool) -> F:
+        """The callable: the first body loaded, the other to come when needed. Without `by_name`, what is
+        not an array passed by position goes to `slow`.
+        """
         program = self.program
         return link_native(
             program.name,
             self.body("fast" if self.has_fast_body else "generic"),
-            self._signature(),
+            self._signature(numbers=by_name),
             slow=slow,
             on_error=self._fail,
             cells=[v.cell for v in program.traced.shared],
             constants=[c.value for c in program.traced.constants],
             generic=(lambda: self.body("generic")) if self.has_fast_body else None,
             wrap=program.outputs.assemble if program.outputs.wrapped else None,
+            binding=self._binding() if by_name else None,
             base=base,
         )
 
@@ -170,9 +176,17 @@ class Build:
         ]
         set_signature(function, kind_of.inputs, kind_of.results, attributes)
         function.set_attribute("sym_name", StringAttr(NAME))
+        function.set_attribute(UPDATES, ArrayAttr(tuple(map(IntegerAttr, self._updates()))))
         if kind == "generic":
             function.set_attribute(sites.FIRST, IntegerAttr(_GENERIC_SITES))
         return function
+
+    def _updates(self) -> list[int]:
+        """For every update the numbers of the argument that is the cell and of the result it becomes."""
+        program = self.program
+        first, cells = len(program.parameters), program.traced.shared
+        pairs = [(first + cells.index(v), program.output_count + i) for i, v in enumerate(program.updated)]
+        return [number for pair in pairs for number in pair]
 
     def _fail(self, number: int, a: int, b: int, axis: int) -> NoReturn:
         """Raises the error of a failed check."""
@@ -192,7 +206,15 @@ class Build:
             self._sites[kind] = {site.number: site for site in sites.collect(numbered)}
         return self._sites[kind]
 
-    def _signature(self) -> Signature:
+    def _binding(self) -> Binding:
+        """Names that belong to one parameter, and defaults that are arrays."""
+        parameters = self.program.parameters
+        names = [p.name or "" for p in parameters]
+        defaults = [p.default if isinstance(p.default, np.ndarray) else None for p in parameters]
+        single = tuple(name if names.count(name) == 1 else "" for name in names)
+        return Binding(single, tuple(defaults))
+
+    def _signature(self, *, numbers: bool = False) -> Signature:
         program = self.program
         kind = function_type(program.traced.func)
         inputs = len(program.parameters)
@@ -201,13 +223,15 @@ class Build:
         names = [v.name or f"shared {i}" for i, v in enumerate(cells)]
         return Signature(
             tuple(
-                _spec(t, p.name or "") for t, p in zip(kind.inputs[:inputs], program.parameters, strict=True)
+                _spec(t, p.name or "", numbers and p.takes_numbers)
+                for t, p in zip(kind.inputs[:inputs], program.parameters, strict=True)
             ),
             tuple(_spec(t) for t in kind.results),
             tuple(_spec(v.type, n) for v, n in zip(cells, names, strict=True)),
             tuple(_spec(t) for t in kind.inputs[inputs + len(cells) :]),
             tuple((cells.index(v), program.output_count + i) for i, v in enumerate(program.updated)),
             form,
+            program.outputs.keys,
         )
 
 
@@ -240,9 +264,9 @@ def _defect(error: Exception) -> str:
     return f"compiling failed: {type(error).__name__}: {error}"
 
 
-def _spec(type: Type, name: str = "") -> ArraySpec:
+def _spec(type: Type, name: str = "", numbers: bool = False) -> ArraySpec:
     assert isinstance(type, TensorType)
-    return ArraySpec(to_dtype(type.element), type.shape, name)
+    return ArraySpec(to_dtype(type.element), type.shape, name, numbers)
 
 
 def _emitter_options() -> EmitterOptions:

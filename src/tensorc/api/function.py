@@ -249,7 +249,7 @@ def compile_program(
 
     build = Build(program, mode, stored or {})
     converting = _SlowCall(program, mode)
-    compiled: Function = build.native(Function, slow or converting)
+    compiled: Function = build.native(Function, slow or converting, by_name=slow is None)
     compiled.name = program.name
     compiled.program = program
     compiled.mode = mode

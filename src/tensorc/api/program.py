@@ -36,7 +36,7 @@ class Outputs:
     @property
     def native(self) -> ResultForm:
         """What the native entry returns."""
-        return "tuple" if self.form == "dict" or self.form == "tree" else self.form
+        return "tuple" if self.form == "tree" else self.form
 
     @property
     def wrapped(self) -> bool:

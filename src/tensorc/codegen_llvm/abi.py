@@ -29,7 +29,13 @@ held; the arguments; the thread state while it is not held.
 NO_POLL_CHUNK = 1 << 40
 """As `CHUNK`: never poll. Also the largest chunk."""
 
-ResultForm = Literal["none", "one", "tuple", "list"]
+NOTE_SURE = 1
+"""Bit of the word that the shape function of a body writes after the extents, if it is told to
+(`passes/bufferize.py`): the body writes nothing into its outputs before it is certain of success, unless
+memory runs out or a signal handler raises.
+"""
+
+ResultForm = Literal["none", "one", "tuple", "list", "dict"]
 
 
 def canonical(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -41,7 +47,9 @@ def canonical(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 @dataclass(frozen=True, slots=True)
 class ArraySpec:
-    """One array: its dtype, an extent (or None for any) for every axis, and a name for messages.
+    """One array: its dtype, an extent (or None for any) for every axis, and a name for messages. With
+    `numbers`, an input without axes is also given as a Python number that keeps its value; a float rounds to
+    float32.
 
     Raises TypeError for a dtype machine code cannot hold, ValueError for a negative extent.
     """
@@ -49,6 +57,7 @@ class ArraySpec:
     dtype: np.dtype[Any]
     shape: tuple[int | None, ...]
     name: str = ""
+    numbers: bool = False
 
     def __post_init__(self) -> None:
         dtype = np.dtype(self.dtype)
@@ -73,8 +82,8 @@ class ArraySpec:
 @dataclass(frozen=True, slots=True)
 class Signature:
     """All arrays of one function. `updates` pairs a cell's index with the index of the output that becomes
-    its new value; these outputs come last. `result` is the form in which the other outputs are returned.
-    Raises ValueError if the parts do not fit together.
+    its new value; these outputs come last. `result` is the form in which the other outputs are returned,
+    `keys` are those of a dict. Raises ValueError if the parts do not fit together.
     """
 
     inputs: tuple[ArraySpec, ...]
@@ -83,6 +92,7 @@ class Signature:
     constants: tuple[ArraySpec, ...] = ()
     updates: tuple[tuple[int, int], ...] = ()
     result: ResultForm = "tuple"
+    keys: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         targets = [cell for cell, _ in self.updates]
@@ -99,6 +109,8 @@ class Signature:
                 )
         if {"none": 0, "one": 1}.get(self.result, self.results) != self.results:
             raise ValueError(f"result form {self.result!r} does not fit {self.results} outputs")
+        if len(self.keys) != (self.results if self.result == "dict" else 0):
+            raise ValueError(f"{len(self.keys)} keys for {self.results} outputs as a {self.result}")
 
     @property
     def results(self) -> int:

@@ -44,6 +44,11 @@ declare void @entry_report(ptr, i32, ptr)
 declare i1 @entry_generic(ptr, ptr, ptr, ptr)
 declare ptr @entry_large_array(ptr, i32, ptr, i64)
 
+; In entry_bind.ll.
+declare ptr @entry_bind(ptr, ptr, ptr, i64, ptr)
+declare i64 @entry_scalar(ptr, ptr, ptr)
+declare ptr @entry_place(ptr, ptr, ptr, ptr, ptr)
+
 ; In memory.ll.
 declare ptr @tensorc_alloc(i64)
 declare void @tensorc_free(ptr)
@@ -61,7 +66,14 @@ define internal i64 @native_form(ptr %obj, ptr %spec, ptr %desc) alwaysinline {
 entry:
   %type = get ptr, %obj, OBJECT_TYPE
   %exact = icmp eq ptr %type, @tensorc_ndarray_type
-  br i1 %exact, label %typed, label %foreign
+  br i1 %exact, label %typed, label %number
+number:
+  %scalar = get i64, %spec, SPEC_SCALAR
+  %array.only = icmp eq i64 %scalar, 0
+  br i1 %array.only, label %foreign, label %convert
+convert:
+  %number.form = call i64 @entry_scalar(ptr %obj, ptr %spec, ptr %desc)
+  ret i64 %number.form
 typed:
   %descr = get ptr, %obj, ARRAY_DESCR
   %descr.want = get ptr, %spec, SPEC_DESCR
@@ -244,16 +256,16 @@ done:
   ret i64 %bytes
 }
 
-; Allocate every output at the extents the shape function wrote. Returns their bytes; or -1 with a Python exception
+; Allocate every output from number %begin on at the %extents the shape function wrote. Returns their bytes; or -1 with a Python exception
 ; set, and has dropped what it made.
-define internal i64 @allocate_outputs(ptr %ctx, ptr %frame, ptr %pointers, ptr %outs, ptr %extents) alwaysinline {
+define internal i64 @allocate_outputs(ptr %ctx, ptr %frame, ptr %pointers, ptr %outs, i64 %begin, ptr %extents) alwaysinline {
 entry:
   %n = get i64, %ctx, N_OUTPUTS
   %first = get i64, %ctx, N_ARGUMENTS
   %specs = get ptr, %ctx, OUTPUT_SPECS
   br label %next
 next:
-  %k = phi i64 [ 0, %entry ], [ %k.next, %made ]
+  %k = phi i64 [ %begin, %entry ], [ %k.next, %made ]
   %dims = phi ptr [ %extents, %entry ], [ %dims.next, %made ]
   %total = phi i64 [ 0, %entry ], [ %total.next, %made ]
   %more = icmp ult i64 %k, %n
@@ -424,17 +436,36 @@ shape:
   %extents.at = get i64, %ctx, EXTENTS_AT
   %extents = getelementptr i8, ptr %frame, i64 %extents.at
   %n.extents = get i64, %ctx, N_EXTENTS
-  call void @fill_vector(ptr %extents.desc, ptr %extents, i64 %n.extents)
+  %notes = getelementptr i64, ptr %extents, i64 %n.extents
+  store i64 0, ptr %notes
+  %n.words = add i64 %n.extents, 1
+  call void @fill_vector(ptr %extents.desc, ptr %extents, i64 %n.words)
   store ptr %error.desc, ptr %after.arguments
   %second = getelementptr ptr, ptr %after.arguments, i64 1
   store ptr %extents.desc, ptr %second
   %shape.code = call i32 %shapes(ptr %pointers)
   %shape.ok = icmp eq i32 %shape.code, 0
-  br i1 %shape.ok, label %allocate, label %failed
-allocate:
   %outs = getelementptr ptr, ptr %refs, i64 %n.cells
   %n.outputs = get i64, %ctx, N_OUTPUTS
-  %out.bytes = call i64 @allocate_outputs(ptr %ctx, ptr %frame, ptr %pointers, ptr %outs, ptr %extents)
+  br i1 %shape.ok, label %into.maybe, label %failed
+into.maybe:
+  %targets = get ptr, %frame, FRAME_OUTS
+  %fresh = icmp eq ptr %targets, null
+  br i1 %fresh, label %allocate, label %into
+into:
+  %n.results = get i64, %ctx, N_RESULTS
+  %rest = call ptr @entry_place(ptr %ctx, ptr %frame, ptr %pointers, ptr %outs, ptr %extents)
+  %unfit = icmp eq ptr %rest, null
+  br i1 %unfit, label %elsewhere, label %allocate
+elsewhere:
+  br i1 %has.cells, label %elsewhere.cells, label %not.native
+elsewhere.cells:
+  call void @entry_leave(ptr %ctx, ptr %frame, i64 %n.cells)
+  br label %not.native
+allocate:
+  %begin = phi i64 [ 0, %into.maybe ], [ %n.results, %into ]
+  %dims = phi ptr [ %extents, %into.maybe ], [ %rest, %into ]
+  %out.bytes = call i64 @allocate_outputs(ptr %ctx, ptr %frame, ptr %pointers, ptr %outs, i64 %begin, ptr %dims)
   %allocated = icmp sge i64 %out.bytes, 0
   br i1 %allocated, label %compute, label %raised
 compute:
@@ -496,10 +527,20 @@ error:
 }
 
 ; Try the body that fits, then the generic one. True: answered, in %result; false: something is not in native form.
-define internal i1 @answer(ptr %ctx, ptr %frame, ptr %args, ptr %result) alwaysinline {
+define internal i1 @answer(ptr %ctx, ptr %frame, ptr %given.args, i64 %given, ptr %kwnames, ptr %result) alwaysinline {
 entry:
-  br label %try
+  put ptr null, %frame, FRAME_OUTS
+  %wanted = get i64, %ctx, N_INPUTS
+  %count.ok = icmp eq i64 %given, %wanted
+  %plain = icmp eq ptr %kwnames, null
+  %positional = and i1 %count.ok, %plain
+  br i1 %positional, label %try, label %bind
+bind:
+  %bound = call ptr @entry_bind(ptr %ctx, ptr %frame, ptr %given.args, i64 %given, ptr %kwnames)
+  %unbound = icmp eq ptr %bound, null
+  br i1 %unbound, label %foreign, label %try
 try:
+  %args = phi ptr [ %given.args, %entry ], [ %bound, %bind ], [ %args, %try ]
   %code = call i32 @entry_attempt(ptr %ctx, ptr %frame, ptr %args, i1 false, ptr %result)
   switch i32 %code, label %answered [ i32 1, label %foreign i32 2, label %more i32 3, label %try ]
 answered:
@@ -521,25 +562,19 @@ entry:
 live:
   %ctx = get ptr, %capsule, CAPSULE_POINTER
   %given = and i64 %nargsf, 9223372036854775807
-  %wanted = get i64, %ctx, N_INPUTS
-  %count.ok = icmp eq i64 %given, %wanted
-  %plain = icmp eq ptr %kwnames, null
-  %positional = and i1 %count.ok, %plain
-  br i1 %positional, label %native, label %slow
-native:
   %bytes = get i64, %ctx, FRAME_BYTES
   %small = icmp ule i64 %bytes, $STACK_FRAME_LIMIT
   br i1 %small, label %stack, label %heap
 stack:
   %frame = alloca i8, i64 %bytes, align 16
-  %stack.answered = call i1 @answer(ptr %ctx, ptr %frame, ptr %args, ptr %result)
+  %stack.answered = call i1 @answer(ptr %ctx, ptr %frame, ptr %args, i64 %given, ptr %kwnames, ptr %result)
   br i1 %stack.answered, label %finished, label %slow
 heap:
   %block = call ptr @tensorc_alloc(i64 %bytes)
   %full = icmp eq ptr %block, null
   br i1 %full, label %memory, label %heap.call
 heap.call:
-  %heap.answered = call i1 @answer(ptr %ctx, ptr %block, ptr %args, ptr %result)
+  %heap.answered = call i1 @answer(ptr %ctx, ptr %block, ptr %args, i64 %given, ptr %kwnames, ptr %result)
   call void @tensorc_free(ptr %block)
   br i1 %heap.answered, label %finished, label %slow
 finished:

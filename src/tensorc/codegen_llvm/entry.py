@@ -32,6 +32,7 @@ F = TypeVar("F", bound="FunctionBase")
 FILES = {
     "entry.ll": 1,
     "entry_rare.ll": 0,
+    "entry_bind.ll": 1,
     "memory.ll": 1,
     "memory_linux.ll" if sys.platform == "linux" else "memory_plain.ll": 0,
 }
@@ -248,6 +249,23 @@ class Callbacks:
     wrap: Callable[[Any], Any] | None
 
 
+@dataclass(frozen=True)
+class Binding:
+    """What a call may leave to the entry: the name of every input ("" for one that is passed by position
+    only), and its default, an array in native form, or None; `by_name`, whether there are keywords at all,
+    such as `out=`.
+    """
+
+    names: tuple[str, ...]
+    defaults: tuple[np.ndarray[Any, Any] | None, ...]
+    by_name: bool = True
+
+    @staticmethod
+    def strict(inputs: int) -> Binding:
+        """All by position."""
+        return Binding(("",) * inputs, (None,) * inputs, by_name=False)
+
+
 class Context:
     """The memory `entry.ll` reads for one function. Owns what only machine code refers to; knows none of the
     Python callbacks as objects.
@@ -261,8 +279,9 @@ class Context:
         constants: Sequence[np.ndarray[Any, Any]],
         callbacks: Callbacks,
         gil_bytes: int,
+        binding: Binding,
     ) -> None:
-        self._keep: list[object] = [signature, *constants]
+        self._keep: list[object] = [signature, *constants, binding]
         self._words = np.zeros(len(CONTEXT), np.int64)
         self.address = int(self._words.ctypes.data)
         self._name = ctypes.create_string_buffer(name.encode())
@@ -276,6 +295,8 @@ class Context:
             "WRAP": 0 if callbacks.wrap is None else id(callbacks.wrap),
             **self._counts(signature),
             **self._arrays(signature, cells, constants),
+            **self._binding(binding),
+            "KEYS": self._block([id(key) for key in signature.keys]),
         }
         for field, value in fields.items():
             self._set(field, value)
@@ -303,23 +324,36 @@ class Context:
             "N_EXTENTS": sum(out.rank for out in s.outputs),
         }
 
+    def _binding(self, binding: Binding) -> dict[str, int]:
+        names = [sys.intern(name) if name else None for name in binding.names]
+        out = sys.intern("out")
+        self._keep += [*names, out]
+        takes_out = binding.by_name and out not in names
+        return {
+            "NAMES": self._block([0 if name is None else id(name) for name in names]),
+            "DEFAULTS": self._block([0 if value is None else id(value) for value in binding.defaults]),
+            "OUT_NAME": id(out) if takes_out else 0,
+        }
+
     def _arrays(
         self, s: Signature, cells: Sequence[Cell], constants: Sequence[np.ndarray[Any, Any]]
     ) -> dict[str, int]:
         pointers = len(s.arguments) + max(len(s.outputs) + 1, 2)
         extents_at = layout.FRAME_HEAD + WORD * pointers
-        refs_at = extents_at + WORD * sum(out.rank for out in s.outputs)
-        place = refs_at + WORD * (len(s.cells) + len(s.outputs))
+        refs_at = extents_at + WORD * (sum(out.rank for out in s.outputs) + 1)
+        bound_at = refs_at + WORD * (len(s.cells) + len(s.outputs))
+        place = bound_at + WORD * (len(s.inputs) + max(s.results, 1))
         varying = s.inputs + s.cells
         inputs = self._specs(varying, place)
-        place += sum(spec.descriptor_bytes for spec in varying)
+        place += sum(map(layout.room, varying))
         outputs = self._specs(s.outputs, place)
-        place += sum(spec.descriptor_bytes for spec in s.outputs)
+        place += sum(map(layout.room, s.outputs))
         return {
             "INPUT_SPECS": inputs,
             "OUTPUT_SPECS": outputs,
             "EXTENTS_AT": extents_at,
             "REFS_AT": refs_at,
+            "BOUND_AT": bound_at,
             "FRAME_BYTES": place,
             "CELLS": self._block([id(cell) for cell in cells]),
             "BOXES": self._block([cell.box for cell in cells] if s.updates else []),

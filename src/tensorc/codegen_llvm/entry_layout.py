@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 
 from tensorc.codegen_llvm import runtime_symbols
-from tensorc.codegen_llvm.abi import ERROR_CELL, NO_POLL_CHUNK, POLL, ArraySpec, canonical
+from tensorc.codegen_llvm.abi import ERROR_CELL, NO_POLL_CHUNK, NOTE_SURE, POLL, ArraySpec, canonical
 from tensorc.runtime.cell import BOX
 from tensorc.runtime.memory import FIGURES, KEEP_FROM, MAP_FROM, SLOTS
 
 WORD = 8
-NPY_C_CONTIGUOUS, NPY_OWNDATA, NPY_ALIGNED, NPY_CARRAY = 0x1, 0x4, 0x100, 0x501
+NPY_C_CONTIGUOUS, NPY_OWNDATA, NPY_ALIGNED, NPY_WRITEABLE, NPY_CARRAY = 0x1, 0x4, 0x100, 0x400, 0x501
 NPY_TRACE_DOMAIN = 389047
 """Under which NumPy reports the memory of arrays to `tracemalloc`."""
 STACK_FRAME_LIMIT = 1 << 16
-RESULT_FORMS = {"none": 0, "one": 1, "tuple": 2, "list": 3}
+RESULT_FORMS = {"none": 0, "one": 1, "tuple": 2, "list": 3, "dict": 5}
 RESULT_ONE_BARE = 4
 """One array, with no wrapper to call: the entry's short way."""
 
@@ -35,15 +35,19 @@ _CONTEXT = """
     FAST_SHAPES FAST_BODY GENERIC_SHAPES GENERIC_BODY
     N_INPUTS N_CELLS N_CONSTANTS N_ARGUMENTS N_OUTPUTS N_RESULTS N_UPDATES N_BOXES N_EXTENTS RESULT_FORM
     INPUT_SPECS OUTPUT_SPECS CELLS CONSTANTS UPDATES BOXES CLOSED_GATE LOADER ON_ERROR WRAP NAME
-    GIL_BYTES FRAME_BYTES EXTENTS_AT REFS_AT COUNT_FAST COUNT_GENERIC COUNT_SLOW
+    NAMES DEFAULTS OUT_NAME KEYS GIL_BYTES FRAME_BYTES EXTENTS_AT REFS_AT BOUND_AT
+    COUNT_FAST COUNT_GENERIC COUNT_SLOW
 """.split()  # noqa: SIM905 - a table, more readable so
 CONTEXT = {name: WORD * n for n, name in enumerate(_CONTEXT)}
 """Fields of the per-function context."""
 
-SPEC = {name: WORD * n for n, name in enumerate(("DESCR", "ND", "SHIFT", "EXTENTS", "PLACE"))}
+SPEC = {name: WORD * n for n, name in enumerate(("DESCR", "ND", "SHIFT", "EXTENTS", "PLACE", "SCALAR"))}
 """Fields of the record that describes one argument or output: dtype, rank, log2 of the item size, extents
-(-1: any), place in the frame.
+(-1: any), place in the frame, which Python numbers it takes (`SCALARS`, 0: none).
 """
+
+SCALARS = {"f8": 1, "f4": 2, "i8": 3, "b1": 4}
+"""Dtypes of arguments without axes for which a Python number needs no Python code."""
 
 DESCRIPTOR = {"ALLOCATED": 0, "ALIGNED": 8, "OFFSET": 16, "SIZES": 24, "STRIDE_1D": 32}
 """An MLIR strided memref descriptor; strides follow the sizes."""
@@ -51,7 +55,8 @@ DESCRIPTOR = {"ALLOCATED": 0, "ALIGNED": 8, "OFFSET": 16, "SIZES": 24, "STRIDE_1
 _VECTOR_DESCRIPTOR = 40
 FRAME_ERROR = 0
 FRAME_HAS_CELLS = FRAME_ERROR + WORD * len(ERROR_CELL)
-FRAME_POLL = FRAME_HAS_CELLS + WORD
+FRAME_OUTS = FRAME_HAS_CELLS + WORD
+FRAME_POLL = FRAME_OUTS + WORD
 FRAME_ERROR_DESC = FRAME_POLL + WORD * len(POLL)
 FRAME_EXTENTS_DESC = FRAME_ERROR_DESC + _VECTOR_DESCRIPTOR
 FRAME_HEAD = FRAME_EXTENTS_DESC + _VECTOR_DESCRIPTOR
@@ -168,6 +173,13 @@ def names(function_base: type) -> dict[str, int | str]:
         **{f"BOX_{name}": WORD * n for n, name in enumerate(BOX)},
         "FRAME_ERROR": FRAME_ERROR,
         "FRAME_HAS_CELLS": FRAME_HAS_CELLS,
+        "FRAME_OUTS": FRAME_OUTS,
+        "NOTE_SURE": NOTE_SURE,
+        **{
+            f"SCALAR_{kind.upper()}": n
+            for kind, n in zip(("f64", "f32", "i64", "bool"), SCALARS.values(), strict=True)
+        },
+        "NPY_WRITEABLE": NPY_WRITEABLE,
         "FRAME_POLL": FRAME_POLL,
         **{f"POLL_{name}": WORD * n for n, name in enumerate(POLL)},
         "NO_POLL_CHUNK": NO_POLL_CHUNK,
@@ -205,10 +217,16 @@ def spec_words(specs: Sequence[ArraySpec], extents_at: int, place: int) -> tuple
     table: list[int] = []
     for spec in specs:
         shift = spec.dtype.itemsize.bit_length() - 1
-        records += [id(spec.dtype), spec.rank, shift, extents_at + WORD * len(table), place]
+        scalar = SCALARS.get(spec.dtype.str[1:], 0) if spec.numbers else 0
+        records += [id(spec.dtype), spec.rank, shift, extents_at + WORD * len(table), place, scalar]
         table += [-1 if n is None else n for n in spec.shape]
-        place += spec.descriptor_bytes
+        place += room(spec)
     return records, table
+
+
+def room(spec: ArraySpec) -> int:
+    """Bytes in the frame for one descriptor, and for the number that may stand in place of an array."""
+    return spec.descriptor_bytes + (WORD if spec.numbers else 0)
 
 
 def descriptor(array: np.ndarray[Any, Any]) -> list[int]:

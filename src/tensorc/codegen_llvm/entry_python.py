@@ -76,7 +76,7 @@ class PythonEntry:
         arrays = varying + list(state.constants)
         error, extents = (
             np.zeros(4, np.int64),
-            np.zeros(sum(s.rank for s in state.signature.outputs), np.int64),
+            np.zeros(sum(s.rank for s in state.signature.outputs) + 1, np.int64),
         )
         code = _invoke(body.shapes_address, [*arrays, error, extents])
         if code != OK:
@@ -99,6 +99,7 @@ class PythonEntry:
             "one": lambda: outs[0],
             "tuple": lambda: tuple(outs),
             "list": lambda: outs,
+            "dict": lambda: dict(zip(self._state.signature.keys, outs, strict=True)),
         }
         result = forms[form]()
         return result if wrap is None else wrap(result)

@@ -17,6 +17,8 @@ declare ptr @PyObject_CallFunctionObjArgs(ptr, ...)
 declare ptr @PyTuple_New(i64)
 declare i32 @PyTuple_SetItem(ptr, i64, ptr)
 declare ptr @PyList_New(i64)
+declare ptr @PyDict_New()
+declare i32 @PyDict_SetItem(ptr, ptr, ptr)
 declare i64 @PyList_Size(ptr)
 declare ptr @PyList_GetItem(ptr, i64)
 declare i32 @PyList_SetItem(ptr, i64, ptr)
@@ -387,7 +389,7 @@ fail:
 define ptr @entry_collect(ptr %ctx, ptr %outs) {
 entry:
   %form = get i64, %ctx, RESULT_FORM
-  switch i64 %form, label %none [ i64 1, label %one i64 2, label %tuple i64 3, label %list ]
+  switch i64 %form, label %none [ i64 1, label %one i64 2, label %tuple i64 3, label %list i64 5, label %dict ]
 none:
   call void @Py_IncRef(ptr @_Py_NoneStruct)
   br label %wrap
@@ -427,8 +429,34 @@ put.list:
   call i32 @PyList_SetItem(ptr %row, i64 %j, ptr %item)
   %j.next = add i64 %j, 1
   br label %next.list
+dict:
+  %n.dict = get i64, %ctx, N_RESULTS
+  %keys = get ptr, %ctx, KEYS
+  %map = call ptr @PyDict_New()
+  %no.map = icmp eq ptr %map, null
+  br i1 %no.map, label %fail, label %next.dict
+next.dict:
+  %d = phi i64 [ 0, %dict ], [ %d.next, %put.dict ]
+  %more.dict = icmp ult i64 %d, %n.dict
+  br i1 %more.dict, label %set.dict, label %wrap
+set.dict:
+  %key.p = getelementptr ptr, ptr %keys, i64 %d
+  %key = load ptr, ptr %key.p
+  %value.p = getelementptr ptr, ptr %outs, i64 %d
+  %value = load ptr, ptr %value.p
+  %status = call i32 @PyDict_SetItem(ptr %map, ptr %key, ptr %value)
+  %set = icmp eq i32 %status, 0
+  br i1 %set, label %put.dict, label %fail.dict
+put.dict:
+  store ptr null, ptr %value.p
+  call void @Py_DecRef(ptr %value)
+  %d.next = add i64 %d, 1
+  br label %next.dict
+fail.dict:
+  call void @Py_DecRef(ptr %map)
+  br label %fail
 wrap:
-  %result = phi ptr [ @_Py_NoneStruct, %none ], [ %single, %one ], [ %pack, %next ], [ %row, %next.list ]
+  %result = phi ptr [ @_Py_NoneStruct, %none ], [ %single, %one ], [ %pack, %next ], [ %row, %next.list ], [ %map, %next.dict ]
   %wrapper = get ptr, %ctx, WRAP
   %bare = icmp eq ptr %wrapper, null
   br i1 %bare, label %done, label %wrapped

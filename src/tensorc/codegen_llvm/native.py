@@ -9,7 +9,7 @@ import numpy as np
 
 from tensorc.codegen_llvm import entry, entry_layout, jit
 from tensorc.codegen_llvm.abi import Signature
-from tensorc.codegen_llvm.entry import Callbacks, Context, FunctionBase, function_type
+from tensorc.codegen_llvm.entry import Binding, Callbacks, Context, FunctionBase, function_type
 from tensorc.codegen_llvm.entry_python import PythonEntry
 from tensorc.codegen_llvm.objects import ObjectCode
 from tensorc.ir.errors import InternalError
@@ -192,15 +192,18 @@ def link_native(
     generic: Generic | None = None,
     wrap: Callable[[Any], Any] | None = None,
     gil_bytes: int = GIL_BYTES,
+    binding: Binding | None = None,
     base: type[F],
 ) -> F:
     """`compile_native` for a body that is compiled already, here or from stored object code: functions may
-    share one, with other cells or constants.
+    share one, with other cells or constants. `binding` says which arguments may be given by name, or left
+    away; by default none.
     """
     _check_arrays(name, signature, cells, constants)
     loader = _Loader(generic)
     callbacks = Callbacks(on_error, loader, wrap)
-    context = Context(name, signature, cells, constants, callbacks, gil_bytes)
+    binding = binding or Binding.strict(len(signature.inputs))
+    context = Context(name, signature, cells, constants, callbacks, gil_bytes, binding)
     machine = loader.machine = Machine(name, signature, cells, constants, context)
     machine.install("generic" if generic is None else "fast", body)
     if entry_layout.unsupported():

@@ -29,6 +29,7 @@ from tensorc.ir.errors import InternalError
 NUMPY_TABLE = {"NewFromDescr": 94, "GetNDArrayCVersion": 0, "GetHandler": 305}
 """Indices into NumPy's `_ARRAY_API`, part of its ABI since 1.0."""
 
+_TYPES = {"tensorc_ndarray_type": np.ndarray, "tensorc_float64_type": np.float64}
 _providers: dict[str, Callable[[], dict[str, int]]] = {}
 
 
@@ -43,8 +44,8 @@ def address_of(name: str) -> int:
     """The address of an external symbol. Raises InternalError if nothing provides it."""
     if name in _providers:
         return _providers[name]()[name]
-    if name == "tensorc_ndarray_type":
-        return id(np.ndarray)
+    if name in _TYPES:
+        return id(_TYPES[name])
     for prefix, resolve in _PREFIXES.items():
         if name.startswith(prefix):
             return resolve(name.removeprefix(prefix))

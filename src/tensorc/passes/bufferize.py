@@ -26,11 +26,15 @@ from tensorc.ops.index import Assume, Dim, Require, ToIndex
 from tensorc.ops.loops import arith, memref
 from tensorc.ops.loops.builder import Branch, LoopBuilder
 from tensorc.passes import sites
-from tensorc.passes.buffers import Plan, Slot, is_view, plan
+from tensorc.passes.buffers import UPDATES, Plan, Slot, is_view, plan
 from tensorc.passes.check_shapes import check_function
 from tensorc.passes.extents import Extent, Extents
 from tensorc.passes.specialize import CONTIGUOUS
 
+NOTE_SURE = 1
+"""What a shape function writes after the extents if its function is called by the native entry
+(`codegen_llvm/abi.py`): nothing that depends on data fails.
+"""
 BUFFERS = "tensorc.buffers"
 """Function attribute: this function is bufferised."""
 Index = int | Value
@@ -64,8 +68,11 @@ def _bufferize(module: Operation, function: Operation) -> None:
             help="tensorc.from_index makes a tensor of an index",
         )
     sizes = [e for v in returned for e in _values(extents, v)]
-    _Writer(module, function, extents, _live(ops, sizes, extents, False), shapes_only=True).write(returned)
     live = _live(ops, [*returned, *sizes], extents, True)
+    shapes = _Writer(module, function, extents, _live(ops, sizes, extents, False), shapes_only=True)
+    if UPDATES in function.attributes:
+        shapes.notes = 0 if _fails_late(live) else NOTE_SURE
+    shapes.write(returned)
     _Writer(module, function, extents, live, shapes_only=False).write(returned)
     function.erase()
 
@@ -86,6 +93,19 @@ def _live(
             if isinstance(value.type, TensorType):
                 needed.update(_values(extents, value))
     return kept[::-1]
+
+
+def _fails_late(ops: Sequence[Operation]) -> bool:
+    """Whether something that depends on data may fail when outputs have been written already."""
+    late: set[Value] = set()
+    for op in ops:
+        check = op.isa(Require) or op.isa(Assume)
+        decided = not any(v in late for v in op.operands)
+        if (check and not decided) or (not check and sites.SITE in op.attributes):
+            return True
+        if not _is_scalar(op) or not decided:
+            late.update(r for r in op.results if not isinstance(r.type, TensorType))
+    return False
 
 
 def _values(extents: Extents, value: Value) -> list[Value]:
@@ -130,6 +150,7 @@ class _Writer:
         self.segments: list[_Segment] = []
         self.late: set[Value] = set()
         self.top_frees: list[Value] = []
+        self.notes: int | None = None
         self.new = self._declare()
         assert function.block is module.regions[0].block
         module.regions[0].block.insert_before(self.new, function)
@@ -352,6 +373,8 @@ class _Writer:
             flat = [e for v in returned for e in self._shape(v)]
             for place, extent in enumerate(flat):
                 b.store(b.index(extent), self.result_extents, [place])
+            if self.notes is not None:
+                b.store(b.index(self.notes), self.result_extents, [len(flat)])
         for number, value in self.plan.copies:
             b.copy(self.map[value], self.outputs[number])
         code = b.constant(0, i32)

@@ -12,6 +12,11 @@ from tensorc.ir.types import ScalarType, TensorType
 from tensorc.ops.families import Pointwise, View
 from tensorc.passes.extents import Extent, Extents
 
+UPDATES = "tensorc.updates"
+"""Function attribute, there if the native entry is to call the function: for every update of a cell, the
+number of the argument that is the cell, and of the result that is its new value.
+"""
+
 Key = tuple[ScalarType, tuple[Extent, ...]]
 
 
