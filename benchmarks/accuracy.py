@@ -68,6 +68,14 @@ def exact_logaddexp(x: Any, y: Any) -> Any:
     return high + mpmath.log1p(mpmath.exp(low - high))
 
 
+def exact_cbrt(x: Any) -> Any:
+    return mpmath.sign(x) * mpmath.cbrt(abs(x))
+
+
+def finite_and_not_zero(x: Array, y: Array) -> Any:
+    return np.isfinite(x) & np.isfinite(y) & (x != 0) & (y != 0)
+
+
 @dataclass(frozen=True)
 class Reference:
     """The same function in NumPy (any floating dtype) and in mpmath (finite arguments inside the domain)."""
@@ -84,6 +92,18 @@ REFERENCES: dict[str, Reference] = {
     "log": Reference(np.log, mpmath.log, lambda x: np.isfinite(x) & (x > 0)),
     "log1p": Reference(np.log1p, mpmath.log1p, lambda x: np.isfinite(x) & (x > -1)),
     "log2": Reference(np.log2, lambda x: mpmath.log(x, 2), lambda x: np.isfinite(x) & (x > 0)),
+    "log10": Reference(np.log10, mpmath.log10, lambda x: np.isfinite(x) & (x > 0)),
+    "sinh": Reference(np.sinh, mpmath.sinh),
+    "cosh": Reference(np.cosh, mpmath.cosh),
+    "asinh": Reference(np.arcsinh, mpmath.asinh),
+    "acosh": Reference(np.arccosh, mpmath.acosh, lambda x: np.isfinite(x) & (x >= 1)),
+    "atanh": Reference(np.arctanh, mpmath.atanh, lambda x: np.abs(x) < 1),
+    "asin": Reference(np.arcsin, mpmath.asin, lambda x: np.abs(x) <= 1),
+    "acos": Reference(np.arccos, mpmath.acos, lambda x: np.abs(x) <= 1),
+    "atan": Reference(np.arctan, mpmath.atan),
+    "atan2": Reference(np.arctan2, mpmath.atan2, finite_and_not_zero),
+    "cbrt": Reference(np.cbrt, exact_cbrt),
+    "hypot": Reference(np.hypot, mpmath.hypot, lambda x, y: np.isfinite(x) & np.isfinite(y)),
     "tanh": Reference(np.tanh, mpmath.tanh),
     "sin": Reference(np.sin, mpmath.sin),
     "cos": Reference(np.cos, mpmath.cos),

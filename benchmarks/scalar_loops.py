@@ -92,6 +92,9 @@ class LlvmText:
     def absf(self, a: Register) -> Register:
         return self.intrinsic("fabs", a)
 
+    def sqrt(self, a: Register) -> Register:
+        return self.intrinsic("sqrt", a)
+
     def copysign(self, a: Register, b: Register) -> Register:
         return self.intrinsic("copysign", a, b)
 

@@ -149,7 +149,7 @@ def test_the_expansion_in_ir_computes_the_bits_of_the_compiled_loop(name: str, e
 def test_a_call_and_the_op_of_the_dialect_expand_alike(name: str) -> None:
     counts = []
     for dialect in (True, False):
-        module, _ = module_of(name, f64, dialect=dialect)
+        module, _ = module_of(name, f64, EXPANSIONS[name].operands, dialect=dialect)
         ExpandMath().run(module)
         counts.append([op.name for op in module.walk()])
     assert counts[0] == counts[1]

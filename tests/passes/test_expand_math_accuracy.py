@@ -20,15 +20,16 @@ from tensorc.passes.math.exponential import exp
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = list(EXPANSIONS)
 UNARY = [name for name in FUNCTIONS if EXPANSIONS[name].operands == 1]
+BINARY = [name for name in FUNCTIONS if EXPANSIONS[name].operands == 2]
 BITS = {np.dtype(np.float32): f32, np.dtype(np.float64): f64}
-INF, NAN = np.inf, np.nan
+INF, NAN, PI = np.inf, np.nan, np.pi
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_double_is_within_its_bound_of_the_exact_value(name: str) -> None:
     arguments = accuracy.points_of(name, np.float64, 8000, seed=1)
-    # Every second boundary is enough here: the benchmark takes them all, and more random points.
-    arguments = tuple(a[1::2] for a in arguments)
+    # Every fifth boundary is enough here: the benchmark takes them all, and more random points.
+    arguments = tuple(a[1::5] for a in arguments)
     worst = accuracy.Worst()
     accuracy.check_exact(name, compile_loop(name, f64), arguments, worst)
     assert worst.wrong == 0, worst.example
@@ -48,13 +49,13 @@ def test_single_is_within_its_bound_on_a_million_points(name: str) -> None:
     assert 0 < worst.ulp <= EXPANSIONS[name].ulp, worst
 
 
-def test_single_logaddexp_is_within_its_bound() -> None:
+@pytest.mark.parametrize("name", BINARY)
+def test_single_of_two_operands_is_within_its_bound(name: str) -> None:
     worst = accuracy.Worst()
-    accuracy.check_exact(
-        "logaddexp", compile_loop("logaddexp", f32), accuracy.points_of("logaddexp", np.float32, 8000), worst
-    )
+    arguments = tuple(a[::5] for a in accuracy.points_of(name, np.float32, 40_000))
+    accuracy.check_exact(name, compile_loop(name, f32), arguments, worst)
     assert worst.wrong == 0, worst.example
-    assert 0 < worst.ulp <= EXPANSIONS["logaddexp"].ulp, worst
+    assert 0 < worst.ulp <= EXPANSIONS[name].ulp, worst
 
 
 # Pairs and not a dictionary: 0.0 and -0.0 would be one key.
@@ -82,6 +83,25 @@ SPECIAL = {
         (0.125, -3.0),
         (NAN, NAN),
     ],
+    "log10": [
+        (INF, INF),
+        (-INF, NAN),
+        (0.0, -INF),
+        (-0.0, -INF),
+        (-1.0, NAN),
+        (1.0, 0.0),
+        (1000.0, 3.0),
+        (NAN, NAN),
+    ],
+    "sinh": [(INF, INF), (-INF, -INF), (0.0, 0.0), (-0.0, -0.0), (1e30, INF), (-1e30, -INF), (NAN, NAN)],
+    "cosh": [(INF, INF), (-INF, INF), (0.0, 1.0), (-0.0, 1.0), (1e30, INF), (-1e30, INF), (NAN, NAN)],
+    "asinh": [(INF, INF), (-INF, -INF), (0.0, 0.0), (-0.0, -0.0), (NAN, NAN)],
+    "acosh": [(INF, INF), (-INF, NAN), (1.0, 0.0), (0.5, NAN), (-0.0, NAN), (-2.0, NAN), (NAN, NAN)],
+    "atanh": [(1.0, INF), (-1.0, -INF), (0.0, 0.0), (-0.0, -0.0), (2.0, NAN), (-INF, NAN), (NAN, NAN)],
+    "asin": [(1.0, PI / 2), (-1.0, -PI / 2), (0.0, 0.0), (-0.0, -0.0), (2.0, NAN), (-INF, NAN), (NAN, NAN)],
+    "acos": [(1.0, 0.0), (-1.0, PI), (0.0, PI / 2), (-0.0, PI / 2), (2.0, NAN), (-INF, NAN), (NAN, NAN)],
+    "atan": [(INF, PI / 2), (-INF, -PI / 2), (0.0, 0.0), (-0.0, -0.0), (NAN, NAN)],
+    "cbrt": [(INF, INF), (-INF, -INF), (0.0, 0.0), (-0.0, -0.0), (-27.0, -3.0), (1000.0, 10.0), (NAN, NAN)],
     "tanh": [(INF, 1.0), (-INF, -1.0), (0.0, 0.0), (-0.0, -0.0), (50.0, 1.0), (-50.0, -1.0), (NAN, NAN)],
     "sigmoid": [(INF, 1.0), (-INF, 0.0), (0.0, 0.5), (-0.0, 0.5), (1e30, 1.0), (-1e30, 0.0), (NAN, NAN)],
     "softplus": [(INF, INF), (-INF, 0.0), (1e30, 1e30), (-1e30, 0.0), (NAN, NAN)],
@@ -100,6 +120,34 @@ def test_special_values(name: str, dtype: type) -> None:
     np.testing.assert_array_equal(got, want)
     number = ~np.isnan(want)
     np.testing.assert_array_equal(np.signbit(got[number]), np.signbit(want[number]))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["atan2", "hypot"])
+def test_special_pairs_are_numpys(name: str, dtype: type) -> None:
+    ends = np.finfo(dtype).max, np.finfo(dtype).tiny
+    values = np.array([0.0, -0.0, 1.0, -1.0, INF, -INF, NAN, *ends], dtype)
+    x, y = (a.ravel() for a in np.meshgrid(values, values))
+    got = compile_loop(name, BITS[np.dtype(dtype)])(x, y)
+    with np.errstate(all="ignore"):
+        want = accuracy.REFERENCES[name].numpy(x, y)
+    number = ~np.isnan(want)
+    np.testing.assert_array_equal(number, ~np.isnan(got))
+    finite = np.isfinite(want)
+    np.testing.assert_array_almost_equal_nulp(got[finite], want[finite], 1)
+    np.testing.assert_array_equal(np.signbit(got[number]), np.signbit(want[number]))
+    special = ~finite | np.isin(np.abs(x), [0, 1, INF]) & np.isin(np.abs(y), [0, INF])
+    np.testing.assert_array_equal(got[special], want[special])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_powers_of_ten_and_cubes_are_exact(dtype: type) -> None:
+    element = BITS[np.dtype(dtype)]
+    k = np.arange(0, 11 if dtype is np.float32 else 23).astype(dtype)
+    powers = np.array([10.0**int(n) for n in k], dtype)
+    np.testing.assert_array_equal(compile_loop("log10", element)(powers), k)
+    roots = np.concatenate([np.arange(1.0, 200.0), 2.0 ** np.arange(-40, 40)]).astype(dtype)
+    np.testing.assert_array_equal(compile_loop("cbrt", element)(-(roots**3)), -roots)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -133,7 +181,7 @@ def test_the_loop_vectorises_without_calls_or_gathers(name: str, element: object
     assert "gather" not in loop.assembly
     assert loop.imports == ()
     assert element in (f32, f64)
-    assert len(re.findall(r"vfn?m\w+p[sd]\t.*%ymm", loop.assembly)) > 5
+    assert len(re.findall(r"v(?:fn?m\w+|add|mul|sqrt)p[sd]\t.*%ymm", loop.assembly)) > 5
 
 
 @pytest.mark.parametrize("name", ["exp", "log", "tanh"])
@@ -149,17 +197,19 @@ def test_results_do_not_depend_on_the_instruction_set(name: str) -> None:
 
 
 def test_nothing_emitted_can_be_poison() -> None:
+    shifts: list[tuple[str, str]] = []
     for name in FUNCTIONS:
         for element in (f32, f64):
             text = loop_text(name, element, EXPANSIONS[name].operands, 512)
             assert not re.search(r"\b(nsw|nuw|exact|fast|nnan|ninf|contract|fptosi|fptoui|sdiv|udiv)\b", text)
-            shifts = re.findall(r"= (?:shl|lshr) i(\d+) \S+, (\S+)", text)
-            assert shifts
-            for width, amount in shifts:
+            found = re.findall(r"= (?:shl|lshr) i(\d+) \S+, (\S+)", text)
+            shifts += found
+            for width, amount in found:
                 # 32 minus a number below 32, in the window of the bits of 1/pi
                 safe = re.search(rf"{amount} = sub i64 32, (\S+)\n", text)
                 masked = safe and re.search(rf"{safe[1]} = and i64 \S+, 31\n", text)
                 assert masked if amount.startswith("%") else int(amount) < int(width)
+    assert shifts
 
 
 def test_other_types_are_refused() -> None:
@@ -170,7 +220,7 @@ def test_other_types_are_refused() -> None:
         exp(None, Integer())  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("script", ["minimax.py", "minimax_circular.py"])
+@pytest.mark.parametrize("script", ["minimax.py", "minimax_circular.py", "minimax_inverse.py"])
 def test_coefficients_are_what_the_script_computes(script: str) -> None:
     command = [sys.executable, str(ROOT / "tools" / script), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)

@@ -7,11 +7,11 @@ numbers become integers only through the bits of a sum, never through a conversi
 
 Arguments that need much longer code are left to `rare` functions, which vector code branches around.
 
-Here: one file per family (`exponential`, `logarithm`, `hyperbolic`, `trigonometric` with `huge`, `sigmoid`,
-`log1mexp`), `scalars` (what they are written against), `coefficients` and `circular_constants` (made by
-`tools/minimax*.py`). May import `ir` and `ops.scalar`; imported by `passes/expand_math.py` alone. To add a
-function: write it over `ScalarBuilder`, enter it in `EXPANSIONS` with the error it reaches, run
-`benchmarks/accuracy.py`.
+Here: one file per family (`exponential`, `logarithm`, `hyperbolic`, `inverse_hyperbolic`, `trigonometric`
+with `huge`, `inverse_trigonometric`, `roots`, `sigmoid`, `log1mexp`), `scalars` (what they are written
+against), `coefficients`, `circular_constants` and `inverse_constants` (made by `tools/minimax*.py`). May
+import `ir` and `ops.scalar`; imported by `passes/expand_math.py` alone. To add a function: write it over
+`ScalarBuilder`, enter it in `EXPANSIONS` with the error it reaches, run `benchmarks/accuracy.py`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tensorc.passes.math.exponential import exp, exp2, expm1
-from tensorc.passes.math.hyperbolic import tanh
+from tensorc.passes.math.hyperbolic import cosh, sinh, tanh
+from tensorc.passes.math.inverse_hyperbolic import acosh, asinh, atanh
+from tensorc.passes.math.inverse_trigonometric import acos, asin, atan, atan2
 from tensorc.passes.math.log1mexp import log1mexp
-from tensorc.passes.math.logarithm import log, log1p, log2
+from tensorc.passes.math.logarithm import log, log1p, log2, log10
 from tensorc.passes.math.rare import RARE, Rare
+from tensorc.passes.math.roots import cbrt, hypot
 from tensorc.passes.math.sigmoid import logaddexp, sigmoid, softplus
 from tensorc.passes.math.trigonometric import cos, sin, tan
 
@@ -48,6 +51,18 @@ EXPANSIONS: dict[str, Expansion] = {
         Expansion("log", log, 1.0),
         Expansion("log1p", log1p, 1.1),
         Expansion("log2", log2, 1.25),
+        Expansion("log10", log10, 1.25),
+        Expansion("sinh", sinh, 1.25),
+        Expansion("cosh", cosh, 1.25),
+        Expansion("asinh", asinh, 1.5),
+        Expansion("acosh", acosh, 1.5),
+        Expansion("atanh", atanh, 1.5),
+        Expansion("asin", asin, 1.5),
+        Expansion("acos", acos, 1.5),
+        Expansion("atan", atan, 1.5),
+        Expansion("atan2", atan2, 1.5, operands=2),
+        Expansion("cbrt", cbrt, 1.0),
+        Expansion("hypot", hypot, 1.25, operands=2),
         Expansion("tanh", tanh, 1.25),
         Expansion("sigmoid", sigmoid, 1.0),
         Expansion("softplus", softplus, 1.75),

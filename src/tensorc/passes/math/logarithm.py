@@ -21,6 +21,7 @@ from tensorc.passes.math.coefficients import (
     LOG2E_F64,
     LOG_F32,
 )
+from tensorc.passes.math.inverse_constants import LOG10_2_F32, LOG10_2_F64, LOG10E_F32, LOG10E_F64
 from tensorc.passes.math.scalars import BINARY32, Format, exponent_field, fast_two_sum, format_of, horner
 
 INF = float("inf")
@@ -122,6 +123,28 @@ def log2(b: ScalarBuilder[S], x: S) -> S:
     missing = b.fma(f, b.constant(low, x.type), b.fma(f, log2e, b.negf(product)))
     head, tail = fast_two_sum(b, parts.k, product)
     result = b.addf(head, b.addf(tail, b.fma(rest, log2e, missing)))
+    return outside_domain(b, x, 0.0, result)
+
+
+def log10(b: ScalarBuilder[S], x: S) -> S:
+    """log10 x, exact for powers of ten. log10(+-0) = -inf, log10(x < 0) = NaN, log10(inf) = inf.
+
+    As log2, with k log10(2) in two parts: all that is rounded before the last sum is far below its ulp.
+    """
+    single = format_of(x) is BINARY32
+    high, low = LOG10E_F32 if single else LOG10E_F64
+    two_high, two_low = LOG10_2_F32 if single else LOG10_2_F64
+    parts = split(b, x)
+    f = b.subf(parts.m, b.constant(1.0, x.type))
+    rest = log1p_remainder(b, f)
+    log10e, log10_2 = b.constant(high, x.type), b.constant(two_high, x.type)
+    product = b.mulf(f, log10e)
+    missing = b.fma(f, b.constant(low, x.type), b.fma(f, log10e, b.negf(product)))
+    whole = b.mulf(parts.k, log10_2)
+    missing = b.addf(missing, b.fma(parts.k, log10_2, b.negf(whole)))
+    missing = b.fma(parts.k, b.constant(two_low, x.type), missing)
+    head, tail = fast_two_sum(b, whole, product)
+    result = b.addf(head, b.addf(tail, b.fma(rest, log10e, missing)))
     return outside_domain(b, x, 0.0, result)
 
 
