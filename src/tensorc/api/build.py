@@ -271,8 +271,9 @@ def _spec(type: Type, name: str = "", numbers: bool = False) -> ArraySpec:
 
 def _emitter_options() -> EmitterOptions:
     from tensorc.codegen_llvm.emitter import EmitterOptions
+    from tensorc.codegen_llvm.emitter_parallel import THRESHOLD
 
-    return EmitterOptions(_vector_width(), polls=True)
+    return EmitterOptions(_vector_width(), polls=True, parallel_work=THRESHOLD)
 
 
 def _vector_width() -> int | None:

@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from tensorc.codegen_llvm import emitter_polls, lanewise
+from tensorc.codegen_llvm import emitter_exits, emitter_parallel, emitter_polls, lanewise
 from tensorc.codegen_llvm.emitter_scalar import emit_scalar
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, Scopes, byte_width, i64, literal, llvm_type
 from tensorc.codegen_llvm.emitter_vectors import VECTOR_OPS
 from tensorc.codegen_llvm.emitter_vectors import overload as mangled
+from tensorc.codegen_llvm.parallel_loops import ParallelLoop, stores
 from tensorc.ir.attributes import FloatAttr
 from tensorc.ir.builtin import (
     Call,
@@ -55,24 +56,6 @@ VECTORISE_LIMIT = 1500
 LOOP_NOTES = 1 << 20
 """Numbers of metadata nodes for loops begin here; those of alias scopes stay below."""
 
-OUT_OF_MEMORY = 3
-"""What a function returns when `tensorc_alloc` gave null; it has freed its buffers."""
-
-FREE_ALL = """define internal void @tensorc_free_all(ptr %slots, i64 %count) cold noinline nounwind {
-entry:
-  br label %next
-next:
-  %n = phi i64 [ 0, %entry ], [ %following, %next ]
-  %slot = getelementptr ptr, ptr %slots, i64 %n
-  %buffer = load ptr, ptr %slot, align 8
-  call void @tensorc_free(ptr %buffer)
-  %following = add i64 %n, 1
-  %done = icmp eq i64 %following, %count
-  br i1 %done, label %end, label %next
-end:
-  ret void
-}"""
-
 STACK_LIMIT = 1 << 18
 """Bytes one function may take with `memref.alloca`."""
 
@@ -80,11 +63,13 @@ STACK_LIMIT = 1 << 18
 @dataclass(frozen=True)
 class EmitterOptions:
     """`vector_width` is the preferred vector register width in bits, None for LLVM's own choice; with
-    `polls`, long computations answer signals (`emitter_polls.py`).
+    `polls`, long computations answer signals (`emitter_polls.py`); loops of `parallel_work` or more run in
+    several threads (`emitter_parallel.py`), None: no loop does. That needs `polls`.
     """
 
     vector_width: int | None = None
     polls: bool = False
+    parallel_work: int | None = None
 
 
 def emit(module: Operation, options: EmitterOptions | None = None) -> str:
@@ -113,8 +98,8 @@ class Emitter:
         arith.Constant: "_constant",
         Call: "_call",
         Return: "_return",
-        memref.Alloc: "_alloc",
-        memref.Alloca: "_alloca",
+        memref.Alloc: "alloc",
+        memref.Alloca: "alloca",
         memref.Dealloc: "_dealloc",
         memref.Load: "_load",
         memref.Store: "_store",
@@ -149,6 +134,11 @@ class Emitter:
         self.polled = False
         self.record: emitter_polls.Record | None = None
         self.scopes = Scopes()
+        self.name = ""
+        self.bodies: list[str] = []
+        self.captured: int | None = None
+        self.parallel: dict[Operation, ParallelLoop] = {}
+        self.elsewhere: set[Operation] = set()
         self._table: dict[type[OpDefinition], Callable[[Operation], Steps | None]] = {
             definition: getattr(self, name) for definition, name in self.handlers.items()
         }
@@ -157,7 +147,7 @@ class Emitter:
 
     def module_text(self) -> str:
         definitions = [self.function_text(f) for f in functions(self.module) if f.regions[0].blocks]
-        parts = [*definitions, *self.declarations.values(), *self.metadata, *self.loop_notes]
+        parts = [*definitions, *self.bodies, *self.declarations.values(), *self.metadata, *self.loop_notes]
         return "\n".join(parts) + "\n"
 
     def function_attributes(self) -> str:
@@ -309,20 +299,26 @@ class Emitter:
         self.names, self.stack, self.label = 0, 0, "entry"
         self.depth, self.polled, self.record = 0, False, None
         self.scopes = Scopes()
+        self.captured, self.parallel, self.elsewhere = None, {}, set()
 
     def function_text(self, function: Operation) -> str:
         self.begin_function()
+        attrs = function.attrs
+        assert isinstance(attrs, FuncAttrs)
+        self.name = attrs.sym_name
         block = body(function)
         roots = self._argument_roots(block)
         parameters = [self._parameter(n, arg, roots[arg]) for n, arg in enumerate(block.args)]
         cell = emitter_polls.error_cell(function) if self.options.polls else None
         if cell is not None:
             self.record = emitter_polls.find_record(self, f"%a{cell}")
+            emitter_parallel.find(self, block)
         self.run(block)
-        attrs = function.attrs
-        assert isinstance(attrs, FuncAttrs)
-        self._finish_allocations(function)
+        if self.slots and self.result_type(function) != "i32":
+            raise InternalError("memref.alloc needs a function that returns an i32 code")
+        emitter_exits.finish_allocations(self)
         emitter_polls.finish(self)
+        emitter_parallel.finish(self)
         if self.scopes.used:
             self.metadata += self.scopes.nodes(len(self.metadata))
         linkage = "internal " if attrs.sym_visibility == "private" else ""
@@ -387,8 +383,7 @@ class Emitter:
             for op in parent.walk():
                 if op.definition in _VIEWS:
                     source[op.results[0]] = source.get(op.operands[0], op.operands[0])
-                elif op.definition in (memref.Store, memref.Copy):
-                    written.add(source.get(op.operands[1], op.operands[1]))
+                written.update(source.get(target, target) for target, _ in stores(op))
         roots: dict[Value, int | None] = {}
         inputs = self.scopes.new()
         for arg in block.args:
@@ -507,7 +502,9 @@ class Emitter:
 
     # handlers: buffers
 
-    def _alloc(self, op: Operation) -> None:
+    def alloc(self, op: Operation) -> None:
+        if op in self.elsewhere:
+            return
         kind = op.result.type
         assert isinstance(kind, MemRefType)
         dynamic = iter(op.operands)
@@ -531,28 +528,6 @@ class Emitter:
     def _slot(self, base: str) -> str:
         return self.let("ptr", f"getelementptr ptr, ptr %slots, i64 {self.slots[base]}").text
 
-    def _finish_allocations(self, function: Operation) -> None:
-        """The exit taken when an allocation fails: free what is held, return code 3.
-
-        The pointers are in an array in memory, not in registers: phis of all of them at every failing edge
-        would be quadratic.
-        """
-        if not self.slots:
-            return
-        if self.result_type(function) != "i32":
-            raise InternalError("memref.alloc needs a function that returns an i32 code")
-        count = len(self.slots)
-        self.place("out_of_memory")
-        self.line(f"call void @tensorc_free_all(ptr %slots, i64 {count})")
-        self.line(f"ret i32 {OUT_OF_MEMORY}")
-        self.entry.append(f"  %slots = alloca [{count} x ptr], align 8")
-        self.entry.append(
-            f"  call void @llvm.memset.p0.i64(ptr align 8 %slots, i8 0, i64 {8 * count}, i1 false)"
-        )
-        self.declarations.setdefault("tensorc_free", "declare void @tensorc_free(ptr) nounwind")
-        self.declarations["llvm.memset"] = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
-        self.declarations["tensorc_free_all"] = FREE_ALL
-
     def saturated_product(self, factors: Sequence[Scalar]) -> Scalar:
         """The product, or 2**64 - 1 where it does not fit: an allocation that must fail instead of being too
         small.
@@ -571,7 +546,7 @@ class Emitter:
             total = self.let("i64", f"select {overflow}, i64 -1, {value}")
         return total if total.constant is None or total.constant < 1 << 63 else i64(-1)
 
-    def _alloca(self, op: Operation) -> None:
+    def alloca(self, op: Operation) -> None:
         kind = op.result.type
         assert isinstance(kind, MemRefType)
         sizes = [i64(n or 0) for n in kind.shape]
@@ -581,7 +556,10 @@ class Emitter:
         )
 
     def _dealloc(self, op: Operation) -> None:
-        base = self.buffer(op.operands[0]).base
+        if op.operands[0].owner not in self.elsewhere:
+            self.free(self.buffer(op.operands[0]).base)
+
+    def free(self, base: str) -> None:
         self.call("tensorc_free", [Scalar("ptr", base)], "void")
         if base in self.slots:
             self.line(f"store ptr null, ptr {self._slot(base)}, align 8")
@@ -706,6 +684,10 @@ class Emitter:
     # handlers: control flow
 
     def _for(self, op: Operation) -> Steps:
+        weight = emitter_parallel.work_of(self, op)
+        if weight is not None:
+            yield from emitter_parallel.run(self, op, weight)
+            return
         lower, upper, step, *inits = (self.scalar(v) for v in op.operands)
         block = op.regions[0].block
         chunks = emitter_polls.open_chunks(self, op, lower, upper, step, inits)

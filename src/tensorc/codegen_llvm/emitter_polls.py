@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tensorc.codegen_llvm import emitter_exits
 from tensorc.codegen_llvm.abi import INTERRUPTED, NO_POLL_CHUNK, POLL
 from tensorc.codegen_llvm.emitter_values import Scalar, i64
 from tensorc.ir.attributes import StringAttr
@@ -149,6 +150,5 @@ def finish(emitter: Emitter) -> None:
     if not emitter.polled:
         return
     emitter.place(EXIT)
-    if emitter.slots:
-        emitter.line(f"call void @tensorc_free_all(ptr %slots, i64 {len(emitter.slots)})")
+    emitter_exits.free_all(emitter)
     emitter.line(f"ret i32 {INTERRUPTED}")

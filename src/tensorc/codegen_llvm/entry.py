@@ -22,7 +22,7 @@ from tensorc.codegen_llvm.abi import ArraySpec, Signature
 from tensorc.codegen_llvm.entry_layout import CONTEXT, WORD
 from tensorc.codegen_llvm.objects import ObjectCode
 from tensorc.ir.errors import InternalError
-from tensorc.runtime import memory
+from tensorc.runtime import memory, threads
 from tensorc.runtime.cell import Cell, closed_gate, use_helpers
 
 if TYPE_CHECKING:
@@ -33,13 +33,17 @@ FILES = {
     "entry.ll": 1,
     "entry_rare.ll": 0,
     "entry_bind.ll": 1,
+    "threads.ll": 1,
     "memory.ll": 1,
     "memory_linux.ll" if sys.platform == "linux" else "memory_plain.ll": 0,
 }
 """The files, with the code generator's level: the better one for what every call runs."""
 _CALLS = ("call", "dispatch", "release", "alloc", "free", "poll", "invoke", "wait", "snapshot", "commit")
 _MEMORY = ("release", "hold", "figures", "handler", "handler_record")
-EXPORTS = tuple(f"tensorc_{name}" for name in (*_CALLS, *(f"memory_{name}" for name in _MEMORY)))
+_THREADS = ("parallel", "threads", "worker", "retire")
+EXPORTS = tuple(
+    f"tensorc_{name}" for name in (*_CALLS, *(f"memory_{name}" for name in _MEMORY), *_THREADS)
+)
 
 
 class FunctionBase:
@@ -145,10 +149,11 @@ def library() -> dict[str, int]:
     )  # functions may be called while the interpreter shuts down
     use_helpers(code.addresses)
     memory.use(code.addresses, hand_out=layout.handlers_agree())
+    threads.use(code.addresses)
     return code.addresses
 
 
-runtime_symbols.provide(("tensorc_alloc", "tensorc_free", "tensorc_poll"), library)
+runtime_symbols.provide(("tensorc_alloc", "tensorc_free", "tensorc_poll", "tensorc_parallel"), library)
 
 # -------------------------------------------------------------------------------------------------- the type
 

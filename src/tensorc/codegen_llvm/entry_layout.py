@@ -7,6 +7,7 @@ All numbers are byte offsets. `entry.ll` uses them by name.
 from __future__ import annotations
 
 import ctypes
+import platform
 import sys
 import sysconfig
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ import numpy as np
 
 from tensorc.codegen_llvm import runtime_symbols
 from tensorc.codegen_llvm.abi import ERROR_CELL, NO_POLL_CHUNK, NOTE_SURE, POLL, ArraySpec, canonical
+from tensorc.runtime import threads
 from tensorc.runtime.cell import BOX
 from tensorc.runtime.memory import FIGURES, KEEP_FROM, MAP_FROM, SLOTS
 
@@ -206,7 +208,25 @@ def names(function_base: type) -> dict[str, int | str]:
         "MAP_FROM": MAP_FROM,
         "SLOTS": SLOTS,
         "MOST_OTHERS": SLOTS - 1,
+        **threads.names(),
+        **_pause(),
     }
+
+
+def _pause() -> dict[str, int | str]:
+    """What a thread that looks out for another's word does between two looks."""
+    machine = platform.machine().lower()
+    if machine in ("x86_64", "amd64"):
+        return {
+            "PAUSE_DECLARATION": "declare void @llvm.x86.sse2.pause()",
+            "PAUSE": "call void @llvm.x86.sse2.pause()",
+        }
+    if machine in ("aarch64", "arm64"):
+        return {
+            "PAUSE_DECLARATION": "declare void @llvm.aarch64.hint(i32)",
+            "PAUSE": "call void @llvm.aarch64.hint(i32 1)",
+        }
+    return {"PAUSE_DECLARATION": "", "PAUSE": ""}
 
 
 def spec_words(specs: Sequence[ArraySpec], extents_at: int, place: int) -> tuple[list[int], list[int]]:

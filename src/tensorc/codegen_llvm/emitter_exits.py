@@ -1,0 +1,52 @@
+"""The exits of a function that ends early: what it holds is freed.
+
+The pointers are in an array in memory, not in registers: phis of all of them at every failing edge would be
+quadratic.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tensorc.codegen_llvm.abi import NO_MEMORY
+
+if TYPE_CHECKING:
+    from tensorc.codegen_llvm.emitter import Emitter
+
+FREE_ALL = """define internal void @tensorc_free_all(ptr %slots, i64 %count) cold noinline nounwind {
+entry:
+  br label %next
+next:
+  %n = phi i64 [ 0, %entry ], [ %following, %next ]
+  %slot = getelementptr ptr, ptr %slots, i64 %n
+  %buffer = load ptr, ptr %slot, align 8
+  call void @tensorc_free(ptr %buffer)
+  %following = add i64 %n, 1
+  %done = icmp eq i64 %following, %count
+  br i1 %done, label %end, label %next
+end:
+  ret void
+}"""
+
+
+def free_all(emitter: Emitter) -> None:
+    """Free what the function holds."""
+    if emitter.slots:
+        emitter.line(f"call void @tensorc_free_all(ptr %slots, i64 {len(emitter.slots)})")
+
+
+def finish_allocations(emitter: Emitter) -> None:
+    """The exit taken when an allocation fails."""
+    if not emitter.slots:
+        return
+    count = len(emitter.slots)
+    emitter.place("out_of_memory")
+    free_all(emitter)
+    emitter.line(f"ret i32 {NO_MEMORY}")
+    emitter.entry.append(f"  %slots = alloca [{count} x ptr], align 8")
+    emitter.entry.append(
+        f"  call void @llvm.memset.p0.i64(ptr align 8 %slots, i8 0, i64 {8 * count}, i1 false)"
+    )
+    emitter.declarations.setdefault("tensorc_free", "declare void @tensorc_free(ptr) nounwind")
+    emitter.declarations["llvm.memset"] = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
+    emitter.declarations["tensorc_free_all"] = FREE_ALL

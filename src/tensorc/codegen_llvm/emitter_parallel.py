@@ -1,0 +1,321 @@
+"""Loops in several threads: a parallel loop becomes a function of its own,
+
+    define internal i32 @NAME.loopN(ptr %captures, i64 %lower, i64 %upper)
+
+which runs some of the iterations and returns 0, or `NO_MEMORY`. What it reads from outside lies in a
+block of the caller's frame, `%captures`. The caller estimates the work of the whole loop from the extents:
+little work is a call of that function, more goes to `tensorc_parallel` (`threads.ll`), which divides it
+among the threads of the pool, looks up between chunks, and gives the function's code or `INTERRUPTED`.
+
+Work is counted in units of one scalar operation on one byte; the numbers are rough and measured (see
+`COSTS`), they decide only where the work is done.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tensorc.codegen_llvm import emitter_exits
+from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, i64
+from tensorc.codegen_llvm.parallel_loops import ParallelLoop, parallel_loops
+from tensorc.ir.core import Block, Operation, Value
+from tensorc.ir.definition import OpDefinition
+from tensorc.ir.types import FloatType, IntegerType, MemRefType, VectorType
+from tensorc.ops.loops import arith, math, memref, scf, vector
+from tensorc.ops.loops.base import lane
+from tensorc.ops.loops.nests import ROLLED
+
+if TYPE_CHECKING:
+    from tensorc.codegen_llvm.emitter import Emitter, Steps
+
+THRESHOLD = 1 << 22
+"""Work from which a loop asks for help."""
+
+EXIT = "loop_failed"
+
+COSTS: dict[type[OpDefinition], int] = {
+    arith.DivF: 6,
+    arith.RemF: 60,
+    arith.DivSI: 12,
+    arith.DivUI: 12,
+    arith.RemSI: 12,
+    arith.RemUI: 12,
+    math.Sqrt: 8,
+    **dict.fromkeys((memref.Load, vector.Load, vector.MaskedLoad), 4),
+    **dict.fromkeys((memref.Store, vector.Store, vector.MaskedStore), 4),
+    **dict.fromkeys((vector.Gather, vector.Scatter), 16),
+}
+"""Times the cost of an addition of that type. Calls of the C library cost `LIBRARY`."""
+LIBRARY = 200
+FREE: tuple[type[OpDefinition], ...] = (
+    arith.Constant,
+    memref.Dim,
+    memref.Cast,
+    memref.ReinterpretCast,
+    memref.ExtractStridedMetadata,
+    memref.Alloc,
+    memref.Alloca,
+    memref.Dealloc,
+    scf.Yield,
+    scf.Condition,
+)
+GUESS = 16
+"""Iterations of a loop inside whose number cannot be told before."""
+
+_CAPTURE = re.compile(r"%c\d+\b")
+
+
+@dataclass
+class Captures:
+    """What a loop's function reads from its caller: registers of the caller, renamed `%cN`."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    scalars: list[Scalar] = field(default_factory=list)
+
+    def scalar(self, value: Scalar) -> Scalar:
+        if not value.text.startswith("%"):
+            return value
+        if value.text not in self.names:
+            self.names[value.text] = f"%c{len(self.names)}"
+            self.scalars.append(value)
+        return Scalar(value.type, self.names[value.text])
+
+    def pointer(self, text: str) -> str:
+        return self.scalar(Scalar("ptr", text)).text
+
+    def value(self, value: Scalar | Buffer) -> Scalar | Buffer:
+        if isinstance(value, Scalar):
+            return self.scalar(value)
+        return Buffer(
+            value.type,
+            self.pointer(value.base),
+            self.pointer(value.start),
+            self.scalar(value.offset),
+            tuple(self.scalar(n) for n in value.sizes),
+            tuple(self.scalar(n) for n in value.strides),
+            value.root,
+        )
+
+
+def find(emitter: Emitter, block: Block) -> None:
+    """Note which loops of a function's body may run in several threads, and which allocations they make."""
+    if emitter.options.parallel_work is None:
+        return
+    emitter.parallel = parallel_loops(block)
+    private = (op for loop in emitter.parallel.values() for op in loop.private)
+    emitter.elsewhere = {op for op in private if op.isa(memref.Alloc)}
+
+
+def work_of(emitter: Emitter, op: Operation) -> Scalar | None:
+    """The work of one iteration; None if the loop runs in order, or all is known now and too little."""
+    loop = emitter.parallel.get(op)
+    if loop is None:
+        return None
+    lower, upper = (emitter.scalar(v).constant for v in op.operands[:2])
+    weight = _weight(emitter, op)
+    known = None if lower is None or upper is None or weight.constant is None else upper - lower
+    small = known is not None and known * (weight.constant or 0) < (emitter.options.parallel_work or 0)
+    return None if small and not loop.private else weight
+
+
+def run(emitter: Emitter, op: Operation, weight: Scalar) -> Steps:
+    """Emit the function, and its call."""
+    loop = emitter.parallel[op]
+    lower, upper = (emitter.scalar(v) for v in op.operands[:2])
+    captures = Captures()
+    name = f"{emitter.name}.loop{len(emitter.bodies)}"
+    outside = _enter(emitter, {v: captures.value(found) for v, found in _read(emitter, loop)})
+    yield from _iterations(emitter, loop)
+    text, used = _function(emitter, name, captures)
+    emitter.bodies.append(text)
+    for field_name, value in outside.items():
+        setattr(emitter, field_name, value)
+    _store(emitter, [c for k, c in enumerate(captures.scalars) if f"%c{k}" in used])
+    _call(emitter, name, lower, upper, weight)
+
+
+_OF_FUNCTION = (
+    *("values", "lines", "entry", "slots", "names", "stack", "label"),
+    *("depth", "polled", "record", "parallel", "elsewhere"),
+)
+"""What a function of its own has of its own; alias scopes are common, for it works on the same
+allocations."""
+
+
+def _enter(emitter: Emitter, values: dict[Value, Scalar | Buffer]) -> dict[str, Any]:
+    """Begin another function in the middle of one; gives what to put back afterwards."""
+    outside = {name: getattr(emitter, name) for name in _OF_FUNCTION}
+    emitter.values, emitter.lines, emitter.entry, emitter.slots = values, [], [], {}
+    emitter.names, emitter.stack, emitter.label = 0, 0, "entry"
+    emitter.depth, emitter.polled, emitter.record = 1, False, None
+    emitter.parallel, emitter.elsewhere = {}, set()
+    return outside
+
+
+def _read(emitter: Emitter, loop: ParallelLoop) -> Iterator[tuple[Value, Scalar | Buffer]]:
+    """The values of the function that the loop uses."""
+    seen: set[Value] = set()
+    for top in (loop.op, *loop.private):
+        for op in top.walk():
+            for value in op.operands:
+                if value not in seen and value in emitter.values:
+                    seen.add(value)
+                    yield value, emitter.values[value]
+
+
+def _iterations(emitter: Emitter, loop: ParallelLoop) -> Steps:
+    for op in loop.private:
+        (emitter.alloc if op.isa(memref.Alloc) else emitter.alloca)(op)
+    block = loop.op.regions[0].block
+    opened = emitter.open_loop(Scalar("i64", "%lower"), Scalar("i64", "%upper"))
+    emitter.values[block.args[0]] = opened.phis[0]
+    yield emitter.emit_block(block)
+    emitter.close_loop(opened, i64(1), unroll=ROLLED not in loop.op.attributes)
+    for op in loop.private:
+        if op.isa(memref.Alloc):
+            emitter.free(emitter.buffer(op.result).base)
+    emitter.line("ret i32 0")
+    emitter_exits.finish_allocations(emitter)
+
+
+def _function(emitter: Emitter, name: str, captures: Captures) -> tuple[str, set[str]]:
+    """The function's text, and the captures it needs: those of a buffer's numbers that nobody asks for are
+    left out."""
+    lines = [*emitter.entry, *emitter.lines]
+    used = set(_CAPTURE.findall("\n".join(lines)))
+    loads: list[str] = []
+    for k, scalar in enumerate(captures.scalars):
+        if f"%c{k}" in used:
+            loads.append(f"  %f{k} = getelementptr i8, ptr %captures, i64 {4 * len(loads)}")
+            loads.append(f"  %c{k} = load {scalar.type}, ptr %f{k}, align 8")
+    head = f"define internal i32 @{name}(ptr noalias readonly %captures, i64 %lower, i64 %upper)"
+    flags = f"noinline {emitter.function_attributes()}"
+    return "\n".join([f"{head} {flags} {{", "entry:", *loads, *lines, "}"]), used
+
+
+def _store(emitter: Emitter, scalars: list[Scalar]) -> None:
+    emitter.captured = max(emitter.captured or 8, 8 * len(scalars))
+    for n, scalar in enumerate(scalars):
+        place = emitter.let("ptr", f"getelementptr i8, ptr %captures, i64 {8 * n}") if n else None
+        emitter.line(f"store {scalar}, ptr {place.text if place else '%captures'}, align 8")
+
+
+def _call(emitter: Emitter, name: str, lower: Scalar, upper: Scalar, weight: Scalar) -> None:
+    record = emitter.record
+    assert record is not None
+    declaration = "declare i32 @tensorc_parallel(ptr, ptr, ptr, i64, i64, i64) nounwind"
+    emitter.declarations.setdefault("tensorc_parallel", declaration)
+    trips = upper if lower.constant == 0 else emitter.let("i64", f"sub {upper}, {lower.text}")
+    work = emitter.mul(trips, weight)
+    much = emitter.let("i1", f"icmp sge {work}, {emitter.options.parallel_work}")
+    many, few, both, bad, good = (emitter.new_label(h) for h in ("many", "few", "both", "bad", "good"))
+    emitter.branch_if(much, many, few)
+    emitter.place(many)
+    shared = emitter.let(
+        "i32",
+        f"call i32 @tensorc_parallel(ptr {record.pointer}, ptr @{name}, ptr %captures, "
+        f"{lower}, {upper}, {weight})",
+    )
+    emitter.branch(both)
+    emitter.place(few)
+    own = emitter.let("i32", f"call i32 @{name}(ptr %captures, {lower}, {upper})")
+    emitter.branch(both)
+    emitter.place(both)
+    code = emitter.let("i32", f"phi i32 [ {shared.text}, %{many} ], [ {own.text}, %{few} ]")
+    failed = emitter.let("i1", f"icmp ne {code}, 0")
+    emitter.branch_if(failed, bad, good)
+    emitter.place(bad)
+    emitter.line(f"store {code}, ptr %failure, align 4")
+    emitter.branch(EXIT)
+    emitter.place(good)
+
+
+def finish(emitter: Emitter) -> None:
+    """The function's frame for captures, and the exit taken when a loop did not end well."""
+    if emitter.captured is None:
+        return
+    emitter.place(EXIT)
+    emitter_exits.free_all(emitter)
+    code = emitter.let("i32", "load i32, ptr %failure, align 4")
+    emitter.line(f"ret {code}")
+    emitter.entry.append("  %failure = alloca i32, align 4")
+    emitter.entry.append(f"  %captures = alloca [{emitter.captured} x i8], align 8")
+
+
+# ----------------------------------------------------------------------------------------------------- work
+
+
+def _weight(emitter: Emitter, loop: Operation) -> Scalar:
+    """The work of one iteration, computed from what is known outside the loop."""
+    total = i64(0)
+    todo: list[tuple[Block, Scalar]] = [(loop.regions[0].block, i64(1))]
+    while todo:
+        block, times = todo.pop()
+        cost = 0
+        for op in block:
+            cost += _cost(op)
+            inside = times
+            if op.isa(scf.For):
+                inside = emitter.mul(times, _trips(emitter, op))
+            elif op.isa(scf.While):
+                inside = emitter.mul(times, i64(GUESS))
+            todo += [(b, inside) for region in op.regions for b in region.blocks]
+        total = emitter.add(total, emitter.mul(i64(cost), times))
+    return total
+
+
+def _cost(op: Operation) -> int:
+    if op.definition is None or op.definition in FREE or op.regions:
+        return 0
+    stored = isinstance(op.operands[0].type, MemRefType) if op.operands else False
+    values = op.results or (op.operands[-1:] if stored else op.operands[:1])
+    if not values or isinstance(values[0].type, MemRefType):
+        return 8
+    kind = values[0].type
+    lanes = (kind.shape[0] or 1) if isinstance(kind, VectorType) else 1
+    scalar = lane(kind)
+    width = scalar.width if isinstance(scalar, IntegerType | FloatType) else 64
+    factor = COSTS.get(op.definition, 1)
+    if issubclass(op.definition, math.MathOp) and op.definition.symbol is not None:
+        factor = LIBRARY
+    return factor * lanes * max(1, width // 8)
+
+
+def _trips(emitter: Emitter, op: Operation) -> Scalar:
+    """How often a loop inside runs, as far as it can be told."""
+    lower, upper, step = (_known(emitter, v) for v in op.operands[:3])
+    if upper is None or lower is None or step is None or step.constant is None:
+        return i64(_bound(op.operands[1]) or GUESS)
+    span = upper if lower.constant == 0 else emitter.let("i64", f"sub {upper}, {lower.text}")
+    if step.constant <= 1:
+        return span
+    rounded = emitter.add(span, i64(step.constant - 1))
+    return emitter.let("i64", f"sdiv {rounded}, {step.constant}")
+
+
+def _known(emitter: Emitter, value: Value) -> Scalar | None:
+    found = emitter.values.get(value)
+    if isinstance(found, Scalar):
+        return found
+    constant = _constant(value)
+    return None if constant is None else i64(constant)
+
+
+def _constant(value: Value) -> int | None:
+    owner = value.owner
+    if owner is None or not owner.isa(arith.Constant):
+        return None
+    number = getattr(getattr(owner.attrs, "value", None), "value", None)
+    return number if isinstance(number, int) else None
+
+
+def _bound(value: Value) -> int | None:
+    """The constant in `minsi(x, constant)`."""
+    owner = value.owner
+    if owner is None or not owner.isa(arith.MinSI):
+        return None
+    found = [n for n in map(_constant, owner.operands) if n is not None]
+    return found[0] if found else None

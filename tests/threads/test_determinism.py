@@ -1,0 +1,65 @@
+"""Results are the same bits whatever the number of threads: chunk borders are seen by nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tensorc as tc
+from tests.threads.pool_support import compiling_with, pool_of
+
+Program = Callable[[Any], Any]
+VECTORS: dict[str, Program] = {
+    "map": lambda x: tc.exp(x) * 2 + x,
+    "long": lambda x: [x.sum(), x.max(), (x * x).mean()],
+    "places": lambda x: [x[::-1] + x, tc.concatenate([x, x[::2]]), tc.where(x > 0, x, 0.0)],
+    "gradient": lambda x: tc.grad((tc.exp(x) * x).sum(), x),
+}
+MATRICES: dict[str, Program] = {
+    "rows": lambda m: [tc.nn.softmax(m, axis=1), m.sum(axis=1), m.argmax(axis=1)],
+    "columns": lambda m: [m.sum(axis=0), m.max(axis=0), m.argmax(axis=0), m.var(axis=0)],
+    "all": lambda m: [m.sum(), (m - m.mean(axis=0)).std()],
+    "turned": lambda m: [m.T * 2, m.T @ m, m[:, :1] + m],
+    "gradient": lambda m: tc.grad((tc.nn.log_softmax(m, axis=1) ** 2).sum(), m),
+}
+HELPED = ("map", "places", "gradient", "rows", "turned")
+"""Programs with a loop that other threads must be asked to help with, in every mode."""
+CASES = [
+    *((name, program, tc.vector, [(n,) for n in (1, 63, 1025, 30_000)]) for name, program in VECTORS.items()),
+    *(
+        (name, program, tc.matrix, [(2, 1), (1, 3000), (3, 700), (130, 70), (1500, 3)])
+        for name, program in MATRICES.items()
+    ),
+]
+
+
+def bits(result: Any) -> list[bytes]:
+    return [np.asarray(r).tobytes() for r in (result if isinstance(result, list) else [result])]
+
+
+def imports(function: Any) -> set[str]:
+    return {name for body in function.machine.bodies.values() for name in body.object_code.imports}
+
+
+@pytest.mark.parametrize("mode", ["O0", "O2"])
+@pytest.mark.parametrize(
+    ("name", "program", "symbol", "shapes"), CASES, ids=[c[0] + c[2].__name__ for c in CASES]
+)
+def test_bits(name: str, program: Program, symbol: Any, shapes: list[tuple[int, ...]], mode: str) -> None:
+    x = symbol("x")
+    with compiling_with(None):
+        alone = tc.function([x], program(x), mode=mode)
+    with compiling_with(0):
+        shared = tc.function([x], program(x), mode=mode)
+    assert "tensorc_parallel" not in imports(alone)
+    assert name not in HELPED or "tensorc_parallel" in imports(shared)
+    for shape in shapes:
+        values = np.random.default_rng(sum(shape)).standard_normal(shape)
+        expected = bits(alone(values))
+        for count in (1, 2, 3, 7):
+            with pool_of(count, unit=3000) as pool:
+                assert bits(shared(values)) == expected, (shape, count)
+                assert pool.workers() <= count - 1
