@@ -1,4 +1,5 @@
-"""The matrix product in loops: BLAS for float matrices that are worth a call, plain loops for the rest.
+"""The matrix product in loops: our own vector code (`product_kernels.py`), and BLAS for float products whose
+right side leaves the second cache.
 
 BLAS is column-major (Dongarra et al., A Set of Level 3 Basic Linear Algebra Subprograms, ACM TOMS 16(1),
 1990): the row-major C = A B is asked for as C' = B' A'. A matrix goes in as it lies if one of its strides is
@@ -7,31 +8,43 @@ BLAS is column-major (Dongarra et al., A Set of Level 3 Basic Linear Algebra Sub
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
 
 from tensorc.ir.core import Value
-from tensorc.ir.types import FloatType, MemRefType, ScalarType, i1, i8, i32
+from tensorc.ir.types import FloatType, MemRefType, ScalarType, i8, i32
 from tensorc.ops.buffer_views import is_contiguous
 from tensorc.ops.loops.builder import LoopBuilder
 from tensorc.ops.loops.nests import Index, nest
+from tensorc.ops.product_kernels import call
 
-SMALL = 4096
-"""Multiplications up to which loops are used, provided that each sum is short."""
-SHORT = 64
-LARGEST = (1 << 31) - 1
+CACHED: Final = 1 << 20
+"""Bytes of a matrix that is read again for every few rows and should stay in the second cache."""
+TURNED: Final = 1 << 12
+"""The same for a right side that is dense along k, where sums end in additions across lanes."""
+THIN: Final = 16
+"""Rows or columns up to which memory is the limit, not arithmetic."""
+LARGEST: Final = (1 << 31) - 1
+Truth = Value | bool
+
+
+@dataclass(frozen=True)
+class Product:
+    """x [m, k] by y [k, n] into a contiguous out [m, n]; `kind` is the tensor-level element type."""
+
+    x: Value
+    y: Value
+    out: Value
+    kind: ScalarType
 
 
 def matmul(b: LoopBuilder, x: Value, y: Value, out: Value, kind: ScalarType) -> None:
     """[b..., m, k] by [b..., k, n] into [b..., m, n]. `kind`: the tensor-level element type."""
-    m, k = b.dims(x)[-2:]
-    n = b.dims(out)[-1]
     with nest(b, b.dims(out)[:-2], parallel=True) as batch:
-        left, right, target = (_matrix(b, v, batch) for v in (x, y, out))
-        if not isinstance(kind, FloatType):
-            _loops(b, left, right, target, (m, n, k), kind)
-            return
-        _floats(b, left, right, target, (m, n, k), kind)
+        one = Product(_matrix(b, x, batch), _matrix(b, y, batch), _matrix(b, out, batch), kind)
+        _choose(b, _is_large(b, one), partial(_blas, b, one), partial(_inline, b, one))
 
 
 def _matrix(b: LoopBuilder, buffer: Value, batch: Sequence[Index]) -> Value:
@@ -44,52 +57,149 @@ def _matrix(b: LoopBuilder, buffer: Value, batch: Sequence[Index]) -> Value:
     return b.reinterpret_cast(buffer, offset, sizes[-2:], strides[-2:])
 
 
-def _floats(
-    b: LoopBuilder, x: Value, y: Value, out: Value, extents: tuple[Index, Index, Index], kind: ScalarType
-) -> None:
-    m, n, k = extents
-    if isinstance(m, int) and isinstance(n, int) and isinstance(k, int):
-        small = k <= SHORT and m * n * k <= SMALL
-        if small or max(m, n, k) > LARGEST:
-            _loops(b, x, y, out, extents, kind)
-        else:
-            _blas(b, x, y, out, extents, kind)
+def _is_large(b: LoopBuilder, p: Product) -> Truth:
+    """Whether BLAS, which copies both sides into an order of its own, is worth a call."""
+    if not isinstance(p.kind, FloatType):
+        return False
+    (m, k), n = b.dims(p.x), b.dim(p.y, 1)
+    size = b.mul(b.mul(k, n), p.kind.width // 8)
+    lies = _dense(b, p.y, 1)
+    if isinstance(lies, bool):
+        limit: Index = CACHED if lies else TURNED
+    else:
+        limit = b.select(lies, b.index(CACHED), b.index(TURNED))
+    return _all(
+        b,
+        _compare(b, "sgt", size, limit),
+        _compare(b, "sgt", b.minimum(m, n), THIN),
+        _compare(b, "sle", b.maximum(b.maximum(m, n), k), LARGEST),
+    )
+
+
+# ------------------------------------------------------------------------------------------------- conditions
+
+
+def _compare(b: LoopBuilder, predicate: str, x: Index, y: Index) -> Truth:
+    if isinstance(x, int) and isinstance(y, int):
+        return {"eq": x == y, "sle": x <= y, "sgt": x > y}[predicate]
+    return b.cmpi(predicate, b.index(x), b.index(y))
+
+
+def _all(b: LoopBuilder, *conditions: Truth) -> Truth:
+    found: Truth = True
+    for condition in conditions:
+        if found is False or condition is False:
+            return False
+        found = condition if found is True else found if condition is True else b.andi(found, condition)
+    return found
+
+
+def _choose(b: LoopBuilder, condition: Truth, yes: Callable[[], None], no: Callable[[], None]) -> None:
+    """One of two pieces of code, or both where the condition is not known."""
+    if isinstance(condition, bool):
+        (yes if condition else no)()
         return
-    few = b.cmpi("sle", b.index(b.product([m, n, k])), b.index(SMALL))
-    small_one = b.andi(few, b.cmpi("sle", b.index(k), b.index(SHORT)))
-    largest = b.index(b.maximum(b.maximum(m, n), k))
-    by_loops = b.ori(small_one, b.cmpi("sgt", largest, b.index(LARGEST)))
-    with b.if_(by_loops) as branch:
-        _loops(b, x, y, out, extents, kind)
+    with b.if_(condition) as branch:
+        yes()
     with branch.else_():
-        _blas(b, x, y, out, extents, kind)
+        no()
 
 
-def _loops(
-    b: LoopBuilder, x: Value, y: Value, out: Value, extents: tuple[Index, Index, Index], kind: ScalarType
-) -> None:
-    """Row by row: the row of the result collects multiples of rows of y."""
-    m, n, k = extents
-    memory = out.type
-    assert isinstance(memory, MemRefType)
-    with nest(b, [m], parallel=True) as (i,):
-        with nest(b, [n]) as (j,):
-            b.store(b.constant(0, memory.element), out, [i, j])
-        with nest(b, [k]) as (p,):
-            factor = b.load(x, [i, p])
-            with nest(b, [n]) as (j,):
-                term = _step(b, kind, b.load(out, [i, j]), factor, b.load(y, [p, j]))
-                b.store(term, out, [i, j])
+def _dense(b: LoopBuilder, matrix: Value, axis: int) -> Truth:
+    """Whether neighbours along an axis are neighbours in memory."""
+    if is_contiguous(matrix) and axis == 1:
+        return True
+    _, _, sizes, strides = b.metadata(matrix)
+    extent, stride = _compare(b, "sle", sizes[axis], 1), _compare(b, "eq", strides[axis], 1)
+    if extent is True or stride is True:
+        return True
+    if isinstance(extent, bool) or isinstance(stride, bool):
+        return stride if extent is False else extent
+    return b.ori(extent, stride)
 
 
-def _step(b: LoopBuilder, kind: ScalarType, total: Value, x: Value, y: Value) -> Value:
-    """total + x y on values as they lie in memory."""
-    if isinstance(kind, FloatType):
-        return b.addf(total, b.mulf(x, y))
-    if kind == i1:
-        both = b.andi(b.to_bool(x), b.to_bool(y))
-        return b.from_bool(b.ori(b.to_bool(total), both))
-    return b.addi(total, b.muli(x, y))
+# --------------------------------------------------------------------------------------------- our own code
+
+
+def _inline(b: LoopBuilder, p: Product) -> None:
+    one_column = _compare(b, "eq", b.dim(p.out, 1), 1)
+    _choose(b, one_column, partial(_column, b, p), partial(_columns, b, p))
+
+
+def _column(b: LoopBuilder, p: Product) -> None:
+    """A matrix by a column. A strided column is cheap to copy."""
+    by_rows = partial(_with_dense_y, b, p, partial(_dots, b))
+    by_columns = partial(_rows, b, _turned(b, p))
+
+    def copied() -> None:
+        copy = _copy(b, p.x)
+        _with_dense_y(b, replace(p, x=copy), partial(_dots, b))
+        b.dealloc(copy)
+
+    _choose(b, _dense(b, p.x, 1), by_rows, lambda: _choose(b, _dense(b, p.x, 0), by_columns, copied))
+
+
+def _with_dense_y(b: LoopBuilder, p: Product, run: Callable[[Product], None]) -> None:
+    _choose(b, _dense(b, p.y, 0), partial(run, p), partial(_with_copied_y, b, p, run))
+
+
+def _with_copied_y(b: LoopBuilder, p: Product, run: Callable[[Product], None]) -> None:
+    copy = _copy(b, p.y)
+    run(replace(p, y=copy))
+    b.dealloc(copy)
+
+
+def _columns(b: LoopBuilder, p: Product) -> None:
+    """A matrix by a matrix of several columns."""
+    dots = _all(b, _dense(b, p.y, 0), _dense(b, p.x, 1))
+    copied = partial(_with_copied_y, b, p, partial(_rows, b))
+    _choose(
+        b,
+        _dense(b, p.y, 1),
+        partial(_rows, b, p),
+        lambda: _choose(b, dots, partial(_dots, b, p), copied),
+    )
+
+
+def _copy(b: LoopBuilder, matrix: Value) -> Value:
+    assert isinstance(matrix.type, MemRefType)
+    copy = b.alloc(matrix.type.element, b.dims(matrix))
+    b.copy(matrix, copy)
+    return copy
+
+
+def _transposed(b: LoopBuilder, matrix: Value) -> Value:
+    _, offset, sizes, strides = b.metadata(matrix)
+    return b.reinterpret_cast(matrix, offset, sizes[::-1], strides[::-1])
+
+
+def _turned(b: LoopBuilder, p: Product) -> Product:
+    """The same product, out' = y' x'."""
+    return Product(_transposed(b, p.y), _transposed(b, p.x), _transposed(b, p.out), p.kind)
+
+
+def _rows(b: LoopBuilder, p: Product) -> None:
+    """y is dense along n."""
+    arguments = (p.kind, p.x, p.y, p.out)
+    _choose(
+        b,
+        _compare(b, "eq", b.dim(p.out, 0), 1),
+        partial(call, b, "row", *arguments),
+        partial(call, b, "rows", *arguments),
+    )
+
+
+def _dots(b: LoopBuilder, p: Product) -> None:
+    """Both sides are dense along k."""
+    t = _turned(b, p)
+    one_row = partial(call, b, "column", p.kind, t.x, p.x, t.out)
+    one_column = partial(call, b, "column", p.kind, p.x, t.x, p.out)
+    many = partial(call, b, "dots", p.kind, p.x, t.x, p.out)
+    several = partial(_choose, b, _compare(b, "eq", b.dim(p.out, 0), 1), one_row, many)
+    _choose(b, _compare(b, "eq", b.dim(p.out, 1), 1), one_column, several)
+
+
+# ---------------------------------------------------------------------------------------------------- BLAS
 
 
 @dataclass(frozen=True)
@@ -101,32 +211,23 @@ class _Operand:
     buffer: Value
     flag: Value
     leading: Value
-    fits: Value | bool
+    fits: Truth
 
 
-def _blas(
-    b: LoopBuilder, x: Value, y: Value, out: Value, extents: tuple[Index, Index, Index], kind: ScalarType
-) -> None:
-    m, n, k = extents
-    left, right = _operand(b, x, m, k), _operand(b, y, k, n)
-    if left.fits is True and right.fits is True:
-        _call(b, left, right, out, extents, kind)
-        return
-    conditions = [b.constant(o.fits, i1) if isinstance(o.fits, bool) else o.fits for o in (left, right)]
-    with b.if_(b.andi(*conditions)) as branch:
-        _call(b, left, right, out, extents, kind)
-    with branch.else_():
-        copies = [_copied(b, v) for v in (x, y)]
-        _call(b, _operand(b, copies[0], m, k), _operand(b, copies[1], k, n), out, extents, kind)
+def _blas(b: LoopBuilder, p: Product) -> None:
+    (m, k), n = b.dims(p.x), b.dim(p.y, 1)
+    left, right = _operand(b, p.x, m, k), _operand(b, p.y, k, n)
+
+    def as_they_lie() -> None:
+        _gemm(b, left, right, p.out, (m, n, k), p.kind)
+
+    def copied() -> None:
+        copies = [_copy(b, v) for v in (p.x, p.y)]
+        _gemm(b, _operand(b, copies[0], m, k), _operand(b, copies[1], k, n), p.out, (m, n, k), p.kind)
         for copy in copies:
             b.dealloc(copy)
 
-
-def _copied(b: LoopBuilder, matrix: Value) -> Value:
-    assert isinstance(matrix.type, MemRefType)
-    copy = b.alloc(matrix.type.element, b.dims(matrix))
-    b.copy(matrix, copy)
-    return copy
+    _choose(b, _all(b, left.fits, right.fits), as_they_lie, copied)
 
 
 def _operand(b: LoopBuilder, matrix: Value, rows: Index, columns: Index) -> _Operand:
@@ -156,7 +257,7 @@ def _lies(
     return b.andi(dense, b.ori(whole, outer_one)), b.select(outer_one, least, step)
 
 
-def _call(
+def _gemm(
     b: LoopBuilder,
     left: _Operand,
     right: _Operand,

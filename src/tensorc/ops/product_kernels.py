@@ -1,0 +1,301 @@
+"""Matrix products in vector code: private functions of a module, made once a kind of product and element.
+
+A tile of the result is kept in registers while its sums run over k. Two ways to put k, m and n on lanes:
+
+- `rows` (y has unit steps along n): lanes are neighbouring columns of y and of the result; elements of x are
+  broadcast.
+- `dots` (x and y have unit steps along k): lanes are neighbouring terms of one sum, halved at its end.
+
+Sums run in blocks of `BLOCK` steps, the blocks one after the other; products are added by fused
+multiply-add. The order depends on the extents and on which of the two kinds it is, not on the tile: a tile
+that would go beyond the last row or column starts earlier or takes a row twice, and computes some elements
+again, to the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from typing import Final
+
+from tensorc.ir.attributes import UNIT, StringAttr
+from tensorc.ir.builtin import Return, body, lookup, new_function
+from tensorc.ir.core import Operation, Value
+from tensorc.ir.types import FloatType, IntegerType, ScalarType, Type, VectorType, i1, i8
+from tensorc.ops.loops import vector
+from tensorc.ops.loops.base import memory_type
+from tensorc.ops.loops.builder import Index, LoopBuilder
+from tensorc.ops.loops.nests import APART, ROLLED
+
+BYTES: Final = 64
+"""Of one vector."""
+BLOCK: Final = 256
+"""Steps of a sum, or of a lane of it, before it meets the total."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """`rows` of the result by `vectors` vectors of columns, or for `dots` by as many columns."""
+
+    rows: int
+    vectors: int
+
+
+WIDE: Final = Tile(1, 8)
+"""One row: as many chains of additions as two units of four cycles want."""
+TILES: Final = (Tile(8, 2), Tile(2, 2))
+NARROW: Final = (Tile(8, 1), Tile(2, 1))
+DOTS: Final = Tile(4, 4)
+COLUMN: Final = Tile(8, 1)
+
+
+def lanes_of(kind: ScalarType) -> int:
+    """Elements of a vector of this tensor-level element."""
+    element = memory_type(kind)
+    assert isinstance(element, FloatType | IntegerType)
+    return BYTES * 8 // element.width
+
+
+def call(b: LoopBuilder, name: str, kind: ScalarType, x: Value, y: Value, out: Value) -> None:
+    """Call the kernel `name` of `KERNELS`, making it if the module has none yet."""
+    build, inner = KERNELS[name]
+    symbol = f"tensorc_product_{name}_{kind}"
+    module = b._module()
+    operands = [_strided(b, v, last) for v, last in zip((x, y, out), inner, strict=True)]
+    if lookup(module, symbol) is None:
+        block = module.regions[0].block
+        block.insert_before(_function(symbol, [v.type for v in operands], build, kind), block.first)
+    b.call_void(symbol, operands)
+
+
+def _strided(b: LoopBuilder, matrix: Value, last: int | None) -> Value:
+    """The matrix as a view whose type tells nothing but its last stride, if it is to be known."""
+    _, offset, sizes, strides = b.metadata(matrix)
+    steps = [b.index(strides[0]), b.index(strides[1]) if last is None else last]
+    return b.reinterpret_cast(matrix, b.index(offset), [b.index(n) for n in sizes], steps)
+
+
+def _function(symbol: str, types: Sequence[Type], build: Builder, kind: ScalarType) -> Operation:
+    function = new_function(symbol, types, [])
+    function.set_attribute("sym_visibility", StringAttr("private"))
+    function.set_attribute(APART, UNIT)
+    b = LoopBuilder(body(function))
+    build(_Kernel(b, kind), *body(function).args)
+    b.create_op(Return, [])
+    return function
+
+
+class _Kernel:
+    """Vector arithmetic of one element type."""
+
+    def __init__(self, b: LoopBuilder, kind: ScalarType) -> None:
+        self.b = b
+        self.kind = kind
+        self.memory = memory_type(kind)
+        self.lanes = lanes_of(kind)
+        self.type = VectorType((self.lanes,), self.memory)
+        self.zero = self.spread(b.constant(0, self.memory))
+
+    def spread(self, x: Value) -> Value:
+        type = VectorType((self.lanes,), x.type)  # type: ignore[arg-type]
+        return self.b.create_op(vector.Broadcast, [x], results=[type]).result
+
+    def mask(self, active: Index) -> Value:
+        type = VectorType((self.lanes,), i1)
+        return self.b.create_op(vector.CreateMask, [self.b.index(active)], results=[type]).result
+
+    def load(self, buffer: Value, indices: Sequence[Index], mask: Value | None) -> Value:
+        at = [self.b.index(n) for n in indices]
+        if mask is None:
+            return self.b.create_op(vector.Load, [buffer, *at], results=[self.type]).result
+        return self.b.create_op(vector.MaskedLoad, [buffer, *at, mask, self.zero]).result
+
+    def store(self, value: Value, buffer: Value, indices: Sequence[Index], mask: Value | None) -> None:
+        at = [self.b.index(n) for n in indices]
+        if mask is None:
+            self.b.create_op(vector.Store, [value, buffer, *at])
+        else:
+            self.b.create_op(vector.MaskedStore, [buffer, *at, mask, value])
+
+    def step(self, total: Value, x: Value, y: Value) -> Value:
+        """total + x y."""
+        b = self.b
+        if isinstance(self.kind, FloatType):
+            return b.fma(x, y, total)
+        if self.kind == i1:
+            return b.ori(total, b.andi(x, y))
+        return b.addi(total, b.muli(x, y))
+
+    def join(self, a: Value, x: Value) -> Value:
+        """a + x."""
+        b = self.b
+        if isinstance(self.kind, FloatType):
+            return b.addf(a, x)
+        return b.ori(a, x) if self.kind == i1 else b.addi(a, x)
+
+    def truth(self, x: Value) -> Value:
+        """Bools in memory are anything but 0; sums of products want 0 or 1."""
+        if self.kind != i1:
+            return x
+        b = self.b
+        nothing = self.zero if isinstance(x.type, VectorType) else b.constant(0, i8)
+        flags = b.cmpi("ne", x, nothing)
+        return b.extui(flags, x.type)
+
+    def summed(
+        self, count: int, k: Index, step: int, terms: Callable[[Value, list[Value]], list[Value]]
+    ) -> list[Value]:
+        """`count` sums: `terms(p, sums)` adds the terms at p, p = 0, step, ... below k."""
+        b = self.b
+        zeros = [self.zero] * count
+        with b.for_(0, k, BLOCK * step, init=zeros) as blocks:
+            end = b.minimum(b.add(blocks.iv, BLOCK * step), k)
+            with b.for_(blocks.iv, end, step, init=zeros) as loop:
+                loop.op.set_attribute(ROLLED, UNIT)
+                loop.yield_(*terms(loop.iv, loop.args))
+            blocks.yield_(*(self.join(a, s) for a, s in zip(blocks.args, loop.results, strict=True)))
+        return list(blocks.results)
+
+
+Builder = Callable[[_Kernel, Value, Value, Value], None]
+
+
+def _last(b: LoopBuilder, start: Index, count: int, extent: Index) -> list[Index]:
+    """`count` places from `start` on, the last one of the axis instead of those beyond."""
+    end = b.sub(extent, 1)
+    return [b.minimum(b.add(start, n), end) for n in range(count)]
+
+
+# ------------------------------------------------------------------------------------------ lanes on columns
+
+
+def _rows(e: _Kernel, x: Value, y: Value, out: Value) -> None:
+    """Panels of two vectors of columns; the rest is one such panel that starts earlier, or masked vectors."""
+    b = e.b
+    n, panel = b.index(b.dim(out, 1)), b.index(2 * e.lanes)
+    whole = b.muli(b.divsi(n, panel), panel)
+    rest = b.subi(n, whole)
+    again = b.andi(b.cmpi("sgt", rest, b.index(e.lanes)), b.cmpi("sgt", whole, b.index(0)))
+    covered = b.select(again, n, whole)
+    with b.for_(0, covered, panel) as loop:
+        _panel(e, x, y, out, b.minsi(loop.iv, b.subi(n, panel)), TILES, None)
+    with b.for_(covered, n, e.lanes) as loop:
+        _panel(e, x, y, out, loop.iv, NARROW, e.mask(b.sub(n, loop.iv)))
+
+
+def _panel(
+    e: _Kernel, x: Value, y: Value, out: Value, j: Value, tiles: Sequence[Tile], mask: Value | None
+) -> None:
+    """One panel of columns: many rows at a time, then few."""
+    b = e.b
+    many, few = tiles
+    m = b.index(b.dim(out, 0))
+    rest = b.remsi(m, b.index(many.rows))
+    # With few rows left, taking the last one again would be most of the work.
+    rows = b.select(b.cmpi("sgt", rest, b.index(many.rows // 2)), m, b.subi(m, rest))
+    with b.for_(0, rows, many.rows) as loop:
+        _tile(e, x, y, out, (loop.iv, j), many, mask)
+    with b.for_(rows, m, few.rows) as loop:
+        _tile(e, x, y, out, (loop.iv, j), few, mask)
+
+
+def _tile(
+    e: _Kernel, x: Value, y: Value, out: Value, at: tuple[Value, Value], tile: Tile, mask: Value | None
+) -> None:
+    b = e.b
+    rows = _last(b, at[0], tile.rows, b.dim(out, 0))
+    columns = [b.add(at[1], v * e.lanes) for v in range(tile.vectors)]
+
+    def terms(p: Value, sums: list[Value]) -> list[Value]:
+        ys = [e.truth(e.load(y, [p, column], mask)) for column in columns]
+        xs = [e.spread(e.truth(b.load(x, [row, p]))) for row in rows]
+        return [e.step(s, *pair) for s, pair in zip(sums, product(xs, ys), strict=True)]
+
+    sums = e.summed(tile.rows * tile.vectors, b.dim(x, 1), 1, terms)
+    for total, (row, column) in zip(sums, product(rows, columns), strict=True):
+        e.store(total, out, [row, column], mask)
+
+
+def _row(e: _Kernel, x: Value, y: Value, out: Value) -> None:
+    """One row by a matrix."""
+    b = e.b
+    n, panel = b.index(b.dim(out, 1)), WIDE.vectors * e.lanes
+    wide = b.cmpi("sge", n, b.index(panel))
+    with b.if_(wide) as branch, b.for_(0, n, panel) as loop:
+        # The last panel starts earlier instead of going beyond the end.
+        _row_panel(e, x, y, out, b.minsi(loop.iv, b.subi(n, b.index(panel))), masked=False)
+    with branch.else_():
+        _row_panel(e, x, y, out, b.index(0), masked=True)
+
+
+def _row_panel(e: _Kernel, x: Value, y: Value, out: Value, j: Value, masked: bool) -> None:
+    b = e.b
+    columns = [b.add(j, v * e.lanes) for v in range(WIDE.vectors)]
+    masks = [e.mask(b.sub(b.dim(out, 1), column)) if masked else None for column in columns]
+
+    def terms(p: Value, sums: list[Value]) -> list[Value]:
+        factor = e.spread(e.truth(b.load(x, [0, p])))
+        found = [e.truth(e.load(y, [p, c], mask)) for c, mask in zip(columns, masks, strict=True)]
+        return [e.step(s, factor, v) for s, v in zip(sums, found, strict=True)]
+
+    sums = e.summed(WIDE.vectors, b.dim(x, 1), 1, terms)
+    for total, column, mask in zip(sums, columns, masks, strict=True):
+        e.store(total, out, [0, column], mask)
+
+
+# --------------------------------------------------------------------------------------------- lanes on terms
+
+
+def _dots(tile: Tile, e: _Kernel, x: Value, y: Value, out: Value) -> None:
+    """x and y by rows: out[i, j] is the sum of x[i, p] y[j, p]."""
+    b = e.b
+    m, n = b.dims(out)
+    with b.for_(0, m, tile.rows) as down, b.for_(0, n, tile.vectors) as across:
+        lefts, rights = _last(b, down.iv, tile.rows, m), _last(b, across.iv, tile.vectors, n)
+        for total, (i, j) in zip(_tile_of_dots(e, x, y, lefts, rights), product(lefts, rights), strict=True):
+            b.store(_lanes_summed(e, total), out, [i, j])
+
+
+def _tile_of_dots(
+    e: _Kernel, x: Value, y: Value, lefts: Sequence[Index], rights: Sequence[Index]
+) -> list[Value]:
+    b = e.b
+    k = b.index(b.dim(x, 1))
+    rest = b.remsi(k, b.index(e.lanes))
+    whole = b.subi(k, rest)
+
+    def terms(p: Value, sums: list[Value], mask: Value | None = None) -> list[Value]:
+        xs = [e.truth(e.load(x, [i, p], mask)) for i in lefts]
+        ys = [e.truth(e.load(y, [j, p], mask)) for j in rights]
+        return [e.step(s, *pair) for s, pair in zip(sums, product(xs, ys), strict=True)]
+
+    sums = e.summed(len(lefts) * len(rights), whole, e.lanes, terms)
+    return terms(whole, sums, e.mask(rest))
+
+
+def _lanes_summed(e: _Kernel, x: Value) -> Value:
+    """The lanes of a vector by halves, through a buffer that becomes registers."""
+    b = e.b
+    scratch = b.alloca(e.memory, [e.lanes])
+    width = e.lanes
+    while width > 1:
+        b.create_op(vector.Store, [x, scratch, b.index(0)])
+        width //= 2
+        type = VectorType((width,), e.memory)
+        low, high = (
+            b.create_op(vector.Load, [scratch, b.index(n)], results=[type]).result for n in (0, width)
+        )
+        x = e.join(low, high)
+    b.create_op(vector.Store, [x, scratch, b.index(0)])
+    return b.load(scratch, [0])
+
+
+KERNELS: Final[dict[str, tuple[Builder, tuple[int | None, int | None, int | None]]]] = {
+    "rows": (_rows, (None, 1, 1)),
+    "row": (_row, (None, 1, 1)),
+    "dots": (partial(_dots, DOTS), (1, 1, None)),
+    "column": (partial(_dots, COLUMN), (1, 1, None)),
+}
+"""How each is built, and the last strides of x, y and the result where they must be known."""
