@@ -24,7 +24,8 @@ class Matmul(Opaque):
     """The matrix product over the last two axes, [b..., m, k] by [b..., k, n] to [b..., m, n]; leading axes
     are batches.
 
-    Integers wrap; bools are or-ed products; an empty k gives zeros. The caller broadcasts batches and adds
+    Integers wrap; bools are or-ed products; an empty k gives zeros. Floats are added by fused multiply-add,
+    in blocks, in an order that depends on the extents and the strides. The caller broadcasts batches and adds
     axes to vectors.
     C1: both ranks are equal and at least 2. C2: one element type: bool, an integer, f32 or f64. C3: batch
     extents are equal.

@@ -1,0 +1,112 @@
+"""Matrix products of many shapes and layouts through the compiler, beside NumPy."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tensorc as tc
+
+DTYPES = ("float32", "float64", "int8", "int64", "uint16", "bool")
+ROWS, COLUMNS, TERMS = (0, 1, 3, 8, 9, 21), (0, 1, 5, 16, 17, 33, 70, 200), (0, 1, 16, 40, 300)
+
+
+@cache
+def compiled(dtype: str, form: str) -> Any:
+    x, y = tc.matrix("x", dtype=dtype), tc.matrix("y", dtype=dtype)
+    value = {"xy": lambda: x @ y, "xyT": lambda: x @ y.T, "xTy": lambda: x.T @ y, "xTyT": lambda: x.T @ y.T}
+    return tc.function([x, y], value[form]())
+
+
+def sample(rng: Any, dtype: str, *shape: int) -> Any:
+    if dtype == "bool":
+        return rng.random(shape) < 0.2
+    return (rng.standard_normal(shape) * 50).astype("int64").astype(dtype)
+
+
+def layouts(x: Any, y: Any) -> Any:
+    """The same product of operands that lie differently in memory."""
+    yield "xy", x, y
+    yield "xyT", x, np.ascontiguousarray(y.T)
+    yield "xTy", np.ascontiguousarray(x.T), y
+    yield "xTyT", np.ascontiguousarray(x.T), np.ascontiguousarray(y.T)
+    yield "xy", x[::-1, ::-1].copy()[::-1, ::-1], y[::-1].copy()[::-1]
+    yield "xy", np.repeat(x, 2, axis=1)[:, ::2], np.asfortranarray(y)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_edge_of_tiles_and_every_layout(dtype: str) -> None:
+    # Whole numbers: floats are exact, too, in whatever order they are added.
+    rng = np.random.default_rng(7)
+    shapes = [(m, n, k) for m in ROWS for n in COLUMNS for k in TERMS]
+    for m, n, k in [*rng.permutation(shapes)[:60].tolist(), (1, 200, 40), (21, 1, 300), (1, 1, 300)]:
+        x, y = sample(rng, dtype, m, k), sample(rng, dtype, k, n)
+        expected = x @ y
+        for form, left, right in layouts(x, y):
+            found = compiled(dtype, form)(left, right)
+            assert found.dtype == expected.dtype
+            np.testing.assert_array_equal(found, expected, f"{form} {m} {n} {k}")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_blas_takes_what_leaves_the_cache(dtype: str) -> None:
+    rng = np.random.default_rng(8)
+    x, y = sample(rng, dtype, 40, 1100), sample(rng, dtype, 1100, 520)
+    for form, left, right in layouts(x, y):
+        np.testing.assert_array_equal(compiled(dtype, form)(left, right), x @ y, form)
+    assert "tensorc_blas_" in compiled(dtype, "xy").source("llvm")
+
+
+@pytest.mark.parametrize("form", ["xy", "xyT", "xTy"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_error_no_worse_than_numpys(dtype: str, form: str) -> None:
+    rng = np.random.default_rng(9)
+    for m, n, k in ((5, 40, 3000), (1, 200, 5000), (30, 1, 5000), (12, 12, 70)):
+        x, y = rng.standard_normal((m, k)).astype(dtype), rng.standard_normal((k, n)).astype(dtype)
+        x[:, ::2] *= x.dtype.type(1e4)
+        truth = np.matmul(x.astype(np.longdouble), y.astype(np.longdouble))
+        size = np.matmul(abs(x).astype(np.longdouble), abs(y).astype(np.longdouble))
+        left = np.ascontiguousarray(x.T) if form == "xTy" else x
+        right = np.ascontiguousarray(y.T) if form == "xyT" else y
+        ours = np.max(abs(compiled(dtype, form)(left, right) - truth) / size)
+        numpys = np.max(abs(x @ y - truth) / size)
+        assert ours <= max(1.5 * numpys, np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("form", ["xy", "xyT", "xTy"])
+def test_special_values_stay_in_their_rows_and_columns(form: str) -> None:
+    x, y = np.ones((9, 40), np.float32), np.ones((40, 35), np.float32)
+    x[2, 3], y[5, 34], x[8, 39], y[39, 0] = np.nan, np.inf, -np.inf, 0
+    left = np.ascontiguousarray(x.T) if form == "xTy" else x
+    right = np.ascontiguousarray(y.T) if form == "xyT" else y
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(compiled("float32", form)(left, right), x @ y)
+
+
+def test_an_element_does_not_depend_on_its_tile() -> None:
+    rng = np.random.default_rng(10)
+    x, y = rng.standard_normal((21, 300)), rng.standard_normal((300, 45))
+    f = compiled("float64", "xy")
+    whole = f(x, y)
+    for m, n in ((3, 45), (8, 17), (20, 9), (13, 32)):
+        np.testing.assert_array_equal(f(x[:m].copy(), y[:, :n].copy()), whole[:m, :n])
+
+
+def test_sums_are_vectors_in_registers() -> None:
+    x = tc.matrix("x", dtype="float32")
+    code = tc.function([x], x @ x).source("llvm")
+    assert "@llvm.fma.v16f32" in code
+    assert "x float> zeroinitializer, %" in code or "phi <16 x float>" in code
+
+
+def test_batches_broadcast() -> None:
+    rng = np.random.default_rng(11)
+    x, y = tc.tensor3("x"), tc.matrix("y")
+    a, b = sample(rng, "float64", 5, 9, 20), sample(rng, "float64", 20, 18)
+    np.testing.assert_array_equal(tc.function([x, y], x @ y)(a, b), a @ b)
+    np.testing.assert_array_equal(
+        tc.function([x, y], y.T @ x.transpose(0, 2, 1))(a, b), b.T @ a.transpose(0, 2, 1)
+    )
