@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.harness import environments, record, report
 from benchmarks.harness.case import Case, Workload, load
+from benchmarks.harness.client import ROOT
 from benchmarks.harness.columns import COLUMNS
 from benchmarks.harness.crew import Crew
 from benchmarks.harness.locks import Locks
@@ -106,7 +107,7 @@ def main() -> int:
     if unknown := set(columns) - set(COLUMNS):
         raise SystemExit(f"no column {', '.join(sorted(unknown))}; there are {', '.join(COLUMNS)}")
     missing_environments(args, columns)
-    out = args.out or Path("build/bench.jsonl")
+    out = args.out or ROOT / "build" / "bench.jsonl"
     if not args.out:
         out.unlink(missing_ok=True)
     record.append(out, record.machine(args.busy))
