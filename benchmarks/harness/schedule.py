@@ -127,9 +127,9 @@ class Row:
         """
         locks = locks or Locks()
         with tempfile.TemporaryDirectory() as folder:
-            self.write(Path(folder))
-            for name, worker in workers.items():
-                with locks.shared():
+            with locks.shared():
+                self.write(Path(folder))
+                for name, worker in workers.items():
                     self.cells[name] = self.prepare(worker, Path(folder))
             if any(c.running for c in self.cells.values()):
                 with locks.alone(), around or nullcontext():
