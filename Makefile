@@ -37,7 +37,7 @@ docs: $(VENV)/.docs ## build the documentation as a site into build/site; warnin
 bench: $(VENV)/.test ## a dozen rows beside NumPy, Numba, JAX, PyTorch...; their environments go to .venv-bench
 	$(PY) benchmarks/bench.py --install
 
-bench-all: $(VENV)/.test ## every row with one and two threads, compile and import times (an hour)
+bench-all: $(VENV)/.test ## every row with one and two threads, compile and import times (takes long)
 	$(PY) benchmarks/bench.py --install --all
 
 bless: $(VENV)/.test ## rewrite expected texts and generated pages from what the code gives now; read the diff
