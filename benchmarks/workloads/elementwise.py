@@ -55,6 +55,7 @@ workload(
         "call_add1",
         sizes=((8,),),
         tiny=(8,),
+        short=(8,),
         dtypes=("float64",),
         threads=(1,),
         inputs=lambda case, rng: normal(case, rng, 1),
