@@ -106,6 +106,10 @@ class OpDef(OpDefinition):
     aliases: ClassVar[tuple[str, ...]] = ()
     data_fault: ClassVar[str | None] = None
     """Kind of the run-time fault (`ops.faults.FAULTS`) that operand values, not only shapes, can cause."""
+    overwrites: ClassVar[bool] = False
+    """Whether the lowering may get its first operand's own buffer as the output, and then changes that in
+    place; it must read the other operands only.
+    """
     not_differentiable: ClassVar[str | None] = None
     traits: ClassVar[frozenset[Trait]] = frozenset({Trait.PURE})
 

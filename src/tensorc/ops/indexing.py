@@ -215,6 +215,7 @@ class UpdateSlice(Opaque):
     """
 
     name = "tensorc.update_slice"
+    overwrites = True
     attrs_type = UpdateSliceAttrs
     accepts = dtypes.ALL
 
@@ -553,6 +554,7 @@ class _Scatter(Opaque):
     """
 
     data_fault = "gather"
+    overwrites = True
     attrs_type = AxisAttrs
 
     @classmethod

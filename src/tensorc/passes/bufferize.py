@@ -335,6 +335,9 @@ class _Writer:
 
     def _target(self, value: Value) -> Value:
         """The buffer a computed tensor is written to."""
+        over = self.plan.over.get(value)
+        if over is not None:
+            return self.map[over]
         number = self.plan.output.get(value)
         if number is not None:
             return self._output(number, value)

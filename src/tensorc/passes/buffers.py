@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 
 from tensorc.ir.core import BlockArgument, Operation, Value
 from tensorc.ir.types import ScalarType, TensorType
+from tensorc.ops.base import OpDef
 from tensorc.ops.families import Pointwise, View
+from tensorc.ops.kernel import GenericAttrs, Kernel, combiner_names, stages
 from tensorc.passes.extents import Extent, Extents
 
 UPDATES = "tensorc.updates"
@@ -30,16 +32,20 @@ class Slot:
     shape: tuple[Extent, ...]
     first: int
     last: int
+    held: list[Value] = field(default_factory=list)
+    """The tensors that live in it, in order."""
 
 
 @dataclass
 class Plan:
     """`slot`: the allocation of a computed tensor; `output`: the output argument it is written into instead;
-    `copies`: outputs that must be copied at the end, with the tensor they hold.
+    `over`: the operand whose buffer a result overwrites; `copies`: outputs that must be copied at the end,
+    with the tensor they hold.
     """
 
     slot: dict[Value, Slot] = field(default_factory=dict)
     output: dict[Value, int] = field(default_factory=dict)
+    over: dict[Value, Value] = field(default_factory=dict)
     copies: list[tuple[int, Value]] = field(default_factory=list)
     frees: dict[int, list[Slot]] = field(default_factory=dict)
 
@@ -114,6 +120,8 @@ def _assign(
     for position, op in enumerate(ops):
         dying = {roots[v] for v in op.operands if v in roots and last[roots[v]] == position} - held
         early = {r for r in dying if _in_place(op, r, roots)}
+        _overwrite_outputs(op, early, extents, found)
+        early -= found.output.keys()
         _release(early, found, free)
         for result in op.results:
             if (
@@ -126,9 +134,36 @@ def _assign(
             waiting = free.get(key)
             slot = waiting.pop() if waiting else Slot(*key, position, position)
             slot.last = max(slot.last, len(ops) if result in held else last[result])
+            slot.held.append(result)
             found.slot[result] = slot
+            for root in early:
+                if found.slot.get(root) is slot:
+                    found.over[result] = root
         unused = {r for r in op.results if last.get(r) == position} - held
         _release((dying - early) | unused, found, free)
+
+
+def _overwrite_outputs(op: Operation, early: set[Value], extents: Extents, found: Plan) -> None:
+    """Where an op may write over a temporary and its result goes to an output, the temporary lives in that
+    output already, with all that lived in its buffer before.
+    """
+    taken: set[Value] = set()
+    for result in op.results:
+        number = found.output.get(result)
+        if number is None:
+            continue
+        assert isinstance(result.type, TensorType)
+        key = (result.type.element, extents.of(result))
+        for root in sorted(early, key=lambda v: found.slot[v].first if v in found.slot else -1):
+            slot = found.slot.get(root)
+            if slot is None or (slot.element, slot.shape) != key or root in taken:
+                continue
+            taken.add(root)
+            for value in slot.held:
+                found.output[value] = number
+                del found.slot[value]
+            found.over[result] = root
+            break
 
 
 def _release(values: set[Value], found: Plan, free: dict[Key, list[Slot]]) -> None:
@@ -139,7 +174,34 @@ def _release(values: set[Value], found: Plan, free: dict[Key, list[Slot]]) -> No
 
 
 def _in_place(op: Operation, root: Value, roots: dict[Value, Value]) -> bool:
-    """Whether an op may write over `root`: it reads each element of it just before it writes that element."""
-    if op.definition is None or not issubclass(op.definition, Pointwise):
+    """Whether an op may write over `root`: it reads each element of it just before it writes that element, or
+    changes a part of it and reads no other.
+    """
+    definition = op.definition
+    uses = [n for n, v in enumerate(op.operands) if roots.get(v) is root]
+    if definition is None or any(op.operands[n] is not root for n in uses):
         return False
-    return all(v is root for v in op.operands if roots.get(v) is root)
+    if definition is Kernel:
+        return _elementwise(op, root)
+    if issubclass(definition, OpDef) and definition.overwrites:
+        return uses == [0]
+    return issubclass(definition, Pointwise)
+
+
+def _elementwise(kernel: Operation, root: Value) -> bool:
+    """Whether a kernel has a single stage, which reads every element of `root` at the place where it writes
+    results, and writes each of them there.
+    """
+    inside = stages(kernel)
+    if len(inside) != 1:
+        return False
+    stage = inside[0]
+    attrs = stage.attrs
+    assert isinstance(attrs, GenericAttrs)
+    arguments = {a for a, v in zip(kernel.regions[0].block.args, kernel.operands, strict=True) if v is root}
+    inputs = stage.operands[attrs.rank :]
+    straight = tuple(range(attrs.rank))
+    read = [axes for v, axes in zip(inputs, attrs.maps, strict=False) if v in arguments]
+    if any(combiner_names(attrs)) or any(axes != straight for axes in (*read, *attrs.maps[len(inputs) :])):
+        return False
+    return list(kernel.regions[0].block.terminator.operands) == list(stage.results)

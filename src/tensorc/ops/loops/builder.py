@@ -487,7 +487,9 @@ class LoopBuilder(_Scalars):
         self.create_op(memref.Dealloc, [buffer])
 
     def copy(self, source: Value, target: Value) -> None:
-        self.create_op(memref.Copy, [source, target])
+        """Nothing where both are one buffer."""
+        if source is not target:
+            self.create_op(memref.Copy, [source, target])
 
     def cast(self, buffer: Value, type: MemRefType) -> Value:
         return buffer if buffer.type == type else self._cast(memref.Cast, buffer, type)

@@ -1,0 +1,112 @@
+"""Where buffers are reused: what dies is written over, and lives in the output from the start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tensorc as tc
+
+RNG = np.random.default_rng(11)
+ARRAYS = {
+    "m": RNG.random((5, 5)),
+    "k": RNG.random((5, 5)),
+    "x": RNG.random(6),
+    "i": np.array([1, 3, 3, 0]),
+    "n": RNG.random((4, 5)),
+}
+
+
+def symbols() -> dict[str, Any]:
+    m, k, n = tc.matrices("m", "k", "n")
+    return {"m": m, "k": k, "n": n, "x": tc.vector("x"), "i": tc.lvector("i")}
+
+
+def counts(f: Any) -> tuple[int, int]:
+    """Allocations and copies of whole buffers in the loops."""
+    text = f.source("loops")
+    return text.count('"memref.alloc"'), text.count('"memref.copy"')
+
+
+Build = Callable[[Any], Any]
+PROGRAMS: dict[str, tuple[Build, tuple[int, int]]] = {
+    "what a product gives is finished in the output": (lambda s: tc.exp(s["m"] @ s["k"]) + 1, (0, 0)),
+    "so is what is finished first": (lambda s: tc.exp((s["m"] @ s["k"]) + 1) @ s["k"] * 2, (1, 0)),
+    "parts are set one after the other": (
+        lambda s: s["x"][s["i"]].set(0.0)[2:].set(1.0)[:1].add(5.0),
+        (1, 2),
+    ),
+    "a transposed reader needs the old values": (lambda s: (s["m"] @ s["k"]).T + s["m"] @ s["k"], (1, 0)),
+    "two results of one product": (lambda s: [tc.exp(s["m"] @ s["k"]), (s["m"] @ s["k"]) + 1], (0, 0)),
+    "one that is also a result": (lambda s: [s["m"] @ s["k"], tc.exp(s["m"] @ s["k"])], (0, 0)),
+}
+
+
+@pytest.mark.parametrize("name", list(PROGRAMS))
+def test_buffers_of_a_program(name: str) -> None:
+    build, wanted = PROGRAMS[name]
+    given = symbols()
+    outputs = build(given)
+    f, plain = (
+        tc.function(list(given.values()), outputs, mode=mode, on_unused_input="ignore")
+        for mode in ("fast", "O0")
+    )
+    before = {key: value.copy() for key, value in ARRAYS.items()}
+    for found, right in zip(_listed(f(**ARRAYS)), _listed(plain(**ARRAYS)), strict=True):
+        np.testing.assert_allclose(found, right, rtol=1e-13)
+    assert all(np.array_equal(ARRAYS[key], value) for key, value in before.items())
+    assert counts(f) == wanted
+
+
+def _listed(result: Any) -> list[Any]:
+    return result if isinstance(result, list) else [result]
+
+
+def test_sources_of_an_update_are_not_overwritten_by_it() -> None:
+    """Each reads what it changes through another operand, or somebody reads the old value later."""
+    x, i = tc.vector("x"), tc.lvector("i")
+    y = tc.exp(x)
+    cases = [
+        y[i].set(y[i]),
+        y[1:4].set(y[2:5]),
+        y[1:4].add(y[::-1][1:4]),
+        y[i].add(y[: i.shape[0]]) + y[0],
+        tc.where(y[::-1] > 1.5, y[1:4].set(0.0), y),
+        y[tc.astype(y, "int64") % 6].add(y),
+    ]
+    f = tc.function([x, i], cases)
+    value, at = ARRAYS["x"], ARRAYS["i"]
+    e = np.exp(value)
+
+    def changed(change: Callable[[Any], None]) -> Any:
+        copy = e.copy()
+        change(copy)
+        return copy
+
+    right = [
+        changed(lambda c: c.__setitem__(at, e[at])),
+        changed(lambda c: c.__setitem__(slice(1, 4), e[2:5])),
+        changed(lambda c: c.__setitem__(slice(1, 4), e[1:4] + e[::-1][1:4])),
+        changed(lambda c: np.add.at(c, at, e[:4])) + e[0],
+        np.where(e[::-1] > 1.5, changed(lambda c: c.__setitem__(slice(1, 4), 0.0)), e),
+        changed(lambda c: np.add.at(c, e.astype(int) % 6, e)),
+    ]
+    for found, wanted in zip(f(value, at), right, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-13)
+    for position, case in enumerate(cases):
+        single = tc.function([x, i], case, on_unused_input="ignore")
+        np.testing.assert_allclose(single(value, at), right[position], rtol=1e-13)
+
+
+def test_a_fault_after_parts_were_set_changes_no_argument() -> None:
+    x, i = tc.vector("x"), tc.lvector("i")
+    f = tc.function([x, i], (x * 2)[i].set(1.0)[i + 1].add(1.0))
+    value = ARRAYS["x"].copy()
+    with pytest.raises(IndexError):
+        f(value, np.array([0, 5]))
+    assert np.array_equal(value, ARRAYS["x"])
+    f(value, np.array([0, 4]))
+    assert np.array_equal(value, ARRAYS["x"])
