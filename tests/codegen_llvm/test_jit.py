@@ -182,6 +182,23 @@ def test_blas_comes_without_scipy_linalg_and_leaves_it_importable() -> None:
     assert out.split() == ["False", "True", "2.0", "True", "True"]
 
 
+@pytest.mark.parametrize(("given", "expected"), [("1", "1"), ("", "as it was")])
+def test_blas_runs_on_as_many_threads_as_the_variable_says(given: str, expected: str) -> None:
+    out = run_fresh(f"""
+        import ctypes, os
+        os.environ["TENSORC_NUM_THREADS"] = {given!r}
+        from tensorc.codegen_llvm.runtime_symbols import address_of, scipy_extension
+        library = ctypes.CDLL(scipy_extension("cython_blas").__file__)
+        count = getattr(library, "scipy_openblas_get_num_threads", None)
+        before = count() if count else 0
+        address_of("tensorc_blas_dgemm")
+        after = count() if count else 0
+        told = after if {given!r} or after != before else "as it was"
+        print(told if count else "no OpenBLAS")
+    """)
+    assert out.strip() in (expected, "no OpenBLAS")
+
+
 def test_scipy_imported_first_is_used() -> None:
     import scipy.linalg.cython_lapack as lapack
 

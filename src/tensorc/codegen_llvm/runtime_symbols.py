@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import os
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -25,11 +26,15 @@ from typing import Any
 import numpy as np
 
 from tensorc.ir.errors import InternalError
+from tensorc.runtime import threads
 
 NUMPY_TABLE = {"NewFromDescr": 94, "GetNDArrayCVersion": 0, "GetHandler": 305}
 """Indices into NumPy's `_ARRAY_API`, part of its ABI since 1.0."""
 
 _TYPES = {"tensorc_ndarray_type": np.ndarray, "tensorc_float64_type": np.float64}
+BLAS_THREADS = ("scipy_openblas_set_num_threads", "openblas_set_num_threads")
+"""What sets OpenBLAS's number of threads, as SciPy's wheels name it and as others do."""
+
 _providers: dict[str, Callable[[], dict[str, int]]] = {}
 
 
@@ -111,12 +116,30 @@ def _capsule_name(capsule: Any) -> bytes | None:
 # ----------------------------------------------------------------------------------------------------- SciPy
 
 
-def _scipy_pointer(module: str, name: str) -> int:
-    exports = scipy_extension(module).__pyx_capi__
+def _scipy_pointer(extension: ModuleType, name: str) -> int:
+    exports = extension.__pyx_capi__
     if name not in exports:
-        raise InternalError(f"scipy.linalg.{module} has no {name!r}")
+        raise InternalError(f"{extension.__name__} has no {name!r}")
     capsule = exports[name]
     return capsule_pointer(capsule, _capsule_name(capsule))
+
+
+@cache
+def _governed(name: str) -> ModuleType:
+    """`scipy_extension`, on as many threads as `TENSORC_NUM_THREADS` says, if it says anything.
+
+    The library has one number of threads for all its users in a process; it is left alone unless the user
+    asked for a number, so that SciPy is not slowed down by a program that compiles something, too. Without
+    one, OpenBLAS uses all CPUs, as we do. Nothing is set in a BLAS that is not OpenBLAS.
+    """
+    extension = scipy_extension(name)
+    if os.environ.get(threads.VARIABLE, "").strip() and extension.__file__ is not None:
+        library = ctypes.CDLL(extension.__file__)  # symbols of the libraries it needs are found through it
+        for symbol in BLAS_THREADS:
+            if hasattr(library, symbol):
+                getattr(library, symbol)(threads.wanted())
+                break
+    return extension
 
 
 @cache
@@ -156,6 +179,6 @@ def _extension_file(name: str) -> Path | None:
 
 _PREFIXES: dict[str, Callable[[str], int]] = {
     "tensorc_np_": _numpy,
-    "tensorc_blas_": lambda name: _scipy_pointer("cython_blas", name),
-    "tensorc_lapack_": lambda name: _scipy_pointer("cython_lapack", name),
+    "tensorc_blas_": lambda name: _scipy_pointer(_governed("cython_blas"), name),
+    "tensorc_lapack_": lambda name: _scipy_pointer(_governed("cython_lapack"), name),
 }
