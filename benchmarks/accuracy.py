@@ -76,6 +76,12 @@ def finite_and_not_zero(x: Array, y: Array) -> Any:
     return np.isfinite(x) & np.isfinite(y) & (x != 0) & (y != 0)
 
 
+def power_domain(x: Array, y: Array) -> Array:
+    """Where x^y is a finite real number other than 0."""
+    real = (x > 0) | (x < 0) & (np.trunc(y) == y)
+    return np.isfinite(x) & np.isfinite(y) & real
+
+
 @dataclass(frozen=True)
 class Reference:
     """The same function in NumPy (any floating dtype) and in mpmath (finite arguments inside the domain)."""
@@ -108,6 +114,7 @@ REFERENCES: dict[str, Reference] = {
     "sin": Reference(np.sin, mpmath.sin),
     "cos": Reference(np.cos, mpmath.cos),
     "tan": Reference(np.tan, mpmath.tan),
+    "powf": Reference(np.power, mpmath.power, power_domain),
     "sigmoid": Reference(numpy_sigmoid, lambda x: 1 / (1 + mpmath.exp(-x))),
     "softplus": Reference(numpy_softplus, exact_softplus),
     "log1mexp": Reference(numpy_log1mexp, exact_log1mexp, lambda x: np.isfinite(x) & (x < 0)),

@@ -95,6 +95,9 @@ class LlvmText:
     def sqrt(self, a: Register) -> Register:
         return self.intrinsic("sqrt", a)
 
+    def trunc(self, a: Register) -> Register:
+        return self.intrinsic("trunc", a)
+
     def copysign(self, a: Register, b: Register) -> Register:
         return self.intrinsic("copysign", a, b)
 

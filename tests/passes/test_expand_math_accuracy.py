@@ -171,6 +171,27 @@ def test_logaddexp_of_infinities_and_nan_is_numpys(dtype: type) -> None:
     np.testing.assert_allclose(got, want, rtol=4 * float(np.finfo(dtype).eps))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_powers_of_special_values_are_numpys_and_others_near_overflow_are_close(dtype: type) -> None:
+    info = np.finfo(dtype)
+    values = [0, 1, 2, 0.5, 3, 2.5, 1 / 3, info.max, info.tiny, info.smallest_subnormal, INF, NAN, 2.0**53]
+    every: Any = np.array([*values, *(-v for v in values)], dtype)
+    x, y = (a.ravel() for a in np.meshgrid(every, every))
+    with np.errstate(all="ignore"):
+        want = np.power(x, y)
+    got = compile_loop("powf", BITS[np.dtype(dtype)])(x, y)
+    np.testing.assert_allclose(got, want, rtol=2 * float(info.eps), atol=float(info.smallest_subnormal))
+    number = ~np.isnan(want)
+    np.testing.assert_array_equal(np.signbit(got[number]), np.signbit(want[number]))
+    bases = np.exp2(np.random.default_rng(3).uniform(info.minexp, info.maxexp, 4000))
+    ends = np.random.default_rng(4).uniform(info.minexp - info.nmant - 2, info.maxexp + 1, 4000)
+    points = bases.astype(dtype), (ends / np.log2(bases)).astype(dtype)
+    worst = accuracy.Worst()
+    accuracy.check_exact("powf", compile_loop("powf", BITS[np.dtype(dtype)]), points, worst)
+    assert worst.wrong == 0
+    assert 0 < worst.ulp <= EXPANSIONS["powf"].ulp, worst
+
+
 @pytest.mark.parametrize("element", [f32, f64], ids=str)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_loop_vectorises_without_calls_or_gathers(name: str, element: object) -> None:
@@ -220,7 +241,9 @@ def test_other_types_are_refused() -> None:
         exp(None, Integer())  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("script", ["minimax.py", "minimax_circular.py", "minimax_inverse.py"])
+@pytest.mark.parametrize(
+    "script", ["minimax.py", "minimax_circular.py", "minimax_inverse.py", "minimax_power.py"]
+)
 def test_coefficients_are_what_the_script_computes(script: str) -> None:
     command = [sys.executable, str(ROOT / "tools" / script), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)

@@ -65,7 +65,7 @@ def function_of(op: Operation) -> Function | None:
         if match is None or str(op.result.type) != match[2]:
             return None
         row = FUNCTIONS.get(match[1])
-        return Function(match[1], None if row is None else row.libm)
+        return Function(match[1], None) if row is None else Function(row.mlir or match[1], row.libm)
     if op.result.type not in (f32, f64) or op.definition is None or not issubclass(op.definition, MathOp):
         return None
     name, symbol = op.name.removeprefix("math."), op.definition.symbol

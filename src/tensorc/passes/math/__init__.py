@@ -26,6 +26,7 @@ from tensorc.passes.math.inverse_hyperbolic import acosh, asinh, atanh
 from tensorc.passes.math.inverse_trigonometric import acos, asin, atan, atan2
 from tensorc.passes.math.log1mexp import log1mexp
 from tensorc.passes.math.logarithm import log, log1p, log2, log10
+from tensorc.passes.math.power import powf
 from tensorc.passes.math.rare import RARE, Rare
 from tensorc.passes.math.roots import cbrt, hypot
 from tensorc.passes.math.sigmoid import logaddexp, sigmoid, softplus
@@ -68,9 +69,10 @@ EXPANSIONS: dict[str, Expansion] = {
         Expansion("softplus", softplus, 1.75),
         Expansion("log1mexp", log1mexp, 1.75),
         Expansion("logaddexp", logaddexp, 2.0, operands=2),
-        Expansion("sin", sin, 1.5),
-        Expansion("cos", cos, 1.5),
-        Expansion("tan", tan, 1.5),
+        Expansion("sin", sin, 1.25),
+        Expansion("cos", cos, 1.25),
+        Expansion("tan", tan, 1.25),
+        Expansion("powf", powf, 1.25, operands=2),
     )
 }
 
