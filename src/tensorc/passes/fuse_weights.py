@@ -45,10 +45,11 @@ def weight(definition: type[Pointwise], elements: tuple[ScalarType, ...]) -> int
     probe = new_function("probe", [register_type(e) for e in elements[:-1]], [])
     module.regions[0].block.append(probe)
     definition.scalar(LoopBuilder(body(probe)), elements, *body(probe).args)
-    return sum(_op_weight(op.name) for op in body(probe))
+    return sum(op_weight(op.name) for op in body(probe))
 
 
-def _op_weight(name: str) -> int:
+def op_weight(name: str) -> int:
+    """What a scalar op costs."""
     if name in _FREE_OPS:
         return 0
     if name in _SLOW_OPS:

@@ -6,8 +6,8 @@ iteration.
          %linear = block id * block size + thread id;  scf.if %linear < n {body with %i = %linear}
        }
 
-A perfect nest of parallel loops is one grid over the product of their extents. Sequential loops stay inside
-the thread.
+A perfect nest of parallel loops and lanes is one grid over the product of their extents; a tile of lanes is
+as many threads. Sequential loops stay inside the thread.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ from tensorc.ir.core import Block, Operation, Region, Value
 from tensorc.ir.definition import Trait
 from tensorc.ir.errors import TensorcValueError
 from tensorc.ir.types import MemRefType
-from tensorc.ops.loops import LoopBuilder, gpu, memref, scf
+from tensorc.ops.loops import LoopBuilder, arith, gpu, memref, scf
 from tensorc.ops.loops.memref import segments
-
-PARALLEL = "tensorc.parallel"
+from tensorc.ops.loops.nests import LANES, PARALLEL
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,8 @@ class MapGpu:
             )
         for function in functions(module):
             for loop in list(_outermost(function)):
+                _untile(loop)
+                _hoist(loop)
                 map_nest(loop, self.block)
 
 
@@ -58,7 +59,32 @@ def _outermost(function: Operation) -> Iterator[Operation]:
 
 
 def _is_parallel(op: Operation) -> bool:
-    return op.isa(scf.For) and PARALLEL in op.attributes and not op.results
+    marked = PARALLEL in op.attributes or LANES in op.attributes
+    return op.isa(scf.For) and marked and not op.results
+
+
+def _untile(loop: Operation) -> None:
+    """A loop over tiles that holds nothing but the lanes of one, which add its beginning to theirs, becomes
+    a loop over all of them.
+    """
+    block = loop.regions[0].block
+    start = block.args[0]
+    *before, inner = [op for op in block if not op.isa(scf.Yield)] or [loop]
+    if LANES not in inner.attributes or not all(op.has_trait(Trait.PURE) for op in before):
+        return
+    lane = inner.regions[0].block.args[0]
+    sums = [op for op in lane.users if op.isa(arith.AddI) and set(op.operands) == {start, lane}]
+    if len(sums) != len(list(lane.users)) or any(u not in (*before, *sums) for u in start.users):
+        return
+    for op in sums:
+        op.result.replace_all_uses_with(start)
+        op.erase()
+    for op in list(inner.regions[0].block):
+        if not op.isa(scf.Yield):
+            op.detach()
+            block.insert_before(op, inner)
+    inner.erase()
+    loop.set_operand(2, LoopBuilder.before(loop).index(1))
 
 
 def map_nest(loop: Operation, threads: int) -> None:
@@ -87,6 +113,36 @@ def map_nest(loop: Operation, threads: int) -> None:
             _move_body(nest[-1].regions[0].block, b.block)
         b.create_op(gpu.Terminator, [])
     loop.erase()
+
+
+def _hoist(loop: Operation) -> None:
+    """Scratch that every iteration allocates and frees moves around the loop, where `_scratch` finds it."""
+    nested = list(loop.walk())
+    inside = set(nested)
+    for op in nested:
+        if not op.isa(memref.Alloc):
+            continue
+        for value in op.operands:
+            _move_out(loop, value, inside)
+        op.detach()
+        assert loop.block is not None
+        loop.block.insert_before(op, loop)
+        for user in op.result.users:
+            if user.isa(memref.Dealloc) and user in inside:
+                user.detach()
+                loop.block.insert_before(user, loop.next)
+
+
+def _move_out(loop: Operation, value: Value, inside: set[Operation]) -> None:
+    """An extent that does not change with the loop is computed in front of it."""
+    owner = value.owner
+    if owner is None or owner not in inside:
+        return
+    if not owner.has_trait(Trait.PURE) or owner.operands:
+        raise _shared(loop, "an allocation's size changes from iteration to iteration")
+    owner.detach()
+    assert loop.block is not None
+    loop.block.insert_before(owner, loop)
 
 
 def _perfect_nest(loop: Operation) -> list[Operation]:

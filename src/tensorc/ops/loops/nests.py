@@ -28,6 +28,52 @@ time.
 """
 
 
+TILE = 4096
+"""Elements of a tile: enough for vector code to get going, few enough for every core to have some."""
+
+
+@contextmanager
+def lanes(b: LoopBuilder, upper: Index) -> Iterator[Value]:
+    """A loop whose iterations, `upper` of them, may run at the same time; gives its index."""
+    with b.for_(0, upper) as loop:
+        loop.op.set_attribute(LANES, UNIT)
+        yield loop.iv
+
+
+@contextmanager
+def cells(b: LoopBuilder, extents: Sequence[Index]) -> Iterator[list[Index]]:
+    """Every index of a box, in any order: lanes along the last axis that is not of known extent 1, in tiles
+    if it is the only one, parallel loops around them. The body must be straight-line.
+    """
+    moving = [axis for axis, extent in enumerate(extents) if extent != 1]
+    if not moving:
+        yield [0] * len(extents)
+        return
+    last = moving[-1]
+    rest = [0] * (len(extents) - last - 1)
+    with ExitStack() as stack:
+        leading = stack.enter_context(nest(b, extents[:last], parallel=True))
+        if len(moving) > 1:
+            yield [*leading, stack.enter_context(lanes(b, extents[last])), *rest]
+            return
+        start, width = stack.enter_context(tiles(b, extents[last]))
+        lane = stack.enter_context(lanes(b, width))
+        yield [*leading, b.add(start, lane), *rest]
+
+
+@contextmanager
+def tiles(b: LoopBuilder, extent: Index, size: int = TILE) -> Iterator[tuple[Index, Index]]:
+    """A parallel loop over tiles of `size`; gives where each begins and how wide it is. No loop around a
+    single one.
+    """
+    if isinstance(extent, int) and extent <= size:
+        yield 0, extent
+        return
+    with b.for_(0, extent, size) as loop:
+        loop.op.set_attribute(PARALLEL, UNIT)
+        yield loop.iv, b.minimum(b.sub(extent, loop.iv), size)
+
+
 @contextmanager
 def rolled(b: LoopBuilder, lower: Index, upper: Index, step: Index = 1) -> Iterator[Value]:
     """A loop that stays one; gives its index."""
@@ -54,5 +100,5 @@ def nest(b: LoopBuilder, extents: Sequence[Index], parallel: bool = False) -> It
 
 def fill(b: LoopBuilder, buffer: Value, value: Value) -> None:
     """One value (of the buffer's memory type) everywhere."""
-    with nest(b, b.dims(buffer), parallel=True) as indices:
+    with cells(b, b.dims(buffer)) as indices:
         b.store(value, buffer, indices)

@@ -11,9 +11,12 @@ from tensorc.ops.families import Pointwise, Reduction, axes_of
 from tensorc.ops.kernel import Generic, GenericAttrs, KernelAttrs, combiner_names, stages
 from tensorc.ops.loops.arith import Constant
 from tensorc.ops.loops.memref import ReinterpretCast, view_parts
+from tensorc.ops.loops.nests import cells
 from tensorc.passes.fuse_kernel import count
-from tensorc.passes.lowering.kernel import Body, Earlier, Result, Space, Stage, emit_kernel
-from tensorc.passes.lowering.nest import Access, Index, Lowerer, nest, store
+from tensorc.passes.fuse_weights import op_weight
+from tensorc.passes.lowering.kernel import emit_kernel
+from tensorc.passes.lowering.nest import Access, Index, Lowerer, store
+from tensorc.passes.lowering.space import Body, Earlier, Result, Space, Stage
 from tensorc.passes.lowering.sums import Combiner, reduction_for
 
 
@@ -76,7 +79,7 @@ def reduce(
     place = {old: new for new, old in enumerate(order)}
     inputs = (access(source, [place[a] for a in range(len(extents))], kind),)
     result = Result(kind, Combiner(definition, kind), access(out, range(outer), kind))
-    stage = Stage(True, inputs, lambda b, indices, xs: [xs[0]], (result,))
+    stage = Stage(bool(axes), inputs, lambda b, indices, xs: [xs[0]], (result,))
     emit_kernel(b, Space([extents[a] for a in order], outer, [stage]))
 
 
@@ -158,7 +161,8 @@ def _stage(
         kept = any(user.isa(Generic) for user in value.users)
         results.append(Result(kind, combiner, out, kept))
     indexed = any(arg.has_uses for arg in stage.regions[0].block.args[: attrs.rank])
-    return Stage(attrs.rank > outer, inputs, _body(stage, attrs.rank), tuple(results), indexed)
+    weight = sum(op_weight(inner.name) for inner in stage.regions[0].block)
+    return Stage(attrs.rank > outer, inputs, _body(stage, attrs.rank), tuple(results), indexed, weight)
 
 
 def _body(stage: Operation, rank: int) -> Body:
@@ -193,7 +197,7 @@ def iota(b: Lowerer, op: Operation, kinds: Sequence[Type]) -> None:
     out = op.operands[-1]
     kind = element(kinds[-1])
     axis: int = op.attrs.axis  # type: ignore[attr-defined]
-    with nest(b, b.dims(out), parallel=True) as indices:
+    with cells(b, b.dims(out)) as indices:
         store(
             b, count(b, b.index(indices[axis]), kind), Access(out, tuple(range(len(indices))), kind), indices
         )

@@ -8,18 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tensorc.ir.builtin import body
-from tensorc.ir.core import Operation, Value
+from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.types import MemRefType, ScalarType, i1
 from tensorc.ops.loops.builder import LoopBuilder
-from tensorc.ops.loops.nests import Index, nest
+from tensorc.ops.loops.nests import PARALLEL, Index, nest
 
 __all__ = ["Access", "Index", "Lowerer", "load", "merge", "mergeable", "nest", "store"]
 
 
 
 class Lowerer(LoopBuilder):
-    """A loop builder with a pool of stack buffers, shared by all kernels of a function: kernels run one after
-    the other.
+    """A loop builder that hands out stack buffers. Those asked for inside a parallel loop belong to its
+    iteration; the others come from a pool shared by all kernels of a function, which run one after the other.
     """
 
     def __init__(self, function: Operation) -> None:
@@ -29,13 +29,17 @@ class Lowerer(LoopBuilder):
         self._taken: dict[tuple[ScalarType, tuple[int, ...]], int] = {}
 
     def move(self, op: Operation) -> None:
-        """Build before `op` from here on; stack buffers handed out so far are free again."""
+        """Build before `op` from here on; pooled buffers handed out so far are free again."""
         assert op.block is not None
         self.block, self.anchor, self.location = op.block, op, op.location
         self._taken.clear()
 
     def scratch(self, element: ScalarType, shape: Sequence[int]) -> Value:
-        """A stack buffer, undefined, until the next `move`."""
+        """A stack buffer, undefined, until the parallel loop's iteration ends, or else the next `move`."""
+        home = self._private()
+        if home is not None:
+            with self.at(home, home.first):
+                return self.alloca(element, shape)
         key = (element, tuple(shape))
         number = self._taken.get(key, 0)
         self._taken[key] = number + 1
@@ -44,6 +48,17 @@ class Lowerer(LoopBuilder):
             with self.at(self._entry, self._entry.first):
                 made.append(self.alloca(element, shape))
         return made[number]
+
+    def _private(self) -> Block | None:
+        """The body of the outermost parallel loop around the place where ops are built."""
+        found = None
+        block: Block | None = self.block
+        while block is not None and block.region is not None and block.region.parent is not None:
+            op = block.region.parent
+            if PARALLEL in op.attributes:
+                found = block
+            block = op.block
+        return found
 
 
 @dataclass(frozen=True)

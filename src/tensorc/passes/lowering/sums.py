@@ -1,10 +1,10 @@
-"""Combining many values with little error: the blocked pairwise scheme for sums and products of floats.
+"""Combining many values with little error, in vectors: the blocked pairwise scheme.
 
-A block of at most `BLOCK` values is combined in `LANES` independent accumulators (plain loops over the lanes,
-so LLVM vectorises them without reassociating anything), then by halving; blocks are combined like the digits
-of a binary counter, which is pairwise summation (Higham, Accuracy and Stability of Numerical Algorithms,
-section 4.2). Depth: BLOCK / LANES + log2(LANES) + log2(n / BLOCK) additions, as NumPy's `pairwise_sum`. The
-order depends on extents only.
+A block of at most `BLOCK` values is combined in `LANES` independent accumulators, which are then halved;
+blocks are combined like the digits of a binary counter, which is pairwise summation (Higham, Accuracy and
+Stability of Numerical Algorithms, section 4.2). Depth: BLOCK / LANES + log2(LANES) + log2(n / BLOCK)
+additions, as NumPy's `pairwise_sum`. The order depends on extents only, never on the width of vectors or the
+number of threads.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import Final
 
 from tensorc.ir.core import Value
 from tensorc.ir.definition import REGISTRY
-from tensorc.ir.types import FloatType, ScalarType, i1, index
+from tensorc.ir.types import FloatType, ScalarType, i1, i64, index
 from tensorc.ops.families import Reduction
 from tensorc.ops.loops.base import memory_type, register_type
-from tensorc.ops.loops.nests import rolled
+from tensorc.ops.loops.nests import lanes
 from tensorc.passes.lowering.nest import Index, Lowerer
 
 LANES: Final = 64
-WAYS: Final = 8
 BLOCK: Final = 1024
-SHORT: Final = 16
-LEVELS: Final = 40
+LEVELS: Final = 64
+_SCALARS: Final = 4
+"""Accumulators that are combined one by one at the end."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,19 @@ class Combiner:
     def write(self, b: Lowerer, value: Value, buffer: Value, indices: Sequence[Index]) -> None:
         b.store(b.from_bool(value) if self.element == i1 else value, buffer, indices)
 
+    def accumulate(self, b: Lowerer, value: Value, buffer: Value, indices: Sequence[Index]) -> None:
+        """Combine a value into an accumulator in memory."""
+        self.write(b, self.combine(b, self.read(b, buffer, indices), value), buffer, indices)
+
+    def together(self, b: Lowerer, values: Sequence[Value]) -> Value:
+        """Several values combined pairwise."""
+        while len(values) > 1:
+            half = (len(values) + 1) // 2
+            pairs = zip(values, values[half:], strict=False)
+            odd = values[half - 1 : half] if len(values) % 2 else ()
+            values = [*(self.combine(b, x, y) for x, y in pairs), *odd]
+        return values[0]
+
 
 @cache
 def reduction_for(combiner: str) -> type[Reduction]:
@@ -66,117 +79,104 @@ def reduction_for(combiner: str) -> type[Reduction]:
     raise KeyError(combiner)
 
 
-class Counter:
-    """A binary counter of partial results, one stack a result; `width` lanes a stack entry (0: scalars)."""
-
-    def __init__(self, b: Lowerer, combiners: Sequence[Combiner], width: int = 0) -> None:
-        self.b = b
-        self.combiners = combiners
-        self.width = width
-        shape = [LEVELS, width] if width else [LEVELS]
-        self.stacks = [b.scratch(memory_type(c.element), shape) for c in combiners]
-
-    def push(self, parts: Sequence[Value], count: Value) -> Value:
-        """Add one block's results (scalars); `count` blocks are in already. Returns the new count."""
-        b = self.b
-        with b.while_([count, b.index(0), *parts]) as loop:
-            rest, level, *values = loop.args
-            odd = b.cmpi("ne", b.andi(rest, b.index(1)), b.index(0))
-            loop.condition(odd, rest, level, *values)
-            with loop.do() as (rest, level, *values):
-                joined = [
-                    c.combine(b, c.read(b, s, [level]), v)
-                    for c, s, v in zip(self.combiners, self.stacks, values, strict=True)
-                ]
-                loop.yield_(b.shrui(rest, b.index(1)), b.addi(level, b.index(1)), *joined)
-        _, level, *kept = loop.results
-        for c, stack, value in zip(self.combiners, self.stacks, kept, strict=True):
-            c.write(b, value, stack, [level])
-        return b.addi(count, b.index(1))
-
-    def total(self, count: Value) -> list[Value]:
-        """All blocks together (scalars); the identity when there are none."""
-        b = self.b
-        start = [c.identity(b) for c in self.combiners]
-        with b.while_([count, b.index(0), *start]) as loop:
-            rest, level, *values = loop.args
-            loop.condition(b.cmpi("ne", rest, b.index(0)), rest, level, *values)
-            with loop.do() as (rest, level, *values):
-                odd = b.cmpi("ne", b.andi(rest, b.index(1)), b.index(0))
-                with b.if_(odd, [v.type for v in values]) as branch:
-                    branch.yield_(
-                        *(
-                            c.combine(b, c.read(b, s, [level]), v)
-                            for c, s, v in zip(self.combiners, self.stacks, values, strict=True)
-                        )
-                    )
-                with branch.else_():
-                    branch.yield_(*values)
-                loop.yield_(b.shrui(rest, b.index(1)), b.addi(level, b.index(1)), *branch.results)
-        return list(loop.results[2:])
-
-    def push_lanes(self, parts: Sequence[Value], count: Value, lanes: Index) -> Value:
-        """`push` for buffers of `lanes` partial results; the buffers are overwritten."""
-        b = self.b
-        with b.while_([count, b.index(0)]) as loop:
-            rest, level = loop.args
-            loop.condition(b.cmpi("ne", b.andi(rest, b.index(1)), b.index(0)), rest, level)
-            with loop.do() as (rest, level):
-                self._join(parts, level, lanes)
-                loop.yield_(b.shrui(rest, b.index(1)), b.addi(level, b.index(1)))
-        level = loop.results[1]
-        with rolled(b, 0, lanes) as lane:
-            for stack, part in zip(self.stacks, parts, strict=True):
-                b.store(b.load(part, [lane]), stack, [level, lane])
-        return b.addi(count, b.index(1))
-
-    def total_lanes(self, parts: Sequence[Value], count: Value, lanes: Index) -> None:
-        """All blocks together, left in the buffers `parts`."""
-        b = self.b
-        fill(b, self.combiners, parts, lanes)
-        with b.while_([count, b.index(0)]) as loop:
-            rest, level = loop.args
-            loop.condition(b.cmpi("ne", rest, b.index(0)), rest, level)
-            with loop.do() as (rest, level):
-                with b.if_(b.cmpi("ne", b.andi(rest, b.index(1)), b.index(0))):
-                    self._join(parts, level, lanes)
-                loop.yield_(b.shrui(rest, b.index(1)), b.addi(level, b.index(1)))
-
-    def _join(self, parts: Sequence[Value], level: Value, lanes: Index) -> None:
-        b = self.b
-        with rolled(b, 0, lanes) as lane:
-            for combiner, stack, part in zip(self.combiners, self.stacks, parts, strict=True):
-                earlier = combiner.read(b, stack, [level, lane])
-                joined = combiner.combine(b, earlier, combiner.read(b, part, [lane]))
-                combiner.write(b, joined, part, [lane])
-
-
-def fill(b: Lowerer, combiners: Sequence[Combiner], parts: Sequence[Value], lanes: Index) -> None:
-    """Identities into `lanes` accumulators."""
-    with rolled(b, 0, lanes) as lane:
+def fill(
+    b: Lowerer,
+    combiners: Sequence[Combiner],
+    parts: Sequence[Value],
+    width: Index,
+    level: Sequence[Index] = (),
+) -> None:
+    """Identities into `width` accumulators."""
+    with lanes(b, width) as lane:
         for combiner, part in zip(combiners, parts, strict=True):
-            combiner.write(b, combiner.identity(b), part, [lane])
+            combiner.write(b, combiner.identity(b), part, [*level, lane])
 
 
-def gather_lanes(b: Lowerer, combiners: Sequence[Combiner], parts: Sequence[Value]) -> list[Value]:
-    """The `LANES` accumulators of each result combined pairwise: a loop over `WAYS` neighbours, then them."""
-    with rolled(b, 0, WAYS) as lane:
-        for combiner, part in zip(combiners, parts, strict=True):
-            places = [b.add(lane, start) for start in range(0, LANES, WAYS)]
-            values = [combiner.read(b, part, [place]) for place in places]
-            combiner.write(b, _pairwise(b, combiner, values), part, [lane])
+def halve(b: Lowerer, combiners: Sequence[Combiner], parts: Sequence[Value], width: int) -> list[Value]:
+    """`width` accumulators of each result, a power of two of them, combined pairwise."""
+    while width > _SCALARS:
+        width //= 2
+        with lanes(b, width) as lane:
+            for combiner, part in zip(combiners, parts, strict=True):
+                combiner.accumulate(b, combiner.read(b, part, [b.add(lane, width)]), part, [lane])
     return [
-        _pairwise(b, c, [c.read(b, part, [lane]) for lane in range(WAYS)])
+        c.together(b, [c.read(b, part, [lane]) for lane in range(width)])
         for c, part in zip(combiners, parts, strict=True)
     ]
 
 
-def _pairwise(b: Lowerer, combiner: Combiner, values: list[Value]) -> Value:
-    while len(values) > 1:
-        half = len(values) // 2
-        values = [combiner.combine(b, values[k], values[k + half]) for k in range(half)]
-    return values[0]
+class Counter:
+    """A binary counter of the results of blocks, one stack a result: block `n` comes to lie at the level that
+    is the number of ones in n, then as many levels are combined as n ends in ones; the last block combines
+    them all, so that the whole is at level 0.
+    """
+
+    def __init__(self, b: Lowerer, combiners: Sequence[Combiner], total: Index) -> None:
+        self.b = b
+        self.combiners = combiners
+        self.total = total
+        self.stacks = [b.scratch(memory_type(c.element), [LEVELS]) for c in combiners]
+        for combiner, stack in zip(combiners, self.stacks, strict=True):
+            combiner.write(b, combiner.identity(b), stack, [0])
+
+    def push(self, parts: Sequence[Value], number: Value) -> None:
+        """Add block `number`'s results."""
+        b = self.b
+        level, merges = levels(b, number, self.total)
+        with b.for_(0, merges, init=parts) as loop:
+            below = b.subi(b.subi(level, loop.iv), b.index(1))
+            loop.yield_(
+                *(
+                    c.combine(b, c.read(b, stack, [below]), value)
+                    for c, stack, value in zip(self.combiners, self.stacks, loop.args, strict=True)
+                )
+            )
+        for c, stack, value in zip(self.combiners, self.stacks, loop.results, strict=True):
+            c.write(b, value, stack, [b.subi(level, merges)])
+
+    def result(self) -> list[Value]:
+        """All blocks together; the identity if there are none."""
+        return [
+            c.read(self.b, stack, [0]) for c, stack in zip(self.combiners, self.stacks, strict=True)
+        ]
 
 
-def start_count(b: Lowerer) -> Value:
-    return b.constant(0, index)
+def levels(b: Lowerer, number: Value, total: Index) -> tuple[Value, Value]:
+    """Where block `number` of `total` lies, and how many levels are combined once it is there."""
+    bits = b.index_cast(number, i64)
+    following = b.addi(number, b.index(1))
+    level = b.index_cast(b.ctpop(bits), index)
+    ones = b.index_cast(b.cttz(b.index_cast(following, i64)), index)
+    return level, b.select(b.cmpi("eq", following, b.index(total)), level, ones)
+
+
+def join_parts(b: Lowerer, combiners: Sequence[Combiner], buffers: Sequence[Value], count: Value) -> None:
+    """Combine the first `count` rows of buffers pairwise into row 0: neighbours, then pairs, and so on. A row
+    is one value, or an axis of values.
+    """
+    widths = b.dims(buffers[0])[1:]
+    with b.while_([b.index(1)]) as loop:
+        (step,) = loop.args
+        loop.condition(b.cmpi("slt", step, count), step)
+        with loop.do() as (step,):
+            twice = b.addi(step, step)
+            with b.for_(0, b.subi(count, step), twice) as row:
+                _join_rows(b, combiners, buffers, widths, row.iv, b.addi(row.iv, step))
+            loop.yield_(twice)
+
+
+def _join_rows(
+    b: Lowerer,
+    combiners: Sequence[Combiner],
+    buffers: Sequence[Value],
+    widths: Sequence[Index],
+    row: Value,
+    other: Value,
+) -> None:
+    if not widths:
+        for combiner, buffer in zip(combiners, buffers, strict=True):
+            combiner.accumulate(b, combiner.read(b, buffer, [other]), buffer, [row])
+        return
+    with lanes(b, widths[0]) as lane:
+        for combiner, buffer in zip(combiners, buffers, strict=True):
+            combiner.accumulate(b, combiner.read(b, buffer, [other, lane]), buffer, [row, lane])

@@ -1,0 +1,239 @@
+"""Column form: lanes along the last outer axis, a chunk of neighbouring columns at a time. Memory is walked
+in order, several rows at a time where the body is light: their values meet each other before they meet the
+accumulators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final
+
+from tensorc.ir.core import Value
+from tensorc.ops.loops.base import memory_type, width
+from tensorc.ops.loops.nests import lanes, tiles
+from tensorc.passes.lowering.nest import Access, Index, Lowerer, load, nest, store
+from tensorc.passes.lowering.space import Earlier, Emitter, Space, combined, combiners_of
+from tensorc.passes.lowering.sums import LANES, Combiner, fill, levels
+
+BLOCK: Final = 128
+"""Rows that are combined before the pairwise scheme takes over."""
+WAYS: Final = 8
+"""Rows that are read at a time."""
+LIGHT: Final = 6
+"""The weight of a body that is worth repeating for that."""
+BYTES: Final = 4096
+"""What the accumulators of one chunk of columns may take."""
+LEVELS: Final = 12
+"""Of the pairwise scheme: blocks are grouped where there are more than 2 ** (LEVELS - 1)."""
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Blocks of the rows of one reduction: how many there are, and how many of them make a group, which is
+    what the pairwise scheme combines.
+    """
+
+    total: Index
+    size: Index
+    groups: Index
+
+
+class Columns(Emitter):
+    """Lanes along the last outer axis; iteration indices have the lane within the chunk as one more."""
+
+    def __init__(self, b: Lowerer, space: Space) -> None:
+        super().__init__(b, space)
+        self.registers: dict[tuple[int, int], Access] = {}
+        self.chunk = self._chunk()
+        self.width: Index = self.chunk
+        self.base: Index = 0
+
+    def _chunk(self) -> int:
+        """How many columns at a time: few where every column has scratch of its own."""
+        if self.needs_scratch():
+            return LANES
+        elements = [r.element for s in self.space.stages for r in s.results if not s.full or r.combiner]
+        size = sum(max(8, width(memory_type(e))) // 8 for e in elements)
+        return int(min(1024, max(LANES, 1 << (BYTES // max(1, size)).bit_length() - 1)))
+
+    def emit(self) -> None:
+        *leading, last = self.space.extents[: self.space.outer]
+        with nest(self.b, leading, parallel=True) as indices, tiles(self.b, last, self.chunk) as chunk:
+            self.base, self.width = chunk
+            self.make_registers()
+            self.make_tiles([self.chunk])
+            for number, stage in enumerate(self.space.stages):
+                if combiners_of(stage):
+                    self.reduction(number, indices)
+                else:
+                    self.plain(number, indices)
+            self.drop_tiles()
+
+    def make_registers(self) -> None:
+        """Results without inner axes: a buffer of one value a column."""
+        rank = len(self.space.extents)
+        for number, stage in enumerate(self.space.stages):
+            for k, result in enumerate(stage.results):
+                if result.combiner is None and (stage.full or not result.kept):
+                    continue
+                levels = LEVELS if stage.full and self._in_blocks(number) else 1
+                buffer = self.b.scratch(memory_type(result.element), [levels, self.chunk])
+                self.registers[number, k] = Access(buffer, (-1, rank), result.element)
+
+    def register(self, place: Earlier, indices: Sequence[Index]) -> Value:
+        return load(self.b, self.registers[place.stage, place.result], indices)
+
+    def at(self, outer: list[Index], inner: Sequence[Index], lane: Value) -> list[Index]:
+        """Iteration indices, and the lane as one index more."""
+        return [*outer, self.b.add(self.base, lane), *inner, lane]
+
+    def compute(self, number: int, indices: Sequence[Index]) -> list[Value]:
+        """The body at these indices; plain results are stored, all results returned."""
+        stage = self.space.stages[number]
+        values = stage.body(self.b, indices[:-1], [self.input(x, indices) for x in stage.inputs])
+        for k, (result, value) in enumerate(zip(stage.results, values, strict=True)):
+            if result.combiner is None:
+                places = [result.out, self.tiles.get((number, k)), self.registers.get((number, k))]
+                self.store_all(value, places, indices)
+        return values
+
+    def plain(self, number: int, outer: list[Index]) -> None:
+        inner = self.space.inner if self.space.stages[number].full else []
+        with nest(self.b, inner) as at, lanes(self.b, self.width) as lane:
+            filled = at if inner else [0] * len(self.space.inner)
+            self.compute(number, self.at(outer, filled, lane))
+
+    def reduction(self, number: int, outer: list[Index]) -> None:
+        """Accumulators at level 0 end up with the results, which are stored where they are wanted."""
+        stage = self.space.stages[number]
+        places = [k for k, r in enumerate(stage.results) if r.combiner is not None]
+        combiners = combiners_of(stage)
+        stacks = [self.registers[number, k].buffer for k in places]
+        fill(self.b, combiners, stacks, self.width, [0])
+        inner = self.space.inner if stage.full else [1] * len(self.space.inner)
+        if stage.full and self._in_blocks(number):
+            self.blocks(number, outer, combiners, stacks)
+        else:
+            with nest(self.b, inner[:-1]) as at:
+                self.walk(number, [outer, at], combiners, stacks, 0, (0, inner[-1]))
+        wanted = [k for k in places if stage.results[k].out is not None]
+        if not wanted:
+            return
+        with lanes(self.b, self.width) as lane:
+            indices = self.at(outer, [0] * len(self.space.inner), lane)
+            for k in wanted:
+                target = stage.results[k].out
+                assert target is not None
+                store(self.b, load(self.b, self.registers[number, k], indices), target, indices)
+
+    def _in_blocks(self, number: int) -> bool:
+        """Whether the order of combination matters and there are more rows than a block has."""
+        combiners = combiners_of(self.space.stages[number])
+        total = self.b.product([n for n in self.space.inner if isinstance(n, int)])
+        known = all(isinstance(n, int) for n in self.space.inner)
+        few = known and isinstance(total, int) and total <= BLOCK
+        return not few and not all(c.exact for c in combiners)
+
+    def blocks(
+        self, number: int, outer: list[Index], combiners: list[Combiner], stacks: list[Value]
+    ) -> None:
+        """Blocks of rows, combined pairwise: group `n` is at the level that is the number of ones in n."""
+        b = self.b
+        *leading, last = self.space.inner
+        groups = self._groups()
+        counts = [*leading, b.ceildiv(last, BLOCK)]
+        with nest(b, leading) as at, b.for_(0, last, BLOCK) as start:
+            place: Index = 0
+            for index, extent in zip(at, counts, strict=False):
+                place = b.add(b.mul(place, extent), index)
+            block = b.index(b.add(b.mul(place, counts[-1]), b.divui(start.iv, b.index(BLOCK))))
+            group, first, end = self._place(block, groups)
+            level, merges = levels(b, group, groups.groups)
+            fill(b, combiners, stacks, b.select(first, b.index(self.width), b.index(0)), [level])
+            bounds = (start.iv, b.minimum(b.add(start.iv, BLOCK), last))
+            self.walk(number, [outer, at], combiners, stacks, level, bounds)
+            with b.for_(0, b.select(end, merges, b.index(0))) as merge, lanes(b, self.width) as lane:
+                top = b.subi(level, merge.iv)
+                for combiner, stack in zip(combiners, stacks, strict=True):
+                    value = combiner.read(b, stack, [top, lane])
+                    combiner.accumulate(b, value, stack, [b.subi(top, b.index(1)), lane])
+
+    def _groups(self) -> Groups:
+        """Groups have about `BLOCK` rows at least; there are at most 2 ** (LEVELS - 1)."""
+        b = self.b
+        *leading, last = self.space.inner
+        total = b.product([*leading, b.ceildiv(last, BLOCK)])
+        size: Index = 1
+        if leading:
+            rows = b.maximum(b.minimum(last, BLOCK), 1)
+            size = BLOCK // rows if isinstance(rows, int) else b.divui(b.index(BLOCK), rows)
+        if isinstance(total, int):
+            size = b.add(size, total >> LEVELS - 1)
+        else:
+            size = b.add(size, b.shrui(total, b.index(LEVELS - 1)))
+        if isinstance(size, int):
+            return Groups(total, size, b.ceildiv(total, size))
+        return Groups(total, size, b.ceildivsi(b.index(total), size))
+
+    def _place(self, block: Value, groups: Groups) -> tuple[Value, Value, Value]:
+        """Of a block: its group, whether it is the first and whether it is the last of it."""
+        b = self.b
+        size, one = b.index(groups.size), b.index(1)
+        group = b.divui(block, size)
+        begin = b.muli(group, size)
+        end = b.minsi(b.addi(begin, size), b.index(groups.total))
+        return group, b.cmpi("eq", block, begin), b.cmpi("eq", b.addi(block, one), end)
+
+    def walk(
+        self,
+        number: int,
+        around: list[list[Index]],
+        combiners: list[Combiner],
+        stacks: list[Value],
+        level: Index,
+        bounds: tuple[Index, Index],
+    ) -> None:
+        """Rows within `bounds` into the accumulators of a level: `WAYS` at a time, then the rest."""
+        b = self.b
+        lower, upper = bounds
+        extent = b.sub(upper, lower)
+        ways = WAYS if self.space.stages[number].weight <= LIGHT else 1
+        end: Index = lower
+        if ways > 1:
+            full = extent - extent % ways if isinstance(extent, int) else b.andi(extent, b.index(-ways))
+            end = b.add(lower, full)
+            self._rows(number, around, combiners, stacks, level, (lower, end), ways)
+        if end is not upper and end != upper:
+            rest = b.sub(upper, end)
+            few = rest if isinstance(rest, int) and rest < WAYS else 1
+            self._rows(number, around, combiners, stacks, level, (end, upper), few)
+
+    def _rows(
+        self,
+        number: int,
+        around: list[list[Index]],
+        combiners: list[Combiner],
+        stacks: list[Value],
+        level: Index,
+        bounds: tuple[Index, Index],
+        ways: int,
+    ) -> None:
+        b, stage = self.b, self.space.stages[number]
+        lower, upper = bounds
+        if lower == upper:
+            return
+        with ExitStack() as loops:
+            start: Index = lower
+            if not (isinstance(lower, int) and upper == lower + ways):
+                start = loops.enter_context(b.for_(lower, upper, ways)).iv
+            lane = loops.enter_context(lanes(b, self.width))
+            outer, inner = around
+            rows = [
+                combined(stage, self.compute(number, self.at(outer, [*inner, b.add(start, way)], lane)))
+                for way in range(ways)
+            ]
+            for k, (combiner, stack) in enumerate(zip(combiners, stacks, strict=True)):
+                value = combiner.together(b, [values[k] for values in rows])
+                combiner.accumulate(b, value, stack, [level, lane])

@@ -1,0 +1,238 @@
+"""Elementwise and row form: lanes along the last axis. A long reduction of everything is done in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from math import prod
+from typing import Final
+
+from tensorc.ir.attributes import UNIT
+from tensorc.ir.core import Value
+from tensorc.ops.loops.base import memory_type
+from tensorc.ops.loops.nests import PARALLEL, cells, lanes, tiles
+from tensorc.passes.lowering.nest import Index, Lowerer, nest, store
+from tensorc.passes.lowering.space import Earlier, Emitter, Space, combined, combiners_of
+from tensorc.passes.lowering.sums import BLOCK, LANES, Combiner, Counter, fill, halve, join_parts
+
+FEW: Final = 16
+"""Elements that are combined one after the other."""
+PART: Final = 1 << 16
+"""Elements of a part of a long reduction."""
+ROWS: Final = 16
+"""Rows that share one scratch buffer, one after the other."""
+Bounds = list[tuple[Index, Index]]
+
+
+class Rows(Emitter):
+    """Lanes along the last axis."""
+
+    def __init__(self, b: Lowerer, space: Space) -> None:
+        super().__init__(b, space)
+        self.registers: dict[tuple[int, int], Value] = {}
+
+    def emit(self) -> None:
+        if not self.space.inner:
+            with cells(self.b, self.space.extents) as indices:
+                self.stages(indices)
+        elif not self.space.outer:
+            self.make_tiles([])
+            self.stages([])
+            self.drop_tiles()
+        elif not self.needs_scratch():
+            self.make_tiles([])
+            with nest(self.b, self.space.extents[: self.space.outer], parallel=True) as indices:
+                self.stages(indices)
+        else:
+            self.rows_with_scratch()
+
+    def rows_with_scratch(self) -> None:
+        """A few rows at a time have one allocation."""
+        *leading, last = self.space.extents[: self.space.outer]
+        with nest(self.b, leading, parallel=True) as at, tiles(self.b, last, ROWS) as (start, count):
+            self.make_tiles([])
+            with self.b.for_(0, count) as row:
+                self.stages([*at, self.b.add(start, row.iv)])
+            self.drop_tiles()
+
+    def stages(self, indices: list[Index]) -> None:
+        for number, stage in enumerate(self.space.stages):
+            if not stage.full:
+                self.outer_stage(number, indices)
+            elif combiners_of(stage):
+                self.reduction(number, indices)
+            else:
+                self.row(number, indices)
+
+    def register(self, place: Earlier, indices: Sequence[Index]) -> Value:
+        return self.registers[place.stage, place.result]
+
+    def compute(self, number: int, indices: Sequence[Index]) -> list[Value]:
+        """The body at these indices; plain results are stored, all results returned."""
+        stage = self.space.stages[number]
+        values = stage.body(self.b, indices, [self.input(x, indices) for x in stage.inputs])
+        for k, (result, value) in enumerate(zip(stage.results, values, strict=True)):
+            if result.combiner is None and stage.full:
+                self.store_all(value, [result.out, self.tiles.get((number, k))], indices)
+        return values
+
+    def outer_stage(self, number: int, outer: list[Index]) -> None:
+        values = self.compute(number, outer)
+        for k, result in enumerate(self.space.stages[number].results):
+            if result.combiner is not None:  # a reduction over axes of extent 1
+                start = result.combiner.identity(self.b)
+                values[k] = result.combiner.combine(self.b, start, values[k])
+        self.keep(number, outer, range(len(values)), values)
+
+    def row(self, number: int, outer: list[Index]) -> None:
+        """One value an inner iteration."""
+        inner = self.space.inner
+        if not outer:
+            with cells(self.b, inner) as at:
+                self.compute(number, at)
+            return
+        with nest(self.b, inner[:-1]) as at, lanes(self.b, inner[-1]) as lane:
+            self.compute(number, [*outer, *at, lane])
+
+    def reduction(self, number: int, outer: list[Index]) -> None:
+        stage = self.space.stages[number]
+        combiners = combiners_of(stage)
+        if outer:
+            values = self.reduce(number, outer, combiners, [(0, n) for n in self.space.inner])
+        else:
+            values = self.in_parts(number, combiners)
+        self.keep(number, outer, [k for k, r in enumerate(stage.results) if r.combiner is not None], values)
+
+    def keep(self, number: int, outer: list[Index], places: Sequence[int], values: Sequence[Value]) -> None:
+        results = self.space.stages[number].results
+        for k, value in zip(places, values, strict=True):
+            self.registers[number, k] = value
+            target = results[k].out
+            if target is not None:
+                store(self.b, value, target, outer)
+
+    def in_parts(self, number: int, combiners: list[Combiner]) -> list[Value]:
+        """Everything combined: parts of about `PART` elements, then their results pairwise."""
+        b = self.b
+        first, *rest = self.space.inner
+        size = _part(b, b.product(rest))
+        if isinstance(first, int) and isinstance(size, int) and first <= size:
+            return self.reduce(number, [], combiners, [(0, n) for n in self.space.inner])
+        parts = b.maxsi(b.ceildivsi(b.index(first), b.index(size)), b.index(1))
+        buffers = [b.alloc(memory_type(c.element), [parts]) for c in combiners]
+        with b.for_(0, parts) as part:
+            part.op.set_attribute(PARALLEL, UNIT)
+            lower = b.mul(part.iv, size)
+            upper = b.minimum(b.add(lower, size), first)
+            values = self.reduce(number, [], combiners, [(lower, upper), *((0, n) for n in rest)])
+            for combiner, buffer, value in zip(combiners, buffers, values, strict=True):
+                combiner.write(b, value, buffer, [part.iv])
+        join_parts(b, combiners, buffers, parts)
+        values = [c.read(b, buffer, [0]) for c, buffer in zip(combiners, buffers, strict=True)]
+        for buffer in buffers:
+            b.dealloc(buffer)
+        return values
+
+    def reduce(
+        self, number: int, outer: list[Index], combiners: list[Combiner], bounds: Bounds
+    ) -> list[Value]:
+        """The inner iterations within `bounds` combined."""
+        b = self.b
+        extents = [b.sub(upper, lower) for lower, upper in bounds]
+        static = [n for n in extents if isinstance(n, int)]
+        if len(static) == len(extents) and prod(static) <= FEW:
+            return self.sequential(number, outer, combiners, bounds, [c.identity(b) for c in combiners])
+        last = extents[-1]
+        single = len(extents) == 1 and isinstance(last, int) and last <= BLOCK
+        if single or all(c.exact for c in combiners):
+            width = min(LANES, 1 << (last - 1).bit_length()) if isinstance(last, int) and last else LANES
+            parts = [b.scratch(memory_type(c.element), [width]) for c in combiners]
+            fill(b, combiners, parts, width)
+            with _spans(b, bounds[:-1]) as at:
+                self.steps(number, [*outer, *at], combiners, parts, bounds[-1])
+            return halve(b, combiners, parts, width)
+        return self.blocks(number, outer, combiners, bounds)
+
+    def sequential(
+        self,
+        number: int,
+        indices: list[Index],
+        combiners: list[Combiner],
+        bounds: Bounds,
+        carried: Sequence[Value],
+    ) -> list[Value]:
+        """One accumulator a result, in order."""
+        b = self.b
+        if not bounds:
+            found = combined(self.space.stages[number], self.compute(number, indices))
+            return [c.combine(b, a, v) for c, a, v in zip(combiners, carried, found, strict=True)]
+        (lower, upper), *rest = bounds
+        with b.for_(lower, upper, init=carried) as loop:
+            loop.yield_(*self.sequential(number, [*indices, loop.iv], combiners, rest, loop.args))
+        return list(loop.results)
+
+    def blocks(
+        self, number: int, outer: list[Index], combiners: list[Combiner], bounds: Bounds
+    ) -> list[Value]:
+        """Blocks of the last axis, combined pairwise."""
+        b = self.b
+        lower, upper = bounds[-1]
+        extents = [b.sub(last, first) for first, last in bounds]
+        extents[-1] = b.ceildiv(extents[-1], BLOCK)
+        counter = Counter(b, combiners, b.product(extents))
+        parts = [b.scratch(memory_type(c.element), [LANES]) for c in combiners]
+        with _spans(b, bounds[:-1]) as at, b.for_(lower, upper, BLOCK) as start:
+            fill(b, combiners, parts, LANES)
+            end = b.minimum(b.add(start.iv, BLOCK), upper)
+            self.steps(number, [*outer, *at], combiners, parts, (start.iv, end))
+            place: Index = 0
+            for index, (first, _), extent in zip(at, bounds, extents, strict=False):
+                place = b.add(b.mul(place, extent), b.sub(index, first))
+            past = b.divui(b.index(b.sub(start.iv, lower)), b.index(BLOCK))
+            block = b.add(b.mul(place, extents[-1]), past)
+            counter.push(halve(b, combiners, parts, LANES), b.index(block))
+        return counter.result()
+
+    def steps(
+        self,
+        number: int,
+        indices: list[Index],
+        combiners: list[Combiner],
+        parts: list[Value],
+        bounds: tuple[Index, Index],
+    ) -> None:
+        """Neighbours into accumulators: `LANES` at a time, then the rest."""
+        b = self.b
+        lower, upper = bounds
+        extent = b.sub(upper, lower)
+        full = extent - extent % LANES if isinstance(extent, int) else b.andi(extent, b.index(-LANES))
+        end = b.add(lower, full)
+        if full != 0:
+            with b.for_(lower, end, LANES) as step, lanes(b, LANES) as lane:
+                self.accumulate(number, [*indices, b.addi(step.iv, lane)], combiners, parts, lane)
+        if full == extent:
+            return
+        with lanes(b, b.minimum(b.sub(upper, end), LANES)) as lane:
+            self.accumulate(number, [*indices, b.add(end, lane)], combiners, parts, lane)
+
+    def accumulate(
+        self, number: int, indices: list[Index], combiners: list[Combiner], parts: list[Value], lane: Value
+    ) -> None:
+        found = combined(self.space.stages[number], self.compute(number, indices))
+        for combiner, part, value in zip(combiners, parts, found, strict=True):
+            combiner.accumulate(self.b, value, part, [lane])
+
+
+def _part(b: Lowerer, row: Index) -> Index:
+    """How many rows of so many elements make a part."""
+    if isinstance(row, int):
+        return max(1, PART // max(1, row))
+    one = b.index(1)
+    return b.maxsi(b.divsi(b.index(PART), b.maxsi(row, one)), one)
+
+
+@contextmanager
+def _spans(b: Lowerer, bounds: Bounds) -> Iterator[list[Index]]:
+    """Loops from each lower bound to its upper bound, outermost first."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(b.for_(lower, upper)).iv for lower, upper in bounds]
