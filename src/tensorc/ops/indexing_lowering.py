@@ -1,4 +1,4 @@
-"""Loops of the ops in `indexing.py` and of argmax/argmin: joining, updating parts, integer-array indexing."""
+"""Loops of the ops in `indexing.py`: joining, updating parts, integer-array indexing."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tensorc.ir.core import Operation, Value
-from tensorc.ir.types import IntegerType, ScalarType, ShapedType, Type, i1, i64, index
+from tensorc.ir.types import IntegerType, ScalarType, ShapedType, Type, i64, index
 from tensorc.ops import buffer_views
 from tensorc.ops.dtypes import is_floating
 from tensorc.ops.faults_lowering import error_cell, record
-from tensorc.ops.loops.base import memory_type, register_type
+from tensorc.ops.loops.base import memory_type
 from tensorc.ops.loops.builder import LoopBuilder
-from tensorc.ops.loops.nests import Index, fill, nest
+from tensorc.ops.loops.nests import Index, cells, fill, nest
 
 
 def element(type: Type) -> ScalarType:
@@ -48,7 +48,7 @@ def update_slice(
     if kind is None:
         b.copy(updates, part)
         return
-    with nest(b, extents, parallel=True) as at:
+    with cells(b, extents) as at:
         b.store(plus(b, kind, b.load(part, at), b.load(updates, at)), part, at)
 
 
@@ -93,7 +93,7 @@ def gather(b: LoopBuilder, op: Operation, types: Sequence[Type], axis: int) -> N
     kinds = [element(t) for t in types[1:-1]]
     extents = b.dims(x)[axis : axis + len(indices)]
     sound = check_indices(b, op, indices, kinds, extents, axis)
-    with b.if_(sound) as branch, nest(b, b.dims(out), parallel=True) as at:
+    with b.if_(sound) as branch, cells(b, b.dims(out)) as at:
         b.store(b.load(x, _places(b, at, indices, kinds, extents, axis)), out, at)
     with branch.else_():
         _zero(b, out, element(types[0]))
@@ -140,27 +140,3 @@ def _places(
         for buffer, kind, extent in zip(indices, kinds, extents, strict=True)
     ]
     return [*at[:axis], *found, *at[axis + rank :]]
-
-
-def extreme(
-    b: LoopBuilder, op: Operation, types: Sequence[Type], axis: int, better: Callable[..., Value]
-) -> None:
-    """The first position along `axis` that none is `better` than."""
-    x, out = op.operands
-    kind = element(types[0])
-    extents = b.dims(x)
-    outer = [n for a, n in enumerate(extents) if a != axis]
-
-    def read(at: Sequence[Index], place: Index) -> Value:
-        value = b.load(x, [*at[:axis], place, *at[axis:]])
-        return b.to_bool(value) if kind == i1 else value
-
-    with nest(b, outer, parallel=True) as at:
-        first = read(at, 0)
-        assert first.type == register_type(kind)
-        with b.for_(1, extents[axis], init=[first, b.index(0)]) as loop:
-            best, place = loop.args
-            value = read(at, loop.iv)
-            wins = better(b, kind, value, best)
-            loop.yield_(b.select(wins, value, best), b.select(wins, loop.iv, place))
-        b.store(b.index_cast(loop.results[1], i64), out, at)

@@ -12,7 +12,7 @@ import numpy as np
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Attrs
 from tensorc.ir.types import FloatType, ScalarType, TensorType, Type, f64, i1, i64
-from tensorc.ops import checks, dtypes, emit, indexing_lowering
+from tensorc.ops import checks, dtypes, emit, extremes_lowering
 from tensorc.ops.attrs import AxesAttrs, AxisAttrs
 from tensorc.ops.base import Creator, ErrorSample, Fact, Sample, V, register
 from tensorc.ops.dtypes import integer_range, is_floating, is_signed_integer, to_dtype
@@ -288,7 +288,7 @@ class _Extreme(Opaque):
     @classmethod
     def lower(cls, b: LoopBuilder, op: Operation, types: Sequence[Type]) -> None:
         assert isinstance(op.attrs, AxisAttrs)
-        indexing_lowering.extreme(b, op, types, op.attrs.axis, cls.better)
+        extremes_lowering.extreme(b, op, types, op.attrs.axis, cls.better)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -315,9 +315,8 @@ class _Extreme(Opaque):
 
 
 def _float_better(s: Any, predicate: str, x: Any, best: Any) -> Any:
-    """Better, or the first NaN."""
-    nan = s.andi(s.cmpf("uno", x, x), s.cmpf("ord", best, best))
-    return s.ori(nan, s.cmpf(predicate, x, best))
+    """Better, or the first NaN; `predicate` holds of NaN, too."""
+    return s.andi(s.cmpf(predicate, x, best), s.cmpf("ord", best, best))
 
 
 @register
@@ -340,7 +339,7 @@ class ArgMax(_Extreme):
     @staticmethod
     def better(s: Any, element: ScalarType, x: Any, best: Any) -> Any:
         if is_floating(element):
-            return _float_better(s, "ogt", x, best)
+            return _float_better(s, "ugt", x, best)
         return s.cmpi("sgt" if is_signed_integer(element) else "ugt", x, best)
 
 
@@ -364,5 +363,5 @@ class ArgMin(_Extreme):
     @staticmethod
     def better(s: Any, element: ScalarType, x: Any, best: Any) -> Any:
         if is_floating(element):
-            return _float_better(s, "olt", x, best)
+            return _float_better(s, "ult", x, best)
         return s.cmpi("slt" if is_signed_integer(element) else "ult", x, best)
