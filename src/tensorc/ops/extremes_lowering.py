@@ -239,9 +239,9 @@ class _Search:
             with b.for_(first, last, ways) as step, lanes(b, width) as lane:
                 self.take(column, found, lane, lower, [b.add(step.iv, way) for way in range(ways)])
         with lanes(b, width) as lane:
-            indices, step = column.indices(b, lane), b.load(found.steps, [lane])
-            none = b.cmpi("slt", step, b.constant(0, i32))
-            place = b.addi(b.extsi(step, i64), b.index_cast(b.index(lower), i64))
+            indices, last = column.indices(b, lane), b.load(found.steps, [lane])
+            none = b.cmpi("slt", last, b.constant(0, i32))
+            place = b.addi(b.extsi(last, i64), b.index_cast(b.index(lower), i64))
             b.store(b.select(none, b.load(self.out, indices), place), self.out, indices)
 
     def take(
