@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Final
 
 from tensorc.ir.core import Value
@@ -27,17 +26,6 @@ BYTES: Final = 4096
 """What the accumulators of one chunk of columns may take."""
 LEVELS: Final = 12
 """Of the pairwise scheme: blocks are grouped where there are more than 2 ** (LEVELS - 1)."""
-
-
-@dataclass(frozen=True)
-class Groups:
-    """Blocks of the rows of one reduction: how many there are, and how many of them make a group, which is
-    what the pairwise scheme combines.
-    """
-
-    total: Index
-    size: Index
-    groups: Index
 
 
 class Columns(Emitter):
@@ -111,11 +99,11 @@ class Columns(Emitter):
         places = [k for k, r in enumerate(stage.results) if r.combiner is not None]
         combiners = combiners_of(stage)
         stacks = [self.registers[number, k].buffer for k in places]
-        fill(self.b, combiners, stacks, self.width, [0])
         inner = self.space.inner if stage.full else [1] * len(self.space.inner)
         if stage.full and self._in_blocks(number):
             self.blocks(number, outer, combiners, stacks)
         else:
+            fill(self.b, combiners, stacks, self.width, [0])
             with nest(self.b, inner[:-1]) as at:
                 self.walk(number, [outer, at], combiners, stacks, 0, (0, inner[-1]))
         wanted = [k for k in places if stage.results[k].out is not None]
@@ -139,52 +127,66 @@ class Columns(Emitter):
     def blocks(
         self, number: int, outer: list[Index], combiners: list[Combiner], stacks: list[Value]
     ) -> None:
-        """Blocks of rows, combined pairwise: group `n` is at the level that is the number of ones in n."""
+        """Blocks of rows, combined pairwise: block `n` is at the level that is the number of ones in n."""
         b = self.b
         *leading, last = self.space.inner
-        groups = self._groups()
-        counts = [*leading, b.ceildiv(last, BLOCK)]
+        if leading:
+            self.grouped(number, outer, combiners, stacks)
+            return
+        size = _rows_of_block(b, last)
+        count = b.maximum(_ceildiv(b, last, size), 1)
+        with b.for_(0, count) as block:
+            level, merges = levels(b, block.iv, count)
+            fill(b, combiners, stacks, self.width, [level])
+            lower = b.mul(block.iv, size)
+            bounds = (lower, b.minimum(b.add(lower, size), last))
+            self.walk(number, [outer, []], combiners, stacks, level, bounds)
+            self.merge(combiners, stacks, level, merges)
+
+    def grouped(
+        self, number: int, outer: list[Index], combiners: list[Combiner], stacks: list[Value]
+    ) -> None:
+        """Several inner axes: a few blocks of the last one make a group, and groups are combined pairwise."""
+        b = self.b
+        *leading, last = self.space.inner
+        blocks = b.ceildiv(last, BLOCK)
+        total = b.index(b.product([*leading, blocks]))
+        size = b.index(self._blocks_of_group(total))
+        groups = b.ceildivsi(total, size)
+        fill(b, combiners, stacks, self.width, [0])
         with nest(b, leading) as at, b.for_(0, last, BLOCK) as start:
             place: Index = 0
-            for index, extent in zip(at, counts, strict=False):
+            for index, extent in zip(at, leading, strict=True):
                 place = b.add(b.mul(place, extent), index)
-            block = b.index(b.add(b.mul(place, counts[-1]), b.divui(start.iv, b.index(BLOCK))))
-            group, first, end = self._place(block, groups)
-            level, merges = levels(b, group, groups.groups)
-            fill(b, combiners, stacks, b.select(first, b.index(self.width), b.index(0)), [level])
+            past = b.divui(start.iv, b.index(BLOCK))
+            block = b.index(b.add(b.mul(place, blocks), past))
+            group = b.divui(block, size)
+            begin = b.muli(group, size)
+            end = b.minsi(b.addi(begin, size), total)
+            level, merges = levels(b, group, groups)
+            zero = b.index(0)
+            first = b.select(b.cmpi("eq", block, begin), b.index(self.width), zero)
+            fill(b, combiners, stacks, first, [level])
             bounds = (start.iv, b.minimum(b.add(start.iv, BLOCK), last))
             self.walk(number, [outer, at], combiners, stacks, level, bounds)
-            with b.for_(0, b.select(end, merges, b.index(0))) as merge, lanes(b, self.width) as lane:
-                top = b.subi(level, merge.iv)
-                for combiner, stack in zip(combiners, stacks, strict=True):
-                    value = combiner.read(b, stack, [top, lane])
-                    combiner.accumulate(b, value, stack, [b.subi(top, b.index(1)), lane])
+            final = b.cmpi("eq", b.addi(block, b.index(1)), end)
+            self.merge(combiners, stacks, level, b.select(final, merges, zero))
 
-    def _groups(self) -> Groups:
+    def _blocks_of_group(self, total: Value) -> Index:
         """Groups have about `BLOCK` rows at least; there are at most 2 ** (LEVELS - 1)."""
-        b = self.b
-        *leading, last = self.space.inner
-        total = b.product([*leading, b.ceildiv(last, BLOCK)])
-        size: Index = 1
-        if leading:
-            rows = b.maximum(b.minimum(last, BLOCK), 1)
-            size = BLOCK // rows if isinstance(rows, int) else b.divui(b.index(BLOCK), rows)
-        if isinstance(total, int):
-            size = b.add(size, total >> LEVELS - 1)
-        else:
-            size = b.add(size, b.shrui(total, b.index(LEVELS - 1)))
-        if isinstance(size, int):
-            return Groups(total, size, b.ceildiv(total, size))
-        return Groups(total, size, b.ceildivsi(b.index(total), size))
+        b, last = self.b, self.space.inner[-1]
+        rows = b.maximum(b.minimum(last, BLOCK), 1)
+        size = BLOCK // rows if isinstance(rows, int) else b.divui(b.index(BLOCK), rows)
+        return b.add(size, b.shrui(total, b.index(LEVELS - 1)))
 
-    def _place(self, block: Value, groups: Groups) -> tuple[Value, Value, Value]:
-        """Of a block: its group, whether it is the first and whether it is the last of it."""
+    def merge(self, combiners: list[Combiner], stacks: list[Value], level: Value, merges: Value) -> None:
+        """Combine so many levels from `level` down."""
         b = self.b
-        size, one = b.index(groups.size), b.index(1)
-        group = b.divui(block, size)
-        begin = b.muli(group, size)
-        end = b.minsi(b.addi(begin, size), b.index(groups.total))
-        return group, b.cmpi("eq", block, begin), b.cmpi("eq", b.addi(block, one), end)
+        with b.for_(0, merges) as merge, lanes(b, self.width) as lane:
+            top = b.subi(level, merge.iv)
+            for combiner, stack in zip(combiners, stacks, strict=True):
+                value = combiner.read(b, stack, [top, lane])
+                combiner.accumulate(b, value, stack, [b.subi(top, b.index(1)), lane])
 
     def walk(
         self,
@@ -237,3 +239,17 @@ class Columns(Emitter):
             for k, (combiner, stack) in enumerate(zip(combiners, stacks, strict=True)):
                 value = combiner.together(b, [values[k] for values in rows])
                 combiner.accumulate(b, value, stack, [level, lane])
+
+
+def _rows_of_block(b: Lowerer, rows: Index) -> Index:
+    """`BLOCK`, and more where more than 2 ** (LEVELS - 1) blocks would be needed."""
+    shift = LEVELS - 1 + BLOCK.bit_length() - 1
+    if isinstance(rows, int):
+        return BLOCK * (1 + (rows >> shift))
+    return b.muli(b.addi(b.shrui(rows, b.index(shift)), b.index(1)), b.index(BLOCK))
+
+
+def _ceildiv(b: Lowerer, n: Index, size: Index) -> Index:
+    if isinstance(n, int) and isinstance(size, int):
+        return -(-n // size)
+    return b.ceildivsi(b.index(n), b.index(size))
