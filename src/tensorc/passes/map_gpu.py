@@ -67,24 +67,32 @@ def _untile(loop: Operation) -> None:
     """A loop over tiles that holds nothing but the lanes of one, which add its beginning to theirs, becomes
     a loop over all of them.
     """
+    assert loop.block is not None
     block = loop.regions[0].block
-    start = block.args[0]
+    tile = block.args[0]
     *before, inner = [op for op in block if not op.isa(scf.Yield)] or [loop]
     if LANES not in inner.attributes or not all(op.has_trait(Trait.PURE) for op in before):
         return
-    lane = inner.regions[0].block.args[0]
+    starts = [op.result for op in tile.users if op.isa(arith.MulI)]
+    rests = [op for op in before if op.isa(arith.SubI) and op.operands[1] in starts]
+    if len(tile.users) != 1 or len(starts) != 1 or len(rests) != 1:
+        return
+    lane, (start,), extent = inner.regions[0].block.args[0], starts, rests[0].operands[0]
     sums = [op for op in lane.users if op.isa(arith.AddI) and set(op.operands) == {start, lane}]
-    if len(sums) != len(list(lane.users)) or any(u not in (*before, *sums) for u in start.users):
+    if len(sums) != len(lane.users) or any(u not in (*rests, *sums) for u in start.users):
         return
     for op in sums:
-        op.result.replace_all_uses_with(start)
+        op.result.replace_all_uses_with(tile)
         op.erase()
+    if extent.owner in before:
+        extent.owner.detach()
+        loop.block.insert_before(extent.owner, loop)
+    loop.set_operand(1, extent)
     for op in list(inner.regions[0].block):
         if not op.isa(scf.Yield):
             op.detach()
             block.insert_before(op, inner)
     inner.erase()
-    loop.set_operand(2, LoopBuilder.before(loop).index(1))
 
 
 def map_nest(loop: Operation, threads: int) -> None:

@@ -69,9 +69,10 @@ def tiles(b: LoopBuilder, extent: Index, size: int = TILE) -> Iterator[tuple[Ind
     if isinstance(extent, int) and extent <= size:
         yield 0, extent
         return
-    with b.for_(0, extent, size) as loop:
+    with b.for_(0, b.ceildiv(extent, size)) as loop:
         loop.op.set_attribute(PARALLEL, UNIT)
-        yield loop.iv, b.minimum(b.sub(extent, loop.iv), size)
+        start = b.mul(loop.iv, size)
+        yield start, b.minimum(b.sub(extent, start), size)
 
 
 @contextmanager
