@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import pickle
 import threading
 import tracemalloc
@@ -274,3 +275,33 @@ def test_the_limit_can_be_set() -> None:
         memory.set_limit(before)
     with pytest.raises(ValueError, match="-1"):
         memory.set_limit(-1)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_child_keeps_memory_whatever_other_threads_were_doing() -> None:
+    out = run("""
+    from tensorc.runtime import memory
+    x = tc.vector("x")
+    f, one, stop = tc.function([x], x * 2), np.ones(30_000), threading.Event()
+    def work():
+        while not stop.is_set():
+            f(one)
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            f(one)
+            before = memory.figures()
+            f(one)
+            after = memory.figures()
+            os._exit(after["reused"] - before["reused"] != 1 or after["fresh"] != before["fresh"])
+        assert os.waitpid(child, 0)[1] == 0
+    stop.set()
+    for thread in threads:
+        thread.join()
+    print("done")
+    """)
+    assert out == "done\n"

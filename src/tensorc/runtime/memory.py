@@ -110,15 +110,22 @@ def _handler(record: int) -> int:
     return id(capsule)
 
 
+_held: list[_Library] = []
+
+
 def _before_fork() -> None:
-    if _library:
-        while not _library[0].hold(1):
+    """No block is on its way into or out of the table when a process forks: the child has no thread to end
+    that.
+    """
+    for library in _library:
+        while not library.hold(1):
             pass
+        _held.append(library)
 
 
 def _after_fork() -> None:
-    if _library:
-        _library[0].hold(0)
+    while _held:
+        _held.pop().hold(0)
 
 
 if hasattr(os, "register_at_fork"):
