@@ -27,7 +27,7 @@ from tensorc.ir.types import FloatType, IntegerType, ScalarType, Type, VectorTyp
 from tensorc.ops.loops import vector
 from tensorc.ops.loops.base import memory_type
 from tensorc.ops.loops.builder import Index, LoopBuilder
-from tensorc.ops.loops.nests import APART, ROLLED
+from tensorc.ops.loops.nests import ROLLED
 
 BYTES: Final = 64
 """Of one vector."""
@@ -80,7 +80,6 @@ def _strided(b: LoopBuilder, matrix: Value, last: int | None) -> Value:
 def _function(symbol: str, types: Sequence[Type], build: Builder, kind: ScalarType) -> Operation:
     function = new_function(symbol, types, [])
     function.set_attribute("sym_visibility", StringAttr("private"))
-    function.set_attribute(APART, UNIT)
     b = LoopBuilder(body(function))
     build(_Kernel(b, kind), *body(function).args)
     b.create_op(Return, [])
