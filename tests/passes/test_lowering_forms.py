@@ -1,0 +1,95 @@
+"""The forms of kernels at their borders: compiled code against NumPy and against exactly rounded sums."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tensorc as tc
+
+EDGES = (0, 1, 2, 8, 9, 15, 17, 63, 64, 65, 127, 129, 1023, 1025)
+DTYPES = ("float32", "float64", "int8", "uint16", "int64", "bool")
+RNG = np.random.default_rng(7)
+
+
+@cache
+def compiled(name: str, axis: int | tuple[int, ...] | None, dtype: str, rank: int) -> Callable[..., Any]:
+    x = tc.tensor("x", dtype=dtype, shape=(None,) * rank)
+    return tc.function([x], getattr(tc, name)(x, axis=axis))
+
+
+def sample(shape: tuple[int, ...], dtype: str) -> Any:
+    """Few different values, so that there are ties; of floats the special ones, too."""
+    x = RNG.integers(-3, 4, shape).astype(dtype)
+    if dtype.startswith("float"):
+        at = RNG.random(shape)
+        x = np.where(at < 0.02, np.array(-0.0, dtype), x)
+        x = np.where((at > 0.5) & (at < 0.51), np.array(np.inf, dtype), x)
+        x = np.where(at > 0.995, np.array(np.nan, dtype), x)
+    return x
+
+
+def check(name: str, axis: Any, x: Any) -> None:
+    want = getattr(np, name)(x, axis=axis)
+    got = compiled(name, axis, str(x.dtype), x.ndim)(x)
+    np.testing.assert_array_equal(got, want, err_msg=f"{name} along {axis} of {x.dtype}{x.shape}")
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [(name, dtype) for name in ("max", "argmax", "argmin") for dtype in DTYPES[:5]]
+    + [(name, "bool") for name in ("any", "all", "argmax")],
+)
+def test_order_cannot_be_seen(name: str, dtype: str) -> None:
+    for n in EDGES:
+        for shape in ((n, 3), (3, n), (2, 300), (300, 2)):
+            x = sample(shape, dtype)
+            for axis in (0, 1, None):
+                reduced = x.size if axis is None else shape[axis]
+                if reduced:
+                    check(name, axis, x)
+                    check(name, axis, x[::-1, ::-1])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("axis", [0, 1, None])
+def test_sums_are_near_the_exact_ones(dtype: str, axis: int | None) -> None:
+    """Of positive numbers, the relative error of pairwise sums stays within a few units in the last place."""
+    for shape in [(n, 3) for n in EDGES] + [(3, n) for n in EDGES] + [(70_001, 2), (2, 70_001), (517, 1030)]:
+        x = RNG.random(shape).astype(dtype) + np.array(0.5, dtype)
+        got = compiled("sum", axis, dtype, 2)(x)
+        rows = [x.ravel()] if axis is None else list(x.T if axis == 0 else x)
+        want = np.array([math.fsum(row) for row in rows]).reshape(np.shape(got))
+        error = np.abs(np.asarray(got, np.float64) - want)
+        assert (error <= 8 * np.finfo(dtype).eps * want).all(), (shape, axis, (error / want).max())
+
+
+@pytest.mark.parametrize("axes", [(0, 1), (0, 2), (1, 2), (0, 1, 2)])
+@pytest.mark.parametrize("shape", [(0, 3, 4), (3, 0, 4), (5, 1, 7), (40, 9, 70), (9, 130, 3), (300, 5, 1025)])
+def test_several_axes_of_strided_arrays(shape: tuple[int, int, int], axes: tuple[int, ...]) -> None:
+    """Whole numbers, whose sums are exact in any order, in an order of axes that cannot be merged."""
+    x = RNG.integers(-9, 10, shape[::-1]).astype(np.float32).transpose(2, 1, 0)[::-1, :, ::-1]
+    check("sum", axes, x)
+    check("sum", axes, np.ascontiguousarray(x))
+    if x.size:
+        check("max", axes, x)
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (5, 1), (3, 64), (300, 65), (65, 300)])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_stages_that_keep_values(shape: tuple[int, int], axis: int) -> None:
+    x = RNG.standard_normal(shape)
+    symbol = tc.matrix("x")
+    found = tc.function([symbol], [tc.nn.softmax(symbol, axis=axis), tc.var(symbol, axis=axis)])
+    if not x.size:
+        assert found(x)[0].shape == shape
+        return
+    soft, variance = found(x)
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    np.testing.assert_allclose(soft, e / e.sum(axis=axis, keepdims=True), rtol=1e-13)
+    np.testing.assert_allclose(variance, x.var(axis=axis), rtol=1e-13, atol=1e-300)
