@@ -62,9 +62,9 @@ def levels() -> list[Level]:
         ),
         Level(
             "loops",
-            "func arith math scf memref",
+            "func arith math scf memref vector",
             "loops",
-            ('"scf.for"', '"memref.load"', '"math.fma"'),
+            ('"scf.for"', '"vector.maskedload"', '"math.fma"'),
             (*names[lower + 1 :], "emit"),
         ),
         Level("LLVM IR", "or NVVM IR, for graphics processors", "llvm", ("define", "fmul"), ("LLVM",)),
