@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -63,3 +64,22 @@ def test_bits(name: str, program: Program, symbol: Any, shapes: list[tuple[int, 
             with pool_of(count, unit=3000) as pool:
                 assert bits(shared(values)) == expected, (shape, count)
                 assert pool.workers() <= count - 1
+
+
+def test_parts_of_a_long_function_share_their_loops() -> None:
+    """A function too long for LLVM is split; its parts ask for help as it would itself."""
+    x = tc.vector("x")
+    y = x
+    for k in range(30):
+        y = (y + float(k)) * 0.75
+    with compiling_with(None):
+        alone = tc.function([x], y, mode="O0")
+    with compiling_with(0):
+        shared = tc.function([x], y, mode="O0")
+        text = shared.source("llvm")
+    parts = re.findall(r"define internal .*@main_part\d+\(.*ptr %record\)", text)
+    assert len(parts) > 1
+    assert re.search(r"call .*@tensorc_parallel\(ptr .*%record, ptr .*@main_part", text)
+    values = np.random.default_rng(1).standard_normal(5000)
+    with pool_of(3, unit=3000):
+        assert bits(shared(values)) == bits(alone(values))

@@ -139,6 +139,7 @@ class Emitter:
         self.captured: int | None = None
         self.parallel: dict[Operation, ParallelLoop] = {}
         self.elsewhere: set[Operation] = set()
+        self.nothing = "void"
         self._table: dict[type[OpDefinition], Callable[[Operation], Steps | None]] = {
             definition: getattr(self, name) for definition, name in self.handlers.items()
         }
@@ -300,6 +301,7 @@ class Emitter:
         self.depth, self.polled, self.record = 0, False, None
         self.scopes = Scopes()
         self.captured, self.parallel, self.elsewhere = None, {}, set()
+        self.nothing = "void"
 
     def function_text(self, function: Operation) -> str:
         self.begin_function()
@@ -313,8 +315,12 @@ class Emitter:
         if cell is not None:
             self.record = emitter_polls.find_record(self, f"%a{cell}")
             emitter_parallel.find(self, block)
+        kind = self.result_type(function)
+        if emitter_parallel.is_part(self, function):
+            parameters.append(emitter_parallel.begin_part(self, block))
+            kind = "i32"
         self.run(block)
-        if self.slots and self.result_type(function) != "i32":
+        if self.slots and kind != "i32":
             raise InternalError("memref.alloc needs a function that returns an i32 code")
         emitter_exits.finish_allocations(self)
         emitter_polls.finish(self)
@@ -322,7 +328,7 @@ class Emitter:
         if self.scopes.used:
             self.metadata += self.scopes.nodes(len(self.metadata))
         linkage = "internal " if attrs.sym_visibility == "private" else ""
-        head = f"define {linkage}{self.result_type(function)} @{attrs.sym_name}({', '.join(parameters)})"
+        head = f"define {linkage}{kind} @{attrs.sym_name}({', '.join(parameters)})"
         flags = self.function_attributes()
         text = ["entry:", *self.entry, *self.lines, "}"]
         if LANEWISE in function.attributes:
@@ -454,7 +460,7 @@ class Emitter:
 
     def _return(self, op: Operation) -> None:
         values = [self.scalar(v) for v in op.operands]
-        self.line(f"ret {values[0]}" if values else "ret void")
+        self.line(f"ret {values[0]}" if values else f"ret {self.nothing}")
 
     def _call(self, op: Operation) -> None:
         attrs = op.attrs
@@ -472,6 +478,9 @@ class Emitter:
         rare = LANEWISE in callee.attributes
         if by_reference or (not external and not rare):
             emitter_polls.look_up(self)
+        if emitter_parallel.is_part(self, callee):
+            emitter_parallel.call_part(self, symbol, args)
+            return
         if external:
             value = self.call(symbol, args, result, pure=pure and result != "void")
         else:

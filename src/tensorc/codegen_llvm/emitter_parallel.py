@@ -14,11 +14,11 @@ Work is counted in units of one scalar operation on one byte; the numbers are ro
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tensorc.codegen_llvm import emitter_exits
+from tensorc.codegen_llvm import emitter_exits, emitter_polls
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, i64
 from tensorc.codegen_llvm.parallel_loops import ParallelLoop, parallel_loops
 from tensorc.ir.core import Block, Operation, Value
@@ -26,7 +26,7 @@ from tensorc.ir.definition import OpDefinition
 from tensorc.ir.types import FloatType, IntegerType, MemRefType, VectorType
 from tensorc.ops.loops import arith, math, memref, scf, vector
 from tensorc.ops.loops.base import lane
-from tensorc.ops.loops.nests import ROLLED
+from tensorc.ops.loops.nests import APART, ROLLED
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.emitter import Emitter, Steps
@@ -211,7 +211,7 @@ def _call(emitter: Emitter, name: str, lower: Scalar, upper: Scalar, weight: Sca
     trips = upper if lower.constant == 0 else emitter.let("i64", f"sub {upper}, {lower.text}")
     work = emitter.mul(trips, weight)
     much = emitter.let("i1", f"icmp sge {work}, {emitter.options.parallel_work}")
-    many, few, both, bad, good = (emitter.new_label(h) for h in ("many", "few", "both", "bad", "good"))
+    many, few, both = (emitter.new_label(hint) for hint in ("many", "few", "both"))
     emitter.branch_if(much, many, few)
     emitter.place(many)
     shared = emitter.let(
@@ -225,12 +225,46 @@ def _call(emitter: Emitter, name: str, lower: Scalar, upper: Scalar, weight: Sca
     emitter.branch(both)
     emitter.place(both)
     code = emitter.let("i32", f"phi i32 [ {shared.text}, %{many} ], [ {own.text}, %{few} ]")
+    _go_on(emitter, code)
+
+
+def _go_on(emitter: Emitter, code: Scalar) -> None:
+    """Leave the function unless the code is 0."""
+    bad, good = emitter.new_label("bad"), emitter.new_label("good")
     failed = emitter.let("i1", f"icmp ne {code}, 0")
     emitter.branch_if(failed, bad, good)
     emitter.place(bad)
     emitter.line(f"store {code}, ptr %failure, align 4")
     emitter.branch(EXIT)
     emitter.place(good)
+    emitter.captured = emitter.captured or 8
+
+
+# ---------------------------------------------------------------------------------------------------- parts
+
+
+def is_part(emitter: Emitter, function: Operation) -> bool:
+    """Whether a function is a part that was split off a long one. It gets the poll record of its caller and
+    returns a code, so that its loops look up and are shared as if they stood there.
+    """
+    return (
+        APART in function.attributes and emitter.options.parallel_work is not None and emitter.options.polls
+    )
+
+
+def begin_part(emitter: Emitter, block: Block) -> str:
+    """Prepare for the loops of a part; gives the parameter it has besides its arguments."""
+    emitter.nothing = "i32 0"
+    emitter.record = emitter_polls.known_record(emitter, "%record")
+    find(emitter, block)
+    return "ptr %record"
+
+
+def call_part(emitter: Emitter, symbol: str, args: Sequence[Scalar]) -> None:
+    """Call a part, and go on if it did."""
+    record = emitter.record.pointer if emitter.record else emitter_polls.no_record(emitter)
+    listed = ", ".join(map(str, [*args, Scalar("ptr", record)]))
+    _go_on(emitter, emitter.let("i32", f"call i32 @{symbol}({listed})"))
 
 
 def finish(emitter: Emitter) -> None:

@@ -6,8 +6,7 @@ place of the error cell's `allocated` pointer; without one (`allocated` equals `
 that owns its memory) nothing is polled. Chunks grow as long as they are quick, so that short loops pay for a
 comparison and vector code stays what it is; their borders cannot be seen in the results.
 
-Calls of libraries are not interrupted, and loops of a part that was split off a long function run to their
-end: the function looks up before each.
+Calls of libraries are not interrupted: the function looks up before each.
 """
 
 from __future__ import annotations
@@ -56,8 +55,8 @@ class Chunks:
 
 
 def error_cell(function: Operation) -> int | None:
-    """The number of the argument through which a poll record comes; None for a function that never polls:
-    shape functions, parts.
+    """The number of the argument through which a poll record comes; None for a function that has none: shape
+    functions, parts.
     """
     kinds = [arg_attributes(function, n).get("tensorc.kind") for n in range(len(body(function).args))]
     names = [kind.value if isinstance(kind, StringAttr) else "" for kind in kinds]
@@ -66,18 +65,29 @@ def error_cell(function: Operation) -> int | None:
 
 def find_record(emitter: Emitter, descriptor: str) -> Record:
     """Read, at the function's start, where to poll."""
-    words = ", ".join(["i64 " + str(NO_POLL_CHUNK), *["i64 0"] * (len(POLL) - 1)])
-    emitter.declarations["no_poll"] = f"@tensorc_no_poll = internal constant [{len(POLL)} x i64] [{words}]"
-    emitter.declarations["tensorc_poll"] = (
-        "declare i64 @tensorc_poll(ptr, i64) nounwind memory(argmem: readwrite, inaccessiblemem: readwrite)"
-    )
+    nowhere = no_record(emitter)
     allocated = emitter.let("ptr", f"load ptr, ptr {descriptor}, align 8")
     field = emitter.let("ptr", f"getelementptr i8, ptr {descriptor}, i64 8")
     aligned = emitter.let("ptr", f"load ptr, ptr {field.text}, align 8")
     own = emitter.let("i1", f"icmp eq {allocated}, {aligned.text}")
-    pointer = emitter.let("ptr", f"select {own}, ptr @tensorc_no_poll, {allocated}")
-    chunk = emitter.let("i64", f"load i64, ptr {pointer.text}, align 8")
-    return Record(pointer.text, chunk, emitter.intrinsic("umax", "i64", [chunk, i64(FLAT_CHUNK)]))
+    pointer = emitter.let("ptr", f"select {own}, ptr {nowhere}, {allocated}")
+    return known_record(emitter, pointer.text)
+
+
+def no_record(emitter: Emitter) -> str:
+    """The record of a function that nobody can interrupt."""
+    words = ", ".join(["i64 " + str(NO_POLL_CHUNK), *["i64 0"] * (len(POLL) - 1)])
+    emitter.declarations["no_poll"] = f"@tensorc_no_poll = internal constant [{len(POLL)} x i64] [{words}]"
+    return "@tensorc_no_poll"
+
+
+def known_record(emitter: Emitter, pointer: str) -> Record:
+    """The record at a pointer."""
+    emitter.declarations["tensorc_poll"] = (
+        "declare i64 @tensorc_poll(ptr, i64) nounwind memory(argmem: readwrite, inaccessiblemem: readwrite)"
+    )
+    chunk = emitter.let("i64", f"load i64, ptr {pointer}, align 8")
+    return Record(pointer, chunk, emitter.intrinsic("umax", "i64", [chunk, i64(FLAT_CHUNK)]))
 
 
 def look_up(emitter: Emitter) -> None:

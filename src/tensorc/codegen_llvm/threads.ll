@@ -404,7 +404,9 @@ entry:
   %useful = call i64 @llvm.fptosi.sat.i64.f64(double %units)
   %others = sub i64 %chunks, 1
   %enough = call i64 @llvm.umin.i64(i64 %others, i64 %useful)
-  %wanted = call i64 @llvm.umin.i64(i64 %workers, i64 %enough)
+  %many = call i64 @llvm.umin.i64(i64 %workers, i64 %enough)
+  %worth = call i1 @worth_waking(ptr %pool, i64 %useful)
+  %wanted = select i1 %worth, i64 %many, i64 0
   call void @publish(ptr %pool, ptr %body, ptr %captures, i64 %lower, i64 %upper, i64 %chunk, i64 %chunks)
   call void @summon(ptr %pool, i64 %wanted)
   br label %next
@@ -426,9 +428,29 @@ interrupt:
   br label %join
 join:
   call void @join(ptr %pool, i64 %chunks)
+  %last.p = getelementptr i8, ptr %pool, i64 $POOL_LAST
+  %end = call i64 @now()
+  store i64 %end, ptr %last.p, align 8
   %code = load atomic i64, ptr %code.p seq_cst, align 8
   %answer = trunc i64 %code to i32
   ret i32 %answer
+}
+
+; Whether a loop of that many units is worth waking who sleeps: if it is long, or the last of many short ones that came
+; soon after one another.
+define internal i1 @worth_waking(ptr %pool, i64 %units) {
+  %need = get i64, %pool, POOL_NEED
+  %last = get i64, %pool, POOL_LAST
+  %debt = get i64, %pool, POOL_DEBT
+  %now = call i64 @now()
+  %gap = sub i64 %now, %last
+  %soon = icmp ult i64 %gap, $PAUSE_BETWEEN
+  %before = select i1 %soon, i64 %debt, i64 0
+  %sum = add i64 %before, %units
+  %worth = icmp uge i64 %sum, %need
+  %rest = select i1 %worth, i64 0, i64 %sum
+  put i64 %rest, %pool, POOL_DEBT
+  ret i1 %worth
 }
 
 define internal void @publish(ptr %pool, ptr %body, ptr %captures, i64 %lower, i64 %upper, i64 %chunk, i64 %chunks) {

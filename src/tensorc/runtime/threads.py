@@ -36,7 +36,10 @@ POOL: Final = {
     **{
         name: _WORD * n
         for n, name in enumerate(
-            ("BUSY", "EPOCH", "ALIVE", "WORKERS", "JOIN_LOCK", "CLOSED_LOCK", "SPIN", "JOIN_SPIN")
+            (
+                *("BUSY", "EPOCH", "ALIVE", "WORKERS", "JOIN_LOCK", "CLOSED_LOCK", "SPIN", "JOIN_SPIN"),
+                *("LAST", "DEBT", "NEED"),
+            )
         )
     },
     "TICKET": 128,
@@ -59,6 +62,12 @@ SPIN: Final = 40_000
 """Nanoseconds that a worker stays awake after its last chunk, for the next loop."""
 JOIN_SPIN: Final = 10_000
 """Nanoseconds that a caller stays awake for chunks which others have not finished."""
+NEED: Final = 64
+"""Waking a thread takes tens of microseconds of the caller's time on some machines. Loops of fewer `UNIT`s
+wait until so many have come together, one soon after the other; meanwhile only threads that are awake help.
+"""
+PAUSE: Final = 200_000
+"""Nanoseconds without a loop after which it counts anew."""
 
 _api = ctypes.pythonapi
 _worker_type = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
@@ -75,6 +84,7 @@ def names() -> dict[str, int | str]:
         "SLOT_BYTES": SLOT_BYTES,
         "THREADS_UNKNOWN": UNKNOWN,
         "THREADS_READY": READY,
+        "PAUSE_BETWEEN": PAUSE,
     }
 
 
@@ -178,6 +188,7 @@ class _Pool:
             self._word(self._pool + POOL[field]).value = closed_lock()
         self._word(self._pool + POOL["SPIN"]).value = SPIN
         self._word(self._pool + POOL["JOIN_SPIN"]).value = JOIN_SPIN
+        self._word(self._pool + POOL["NEED"]).value = NEED
         for number in range(slots):
             slot = self._pool + POOL["SLOTS"] + SLOT_BYTES * number
             self._word(slot + SLOT["LOCK"]).value = closed_lock()
