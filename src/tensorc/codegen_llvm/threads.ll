@@ -281,6 +281,12 @@ started:
 enter:
   %pool.p = getelementptr i8, ptr @tensorc_threads, i64 $CONTROL_POOL
   %pool = load atomic ptr, ptr %pool.p acquire, align 8
+  %rest = get i64, %pool, POOL_REST
+  %time = call i64 @now()
+  %rest.left = sub i64 %rest, %time
+  %tired = icmp ult i64 %rest.left, $REST_LONGEST
+  br i1 %tired, label %alone, label %take
+take:
   %busy.p = getelementptr i8, ptr %pool, i64 $POOL_BUSY
   %pair = cmpxchg ptr %busy.p, i64 0, i64 1 seq_cst monotonic
   %ours = extractvalue { i64, i1 } %pair, 1
@@ -409,11 +415,14 @@ entry:
   %wanted = select i1 %worth, i64 %many, i64 0
   call void @publish(ptr %pool, ptr %body, ptr %captures, i64 %lower, i64 %upper, i64 %chunk, i64 %chunks)
   call void @summon(ptr %pool, i64 %wanted)
+  %begin = call i64 @now()
   br label %next
 next:
+  %own = phi i64 [ 0, %entry ], [ %own.next, %poll ]
   %did = call i1 @work(ptr %pool)
   br i1 %did, label %more, label %join
 more:
+  %own.next = add i64 %own, 1
   %ticket = load atomic i64, ptr %ticket.p monotonic, align 8
   %left = and i64 %ticket, 4294967295
   %last = icmp eq i64 %left, 0
@@ -427,10 +436,11 @@ interrupt:
   call void @stop(ptr %pool)
   br label %join
 join:
+  %done = phi i64 [ %own, %next ], [ %own.next, %more ], [ %own.next, %interrupt ]
+  %ready = call i64 @now()
   call void @join(ptr %pool, i64 %chunks)
-  %last.p = getelementptr i8, ptr %pool, i64 $POOL_LAST
   %end = call i64 @now()
-  store i64 %end, ptr %last.p, align 8
+  call void @settle(ptr %pool, i64 %begin, i64 %ready, i64 %end, i64 %done, i64 %chunks)
   %code = load atomic i64, ptr %code.p seq_cst, align 8
   %answer = trunc i64 %code to i32
   ret i32 %answer
@@ -451,6 +461,31 @@ define internal i1 @worth_waking(ptr %pool, i64 %units) {
   %rest = select i1 %worth, i64 0, i64 %sum
   put i64 %rest, %pool, POOL_DEBT
   ret i1 %worth
+}
+
+; Leave the pool alone for a while if the loop took longer than the caller would have taken by itself, who did %done of
+; the %chunks until %ready: a worker has lost its CPU in the middle of a chunk.
+define internal void @settle(ptr %pool, i64 %begin, i64 %ready, i64 %end, i64 %done, i64 %chunks) {
+entry:
+  put i64 %end, %pool, POOL_LAST
+  %some = icmp ne i64 %done, 0
+  br i1 %some, label %judge, label %well
+judge:
+  %working = sub i64 %ready, %begin
+  %each = sdiv i64 %working, %done
+  %alone = mul i64 %each, %chunks
+  %elapsed = sub i64 %end, %begin
+  %loss = sub i64 %elapsed, %alone
+  %lost = icmp sgt i64 %loss, 1000
+  br i1 %lost, label %rest, label %well
+rest:
+  %long = mul i64 %loss, 16
+  %bounded = call i64 @llvm.umin.i64(i64 %long, i64 $REST_LONGEST)
+  %until = add i64 %end, %bounded
+  put i64 %until, %pool, POOL_REST
+  br label %well
+well:
+  ret void
 }
 
 define internal void @publish(ptr %pool, ptr %body, ptr %captures, i64 %lower, i64 %upper, i64 %chunk, i64 %chunks) {

@@ -38,7 +38,7 @@ POOL: Final = {
         for n, name in enumerate(
             (
                 *("BUSY", "EPOCH", "ALIVE", "WORKERS", "JOIN_LOCK", "CLOSED_LOCK", "SPIN", "JOIN_SPIN"),
-                *("LAST", "DEBT", "NEED"),
+                *("LAST", "DEBT", "NEED", "REST"),
             )
         )
     },
@@ -66,6 +66,10 @@ NEED: Final = 64
 """Waking a thread takes tens of microseconds of the caller's time on some machines. Loops of fewer `UNIT`s
 wait until so many have come together, one soon after the other; meanwhile only threads that are awake help.
 """
+REST: Final = 300_000_000
+"""Nanoseconds for which a pool that cost more than it gave is left alone, at most: sixteen times what was
+lost, so that no more than a sixteenth is where all CPUs are busy.
+"""
 PAUSE: Final = 200_000
 """Nanoseconds without a loop after which it counts anew."""
 
@@ -85,6 +89,7 @@ def names() -> dict[str, int | str]:
         "THREADS_UNKNOWN": UNKNOWN,
         "THREADS_READY": READY,
         "PAUSE_BETWEEN": PAUSE,
+        "REST_LONGEST": REST,
     }
 
 
@@ -121,6 +126,7 @@ class _Pool:
         self._blocks: list[ctypes.Array[ctypes.c_char]] = []
         self._pool = 0
         self._slots = 0
+        self._need = NEED
         self._ending = 0
         self._starting = False
         self._starter = self.start  # machine code borrows it
@@ -139,7 +145,12 @@ class _Pool:
         return self._word(self._control + CONTROL["STATE"]).value
 
     def tune(self, unit: int) -> int:
-        """Change the least work of a chunk; gives what it was. For tests."""
+        """Change the least work of a chunk; gives what it was. For tests: below `UNIT`, every loop wakes
+        sleepers.
+        """
+        self._need = 0 if unit < UNIT else NEED
+        if self._pool:
+            self._word(self._pool + POOL["NEED"]).value = self._need
         field = self._word(self._control + CONTROL["UNIT"])
         old, field.value = field.value, unit
         return old
@@ -174,8 +185,9 @@ class _Pool:
             except RuntimeError:  # the system has no more, or the interpreter is ending
                 break
             started += 1
-        self._pool, self._slots = pool, count
+        self._pool, self._slots = pool, max(count, self._slots)
         self._word(pool + POOL["WORKERS"]).value = started
+        self._word(pool + POOL["REST"]).value = 0
         self._set("POOL", pool)
         return started
 
@@ -188,7 +200,7 @@ class _Pool:
             self._word(self._pool + POOL[field]).value = closed_lock()
         self._word(self._pool + POOL["SPIN"]).value = SPIN
         self._word(self._pool + POOL["JOIN_SPIN"]).value = JOIN_SPIN
-        self._word(self._pool + POOL["NEED"]).value = NEED
+        self._word(self._pool + POOL["NEED"]).value = self._need
         for number in range(slots):
             slot = self._pool + POOL["SLOTS"] + SLOT_BYTES * number
             self._word(slot + SLOT["LOCK"]).value = closed_lock()
