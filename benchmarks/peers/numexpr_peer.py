@@ -31,7 +31,7 @@ class Peer(BasePeer):
 
 def evaluated(text: str, names: str, dtype: str) -> Any:
     """`text` over inputs called `names`, compiled once."""
-    kind = {"float32": np.float32, "float64": np.float64}[dtype]
+    kind = {"float32": float, "float64": np.double}[dtype]  # numexpr's own names for them
     return numexpr.NumExpr(text, [(name, kind) for name in names.split()], truediv=True)
 
 
