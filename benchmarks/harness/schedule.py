@@ -38,7 +38,7 @@ class Plan:
     rounds: int = 7
     turn: float = 0.03
     block: float = 2e-4
-    build_limit: float = 90.0
+    build_limit: float = 180.0
     run_limit: float = 60.0
     row_limit: float = 40.0
     sets: int = 3
