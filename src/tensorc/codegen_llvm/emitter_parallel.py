@@ -322,7 +322,11 @@ def _trips(emitter: Emitter, op: Operation) -> Scalar:
     """How often a loop inside runs, as far as it can be told."""
     lower, upper, step = (_known(emitter, v) for v in op.operands[:3])
     if upper is None or lower is None or step is None or step.constant is None:
-        return i64(_bound(op.operands[1]) or GUESS)
+        most, least = _most(op.operands[1]), _most(op.operands[0])
+        if most is None or least is None:
+            return i64(GUESS)
+        width = step.constant if step is not None and step.constant else 1
+        return i64(max(1, -(-(most - least) // width)))
     span = upper if lower.constant == 0 else emitter.let("i64", f"sub {upper}, {lower.text}")
     if step.constant <= 1:
         return span
@@ -346,10 +350,20 @@ def _constant(value: Value) -> int | None:
     return number if isinstance(number, int) else None
 
 
-def _bound(value: Value) -> int | None:
-    """The constant in `minsi(x, constant)`."""
+def _most(value: Value, depth: int = 8) -> int | None:
+    """What a bound computed inside is in a full tile: the constant that a minimum or a mask leads to."""
+    constant = _constant(value)
     owner = value.owner
-    if owner is None or not owner.isa(arith.MinSI):
+    if constant is not None or owner is None or depth == 0:
+        return constant
+    if owner.definition not in (arith.MinSI, arith.MaxSI, arith.SubI, arith.AddI):
         return None
-    found = [n for n in map(_constant, owner.operands) if n is not None]
-    return found[0] if found else None
+    first, second = (_most(v, depth - 1) for v in owner.operands[:2])
+    if owner.isa(arith.MinSI):
+        known = [n for n in (first, second) if n is not None]
+        return min(known) if known else None
+    if owner.isa(arith.SubI):  # of what does not fill a vector
+        return first
+    if first is None or second is None:
+        return None
+    return max(first, second) if owner.isa(arith.MaxSI) else first + second

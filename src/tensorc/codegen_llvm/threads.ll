@@ -264,8 +264,12 @@ whole:
 nothing:
   ret i32 0
 ask:
-  %some = icmp slt i64 %lower, %upper
-  br i1 %some, label %which, label %nothing
+  %trips = sub i64 %upper, %lower
+  %some = icmp sgt i64 %trips, 0
+  br i1 %some, label %any, label %nothing
+any:
+  %single = icmp eq i64 %trips, 1
+  br i1 %single, label %whole, label %which
 which:
   %state = load atomic i64, ptr @tensorc_threads acquire, align 8
   switch i64 %state, label %alone [ i64 $THREADS_UNKNOWN, label %start i64 $THREADS_READY, label %enter ]
@@ -460,6 +464,10 @@ define internal i1 @worth_waking(ptr %pool, i64 %units) {
   %worth = icmp uge i64 %sum, %need
   %rest = select i1 %worth, i64 0, i64 %sum
   put i64 %rest, %pool, POOL_DEBT
+  %twice = shl i64 %need, 1
+  %most = call i64 @llvm.umin.i64(i64 %twice, i64 1048576)
+  %next = select i1 %worth, i64 %most, i64 %need
+  put i64 %next, %pool, POOL_NEED
   ret i1 %worth
 }
 
@@ -468,6 +476,15 @@ define internal i1 @worth_waking(ptr %pool, i64 %units) {
 define internal void @settle(ptr %pool, i64 %begin, i64 %ready, i64 %end, i64 %done, i64 %chunks) {
 entry:
   put i64 %end, %pool, POOL_LAST
+  %need = get i64, %pool, POOL_NEED
+  %theirs = sub i64 %chunks, %done
+  %fourfold = shl i64 %theirs, 2
+  %helped = icmp uge i64 %fourfold, %chunks
+  %grown = icmp ugt i64 %need, $NEED_LEAST
+  %less = and i1 %helped, %grown
+  %half = lshr i64 %need, 1
+  %next = select i1 %less, i64 %half, i64 %need
+  put i64 %next, %pool, POOL_NEED
   %some = icmp ne i64 %done, 0
   br i1 %some, label %judge, label %well
 judge:

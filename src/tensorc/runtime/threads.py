@@ -65,6 +65,7 @@ JOIN_SPIN: Final = 10_000
 NEED: Final = 64
 """Waking a thread takes tens of microseconds of the caller's time on some machines. Loops of fewer `UNIT`s
 wait until so many have come together, one soon after the other; meanwhile only threads that are awake help.
+Every time somebody is woken it takes twice as many, and half as many for every loop that was helped with.
 """
 REST: Final = 300_000_000
 """Nanoseconds for which a pool that cost more than it gave is left alone, at most: sixteen times what was
@@ -90,6 +91,7 @@ def names() -> dict[str, int | str]:
         "THREADS_READY": READY,
         "PAUSE_BETWEEN": PAUSE,
         "REST_LONGEST": REST,
+        "NEED_LEAST": NEED,
     }
 
 
