@@ -93,3 +93,38 @@ def test_stages_that_keep_values(shape: tuple[int, int], axis: int) -> None:
     e = np.exp(x - x.max(axis=axis, keepdims=True))
     np.testing.assert_allclose(soft, e / e.sum(axis=axis, keepdims=True), rtol=1e-13)
     np.testing.assert_allclose(variance, x.var(axis=axis), rtol=1e-13, atol=1e-300)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (1, 1), (1, 70), (70, 1), (63, 17), (65, 16), (129, 333)])
+def test_buffers_in_rows_and_in_columns(shape: tuple[int, int]) -> None:
+    f = _turned(2)
+    x = RNG.standard_normal(shape)
+    for y in (x, x[::-1, ::-1], np.asfortranarray(x)):
+        for got, want in zip(f(y, y.T), (y.T + 1, 2 * y.T), strict=True):
+            np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 2), (5, 1, 7), (17, 65, 9), (66, 3, 70)])
+def test_three_axes_turned(shape: tuple[int, int, int]) -> None:
+    x = RNG.standard_normal(shape)
+    for order, got in zip(ORDERS, _turned(3)(x), strict=True):
+        np.testing.assert_array_equal(got, x.transpose(order) * 2)
+
+
+def test_turned_buffers_are_walked_in_tiles() -> None:
+    """Bands of rows, tiles of a band, rows of a tile, whose lanes are one masked vector."""
+    text = _turned(2).source("loops")
+    depths = [(len(line) - len(line.lstrip())) // 2 for line in text.splitlines() if '"scf.for"' in line]
+    assert max(depths) - min(depths) == 2
+
+
+ORDERS = ((2, 0, 1), (1, 0, 2), (2, 1, 0))
+
+
+@cache
+def _turned(rank: int) -> Callable[..., Any]:
+    x = tc.tensor("x", dtype="float64", shape=(None,) * rank)
+    if rank == 3:
+        return tc.function([x], [tc.transpose(x, order) * 2 for order in ORDERS])
+    y = tc.matrix("y")
+    return tc.function([x, y], [x.T + 1, x.T + y])

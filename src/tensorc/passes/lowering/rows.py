@@ -21,6 +21,9 @@ PART: Final = 1 << 16
 """Elements of a part of a long reduction."""
 ROWS: Final = 16
 """Rows that share one scratch buffer, one after the other."""
+TALL: Final = 64
+WIDE: Final = 16
+"""Rows and columns of a tile whose elements lie in rows in some buffers and in columns in others."""
 Bounds = list[tuple[Index, Index]]
 
 
@@ -32,7 +35,10 @@ class Rows(Emitter):
         self.registers: dict[tuple[int, int], Value] = {}
 
     def emit(self) -> None:
-        if not self.space.inner:
+        crossing = _crossing(self.space)
+        if crossing is not None:
+            self.crossed(crossing)
+        elif not self.space.inner:
             with cells(self.b, self.space.extents) as indices:
                 self.stages(indices)
         elif not self.space.outer:
@@ -45,6 +51,23 @@ class Rows(Emitter):
                 self.stages(indices)
         else:
             self.rows_with_scratch()
+
+    def crossed(self, axis: int) -> None:
+        """Elementwise, where some buffer is contiguous along `axis`: tiles that stay in the cache whichever
+        way they are read.
+        """
+        b, extents = self.b, self.space.extents
+        last = len(extents) - 1
+        others = [a for a in range(last) if a != axis]
+        with ExitStack() as loops:
+            leading = nest(b, [extents[a] for a in others], parallel=True)
+            place = dict(zip(others, loops.enter_context(leading), strict=True))
+            first, count = loops.enter_context(tiles(b, extents[axis], TALL))
+            column = loops.enter_context(b.for_(0, extents[last], WIDE)).iv
+            width = b.minimum(b.sub(extents[last], column), WIDE)
+            place[axis] = b.add(first, loops.enter_context(b.for_(0, count)).iv)
+            place[last] = b.add(column, loops.enter_context(lanes(b, width)))
+            self.stages([place[a] for a in range(last + 1)])
 
     def rows_with_scratch(self) -> None:
         """A few rows at a time have one allocation."""
@@ -221,6 +244,19 @@ class Rows(Emitter):
         found = combined(self.space.stages[number], self.compute(number, indices))
         for combiner, part, value in zip(combiners, parts, found, strict=True):
             combiner.accumulate(self.b, value, part, [lane])
+
+
+def _crossing(space: Space) -> int | None:
+    """In an elementwise kernel: an axis, not the last, along which a buffer is contiguous that the last axis
+    moves, too.
+    """
+    last = len(space.extents) - 1
+    for stage in space.stages if not space.inner else ():
+        for access in stage.accesses():
+            near = [a for a, step in zip(access.axes, access.type.strides, strict=True) if step == 1]
+            if last in access.axes and near and near[0] not in (-1, last):
+                return near[0]
+    return None
 
 
 def _part(b: Lowerer, row: Index) -> Index:
