@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorc.codegen_llvm import lanewise
-from tensorc.codegen_llvm.jit import inline_variants
 from tensorc.ir.types import FloatType, Type, f32, f64, i1
 from tensorc.passes.math import EXPANSIONS, RARE
 
@@ -242,6 +241,17 @@ class Loop:
         return result
 
 
+def inline_variants(module: Any, builder: Any) -> None:
+    """Inline what the loop vectoriser has called, and erase the rest (`lanewise.py`)."""
+    for function in module.functions:
+        if lanewise.MARK in function.name:
+            function.linkage = "internal"
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_always_inliner_pass()
+    passes.add_global_dead_code_eliminate_pass()
+    passes.run(module, builder)
+
+
 def compile_loop(name: str, element: FloatType = f64, width: int = 512, features: str | None = None) -> Loop:
     """Compile the expansion for this machine (or for `features`, LLVM's +a,-b list)."""
     llvm.initialize_native_target()
@@ -258,7 +268,7 @@ def compile_loop(name: str, element: FloatType = f64, width: int = 512, features
     options.slp_vectorization = True
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
-    inline_variants(module, 3)
+    inline_variants(module, builder)
     assembly = machine.emit_assembly(module)
     outside = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
     engine = llvm.create_mcjit_compiler(module, machine)

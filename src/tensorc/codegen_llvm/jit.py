@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final
 
-from tensorc.codegen_llvm.lanewise import MARK
 from tensorc.codegen_llvm.objects import ObjectCode
 from tensorc.codegen_llvm.runtime_symbols import address_of
 from tensorc.ir.errors import InternalError
@@ -26,11 +25,8 @@ LIBRARIES_PER_ENGINE = 64
 a millisecond and 120 KiB.
 """
 
-LLVM_VECTORISES: Final = (2, 3)
-"""Levels at which LLVM's own pipeline runs, for its loop vectoriser. Where every hot loop comes as vector
-code already, `SHORT` does: for a training step in a fifteenth of the time, with less code.
-"""
 SHORT: Final = ("simplify_cfg", "instruction_combine")
+"""LLVM's passes at level 1."""
 
 _lock = threading.RLock()  # LLVM's target machines and tables are shared by all compiles
 
@@ -126,34 +122,37 @@ _engines = _Engines()
 
 
 @cache
-def _pass_builder(level: int) -> Any:
+def _pass_builder() -> Any:
     """One for all compiles: of each it would keep a little."""
-    # LLVM's pipelines above 1 gain nothing measurable on loops that come simplified, and take twice as long;
-    # nor does unrolling, which makes machine code of twice the size.
-    options = _llvm().create_pipeline_tuning_options(speed_level=min(level, 1))
-    options.loop_vectorization = level >= 2
-    options.slp_vectorization = False
-    options.loop_interleaving = level >= 3
+    options = _llvm().create_pipeline_tuning_options(speed_level=1)
     options.loop_unrolling = False
-    return _llvm().create_pass_builder(_target_machine(level), options)
+    return _llvm().create_pass_builder(_target_machine(2), options)
 
 
 def _run_passes(module: Any, level: int) -> None:
-    builder = _pass_builder(level)
-    if level in LLVM_VECTORISES:
-        passes = builder.getModulePassManager()
-    else:
-        passes = _llvm().create_new_module_pass_manager()
-        for name in SHORT if level else ():
-            getattr(passes, f"add_{name}_pass")()
-    _run(passes, module, builder)
+    """What LLVM does beside generating code. Loops come as vector code (`passes/vectorize.py`): a loop
+    vectoriser finds nothing but what is better left alone, and unrolling only makes code longer. Most of what
+    is gained comes from moving what does not change out of loops.
+    """
+    llvm = _llvm()
+    tidy = llvm.create_new_module_pass_manager()
+    tidy.add_always_inliner_pass()
+    tidy.add_global_dead_code_eliminate_pass()
+    for name in SHORT if level == 1 else ():
+        getattr(tidy, f"add_{name}_pass")()
+    _run(tidy, [module])
+    if level > 1:
+        defined = [function for function in module.functions if not function.is_declaration]
+        _run(_pass_builder().getFunctionPassManager(), defined)
 
 
-def _run(passes: Any, module: Any, builder: Any) -> None:
+def _run(passes: Any, units: Sequence[Any]) -> None:
     from llvmlite.binding.newpassmanagers import NewPassManager
 
+    builder = _pass_builder()
     try:
-        passes.run(module, builder)
+        for unit in units:
+            passes.run(unit, builder)
     finally:
         # Its close() finds an empty method first (llvmlite 0.47 to 0.50) and leaves 90 KiB of passes and
         # analyses behind, for ever.
@@ -178,7 +177,6 @@ def _optimised(text: str, level: int, exports: Sequence[str] | None) -> Any:
     except RuntimeError as error:
         raise InternalError(f"LLVM rejects the generated code: {error}") from error
     _run_passes(module, level)
-    inline_variants(module, level)
     return module
 
 
@@ -188,27 +186,14 @@ def _internalise(module: Any, exports: Sequence[str]) -> None:
     if missing:
         raise InternalError(f"the generated code does not define {', '.join(missing)}")
     for name, function in defined.items():
-        if name not in exports and MARK not in name:
+        if name not in exports:
             function.linkage = "internal"
-
-
-def inline_variants(module: Any, level: int) -> None:
-    """Inline what the loop vectoriser has called, and erase the rest (`lanewise.py`)."""
-    variants = [f for f in module.functions if MARK in f.name]
-    if not variants:
-        return
-    for function in variants:
-        function.linkage = "internal"
-    passes = _llvm().create_new_module_pass_manager()
-    passes.add_always_inliner_pass()
-    passes.add_global_dead_code_eliminate_pass()
-    _run(passes, module, _pass_builder(level))
 
 
 def compile_text(
     text: str, *, level: int, exports: Sequence[str] | None = None, machine_level: int | None = None
 ) -> ObjectCode:
-    """Compile LLVM IR for this machine, at level 0 to 3 (loops vectorise from 2 on), keeping the functions
+    """Compile LLVM IR for this machine, at level 0 to 3, keeping the functions
     `exports`, or all. `machine_level` is the code generator's level, if it is to differ.
 
     Raises InternalError if LLVM rejects the text or it does not define an export.
