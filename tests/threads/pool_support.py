@@ -49,3 +49,13 @@ def pool_of(count: int, unit: int = 1) -> Iterator[Any]:
             os.environ[threads.VARIABLE] = before
         pool.tune(old)
         pool.allow()
+
+
+def everywhere() -> None:
+    """From here on three threads share every parallel loop of this process, an iteration at a time."""
+    os.environ.update({"TENSORC_CACHE": "0", threads.VARIABLE: "3"})
+    build._emitter_options = lambda: EmitterOptions(build._vector_width(), polls=True, parallel_work=0)
+    entry.library()
+    pool = threads.pool()
+    assert pool is not None
+    pool.tune(1)

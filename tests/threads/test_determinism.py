@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import tensorc as tc
+from tests.fuzz.pool import Judge
+from tests.fuzz.search import Tally, search
 from tests.threads.pool_support import compiling_with, pool_of
 
 Program = Callable[[Any], Any]
@@ -83,3 +85,12 @@ def test_parts_of_a_long_function_share_their_loops() -> None:
     values = np.random.default_rng(1).standard_normal(5000)
     with pool_of(3, unit=3000):
         assert bits(shared(values)) == bits(alone(values))
+
+
+def test_random_programs_agree_when_every_loop_is_shared() -> None:
+    tally = Tally()
+    with Judge(plant="tests.threads.pool_support:everywhere") as judging:
+        search(judging, 6, 77, tally)
+    assert not tally.findings, [(f.kind, f.detail, f.case.text) for f in tally.findings]
+    assert tally.programs >= 6
+    assert tally.compared > 0

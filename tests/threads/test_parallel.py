@@ -174,7 +174,7 @@ for _ in range(2):
     )
 
 
-@pytest.mark.parametrize(("text", "workers"), [("1", 0), (" 2 ", 1), ("5", 4), ("", None)])
+@pytest.mark.parametrize(("text", "workers"), [("1", 0), (" 2 ", 1), ("", None)])
 def test_the_number_of_threads(text: str, workers: int | None) -> None:
     program(
         f"""
@@ -187,7 +187,7 @@ assert pool.state == (threads.READY if expected_workers else threads.ALONE)
     )
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "99999"])
+@pytest.mark.parametrize("text", ["0", "two", "99999"])
 def test_a_number_of_threads_that_is_none(text: str) -> None:
     """One warning that names the variable; the loop runs. As an error, it ends the call, not the process."""
     program(
