@@ -78,7 +78,7 @@ def stored_code(f: Function) -> dict[Kind, ObjectCode]:
 
 def relinked(f: Function, stored: dict[Kind, ObjectCode]) -> tuple[Function, Build]:
     build = Build(f.program, f.mode, stored)
-    return build.native(Function, lambda direct, args, _: direct(*args)), build
+    return build.native(Function, lambda direct, args, _: direct(*args), by_name=False), build
 
 
 @pytest.fixture

@@ -131,7 +131,8 @@ class Build:
 
         passes = self._passes(kind)
         try:
-            text = emitter.emit(_run(function, passes), _emitter_options())
+            with manager.no_collection():
+                text = emitter.emit(_run(function, passes), _emitter_options())
             return compile_object(NAME, text, self._signature(), level=self.mode.level)
         except (TensorcError, MemoryError):
             raise

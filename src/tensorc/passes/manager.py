@@ -143,7 +143,7 @@ def run(module: Operation, pipeline: str | Sequence[Pass], options: Options = DE
         before = clone_op(module) if options.checks else module
         text = print_op(module) if options.print_after_all else ""
         try:
-            with _no_collection():
+            with no_collection():
                 _run_one(module, one, budget, report)
             if options.verify_each and (found := verify(module)):
                 listing = "\n".join(map(str, found))
@@ -159,7 +159,7 @@ def run(module: Operation, pipeline: str | Sequence[Pass], options: Options = DE
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """IR is full of cycles and grows while a pass runs: collecting it over and over took most of the time."""
     enabled = gc.isenabled()
     gc.disable()
