@@ -81,6 +81,7 @@ class Emitter:
         self.space = space
         self.tiles: dict[tuple[int, int], Access] = {}
         self.scratch: list[Value] = []
+        self.hosts = self._hosts()
 
     def kept_tiles(self) -> list[tuple[int, int, Result]]:
         """Results with inner axes that a later stage reads: stage, number, result."""
@@ -91,17 +92,40 @@ class Emitter:
             if stage.full and result.combiner is None and result.kept
         ]
 
+    def _hosts(self) -> dict[tuple[int, int], Access]:
+        """Where results with inner axes are kept without scratch: in the output itself, or in one that is
+        written, element by element, by the last stage that reads them, or later.
+        """
+        hosts: dict[tuple[int, int], Access] = {}
+        for number, k, result in self.kept_tiles():
+            found = result.out or self._free_output(number, k, result, list(hosts.values()))
+            if found is not None:
+                hosts[number, k] = found
+        return hosts
+
+    def _free_output(self, number: int, k: int, result: Result, taken: list[Access]) -> Access | None:
+        stages, everywhere = self.space.stages, list(range(len(self.space.extents)))
+        last = max(s for s, stage in enumerate(stages) if Earlier(number, k) in stage.inputs)
+        for stage in stages[last:]:
+            for other in stage.results:
+                out = other.out
+                if not stage.full or other.combiner is not None or out is None or out in taken:
+                    continue
+                if other.element == result.element and sorted(out.axes) == everywhere:
+                    return out
+        return None
+
     def needs_scratch(self) -> bool:
-        return any(result.out is None for _, _, result in self.kept_tiles())
+        return any((number, k) not in self.hosts for number, k, _ in self.kept_tiles())
 
     def make_tiles(self, width: list[int]) -> None:
-        """Buffers for results with inner axes that a later stage reads: the output itself, or scratch, for
-        as many lanes as `width` says.
+        """Buffers for results with inner axes that a later stage reads: an output, or scratch, for as many
+        lanes as `width` says.
         """
         outer, rank = self.space.outer, len(self.space.extents)
         for number, k, result in self.kept_tiles():
-            if result.out is not None:
-                self.tiles[number, k] = result.out
+            if (number, k) in self.hosts:
+                self.tiles[number, k] = self.hosts[number, k]
                 continue
             buffer = self.b.alloc(memory_type(result.element), [*self.space.inner, *width])
             self.scratch.append(buffer)
