@@ -42,8 +42,6 @@ INSTRUCTIONS: dict[type[OpDefinition], str] = {
 }
 
 INTRINSICS: dict[type[OpDefinition], str] = {
-    arith.MaximumF: "maximum",
-    arith.MinimumF: "minimum",
     arith.MaxSI: "smax",
     arith.MinSI: "smin",
     arith.MaxUI: "umax",
@@ -134,6 +132,30 @@ def _ceil_divide(e: Emitter, op: Operation) -> Scalar:
     return _adjusted_quotient(e, a, b, up, "add")
 
 
+def _extremum(e: Emitter, op: Operation) -> Scalar:
+    """IEEE 754-2019 maximum or minimum: the second operand where it is better or NaN, else the first; where
+    they are equal, their common bits, or all bits of either: of two zeros +0 is the greater. The first one,
+    an accumulator as a rule, waits for two instructions only; LLVM's own form is a chain twice as long.
+    """
+    greatest = op.isa(arith.MaximumF)
+    a, b = (e.scalar(v) for v in op.operands)
+    truth, bits = _truth(a.type), _bits(a.type)
+    better = e.let(truth, f"fcmp {'ogt' if greatest else 'olt'} {b}, {a.text}")
+    chosen = e.let(a.type, f"select {better}, {b}, {a}")
+    first, second = (e.let(bits, f"bitcast {x} to {bits}") for x in (a, b))
+    joined = e.let(bits, f"{'and' if greatest else 'or'} {first}, {second.text}")
+    zeros = e.let(a.type, f"bitcast {joined} to {a.type}")
+    equal = e.let(truth, f"fcmp oeq {a}, {b.text}")
+    ordered = e.let(a.type, f"select {equal}, {zeros}, {chosen}")
+    nan = e.let(truth, f"fcmp uno {b}, {b.text}")
+    return e.let(a.type, f"select {nan}, {b}, {ordered}")
+
+
+def _bits(kind: str) -> str:
+    """The LLVM type of the bits of floats of type `kind`."""
+    return kind.replace("float", "i32").replace("double", "i64")
+
+
 def _truth(kind: str) -> str:
     """The LLVM type of a comparison of values of type `kind`."""
     return f"{kind[: kind.index(' x ')]} x i1>" if kind.startswith("<") else "i1"
@@ -183,6 +205,8 @@ def _index_cast(e: Emitter, op: Operation) -> Scalar:
 
 
 SPECIAL: dict[type[OpDefinition], Callable[[Emitter, Operation], Scalar]] = {
+    arith.MaximumF: _extremum,
+    arith.MinimumF: _extremum,
     arith.CmpI: _compare,
     arith.CmpF: _compare,
     arith.Select: _select,
