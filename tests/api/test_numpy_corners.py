@@ -146,3 +146,17 @@ def test_the_two_names_of_ddof_exclude_each_other():
     assert x.std(correction=0.5).eval({x: [1.0, 2.0]}) == np.std([1.0, 2.0], ddof=0.5)
     with pytest.raises(tc.TensorcValueError, match="two names"):
         tc.std(x, ddof=1, correction=1)
+
+
+def test_checks_of_extents_that_depend_on_data_keep_their_place() -> None:
+    """A product of reshaped products: the second reshape checks an extent that the first one computed."""
+    x = tc.tensor3("x", dtype="float32")
+    w, v = tc.matrices("w", "v")
+    batch, time, width = x.shape
+    first = tc.reshape(x @ w, (batch * 2, time, width // 2))
+    f = tc.function([x, w, v], tc.reshape(first @ v, (batch, time, width)))
+    rng = np.random.default_rng(0)
+    a, b, c = rng.standard_normal((2, 6, 16)).astype("f4"), rng.random((16, 16)), rng.random((8, 8))
+    np.testing.assert_allclose(f(a, b, c), ((a @ b).reshape(4, 6, 8) @ c).reshape(2, 6, 16), rtol=1e-12)
+    with pytest.raises(tc.TensorcError):
+        f(a, b, c[:7, :7])

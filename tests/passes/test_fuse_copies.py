@@ -115,3 +115,22 @@ def test_what_stages_keep_stands_on_the_kernel() -> None:
     (kernel,) = kernels(support.function([MATRIX], build))
     assert words(kernel, "stored") == ["exp 16"]
     assert "neg 1" in words(kernel, "again")
+
+
+def test_what_could_not_be_copied_is_made_by_one_of_its_readers() -> None:
+    """A value that one reader could have taken in and another could not, and a third one computes from."""
+
+    def build(b: Any, v: Any, x: Any) -> Any:
+        total = emit.sum(b, x, (1,))
+        mean = emit.div(b, total, emit.broadcast_like(b, emit.size(b, x, (1,), f64), total))
+        shifted = emit.add(b, emit.add(b, emit.op(b, "abs", v), mean), mean)
+        column = emit.expand_dims(b, shifted, (1,))
+        spread = emit.broadcast_like(b, column, x)
+        return [
+            emit.mul(b, mean, v),
+            emit.broadcast_like(b, emit.neg(b, column), x),
+            emit.sum(b, spread, (0, 1)),
+        ]
+
+    module = support.function([VECTOR, MATRIX], build)
+    support.assert_same(module, support.lower(module, support.FAST), [X[:, 0].copy(), X], ulps=1024)

@@ -86,7 +86,8 @@ class _Fusion:
     def run(self) -> None:
         segment: list[Operation] = []
         for op in list(self.block):
-            late_check = (op.isa(Require) or op.isa(Assume)) and self.extents.is_late(op.operands[0])
+            checks = op.isa(Require) or op.isa(Assume)
+            late_check = checks and any(self.extents.is_late(v) for v in op.operands)
             if not late_check and op is not self.block.last:
                 segment.append(op)
                 continue

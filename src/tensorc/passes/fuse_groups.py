@@ -202,7 +202,8 @@ class Grouping:
         owner = self.refs.of(operand).root.owner if isinstance(operand.type, TensorType) else operand.owner
         if owner is None or group in self.groups_of(owner):
             return True
-        return (owner not in self.groups and owner not in self.height) or self._height(owner) > height
+        placed = bool(self.groups_of(owner)) or owner in self.height
+        return not placed or self._height(owner) > height
 
     def _in(self, use: Use, group: Group) -> bool:
         return group in self.groups_of(use.op)
