@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from math import prod
 from typing import Final
 
@@ -11,7 +12,7 @@ from tensorc.ir.attributes import UNIT
 from tensorc.ir.core import Value
 from tensorc.ops.loops.base import memory_type
 from tensorc.ops.loops.nests import PARALLEL, cells, lanes, tiles
-from tensorc.passes.lowering.nest import Index, Lowerer, nest, store
+from tensorc.passes.lowering.nest import Access, Index, Lowerer, load, nest, store
 from tensorc.passes.lowering.space import Earlier, Emitter, Space, combined, combiners_of
 from tensorc.passes.lowering.sums import BLOCK, LANES, Combiner, Counter, fill, halve, join_parts
 
@@ -23,7 +24,10 @@ ROWS: Final = 16
 """Rows that share one scratch buffer, one after the other."""
 TALL: Final = 64
 WIDE: Final = 16
-"""Rows and columns of a tile whose elements lie in rows in some buffers and in columns in others."""
+PAD: Final = 16
+"""Rows and columns of a tile whose elements lie in rows in some buffers and in columns in others; elements
+between rows of a copy of such a tile.
+"""
 Bounds = list[tuple[Index, Index]]
 
 
@@ -54,7 +58,8 @@ class Rows(Emitter):
 
     def crossed(self, axis: int) -> None:
         """Elementwise, where some buffer is contiguous along `axis`: tiles that stay in the cache whichever
-        way they are read.
+        way they are read. What is read against its order is first copied in its order: rows of a large power
+        of two elements would fall into the same few places of the cache.
         """
         b, extents = self.b, self.space.extents
         last = len(extents) - 1
@@ -65,9 +70,33 @@ class Rows(Emitter):
             first, count = loops.enter_context(tiles(b, extents[axis], TALL))
             column = loops.enter_context(b.for_(0, extents[last], WIDE)).iv
             width = b.minimum(b.sub(extents[last], column), WIDE)
-            place[axis] = b.add(first, loops.enter_context(b.for_(0, count)).iv)
-            place[last] = b.add(column, loops.enter_context(lanes(b, width)))
-            self.stages([place[a] for a in range(last + 1)])
+            self._copy_tiles(axis, place, (first, count), (column, width))
+            row = loops.enter_context(b.for_(0, count)).iv
+            lane = loops.enter_context(lanes(b, width))
+            place[axis], place[last] = b.add(first, row), b.add(column, lane)
+            self.stages([*(place[a] for a in range(last + 1)), lane, row])
+
+    def _copy_tiles(
+        self, axis: int, place: dict[int, Index], rows: tuple[Index, Index], columns: tuple[Index, Index]
+    ) -> None:
+        """Tiles of the inputs that are contiguous along `axis`, which the stages then read instead; there
+        the lane and the row within the tile are two iteration indices more.
+        """
+        b, last = self.b, len(self.space.extents) - 1
+        (first, count), (column, width) = rows, columns
+        copies: dict[Access, Access] = {}
+        for access in [x for s in self.space.stages for x in s.inputs if isinstance(x, Access)]:
+            if access in copies or last not in access.axes or _contiguous_axis(access) != axis:
+                continue
+            buffer = b.scratch(memory_type(access.element), [WIDE, TALL + PAD])
+            copies[access] = Access(buffer, (last + 1, last + 2), access.element)
+            with b.for_(0, width) as lane, lanes(b, count) as row:
+                at = dict(place) | {axis: b.add(first, row), last: b.add(column, lane.iv)}
+                value = load(b, access, [at[a] for a in range(last + 1)])
+                store(b, value, copies[access], [*([0] * (last + 1)), lane.iv, row])
+        for number, stage in enumerate(self.space.stages):
+            inputs = tuple(copies.get(x, x) if isinstance(x, Access) else x for x in stage.inputs)
+            self.space.stages[number] = replace(stage, inputs=inputs)
 
     def rows_with_scratch(self) -> None:
         """A few rows at a time have one allocation."""
@@ -253,10 +282,16 @@ def _crossing(space: Space) -> int | None:
     last = len(space.extents) - 1
     for stage in space.stages if not space.inner else ():
         for access in stage.accesses():
-            near = [a for a, step in zip(access.axes, access.type.strides, strict=True) if step == 1]
-            if last in access.axes and near and near[0] not in (-1, last):
-                return near[0]
+            near = _contiguous_axis(access)
+            if last in access.axes and near not in (None, last):
+                return near
     return None
+
+
+def _contiguous_axis(access: Access) -> int | None:
+    """The iteration axis along which a buffer is known to be contiguous."""
+    near = [a for a, step in zip(access.axes, access.type.strides, strict=True) if step == 1]
+    return near[0] if near and near[0] >= 0 else None
 
 
 def _part(b: Lowerer, row: Index) -> Index:
