@@ -68,8 +68,24 @@ def exact_logaddexp(x: Any, y: Any) -> Any:
     return high + mpmath.log1p(mpmath.exp(low - high))
 
 
+def special(name: str) -> Callable[[Array], Array]:
+    """SciPy's function of that name."""
+
+    def value(x: Array) -> Array:
+        import scipy.special
+
+        return np.asarray(getattr(scipy.special, name)(x))
+
+    return value
+
+
 def exact_cbrt(x: Any) -> Any:
     return mpmath.sign(x) * mpmath.cbrt(abs(x))
+
+
+def exact_erfc(x: Any) -> Any:
+    """0 where it is less than half of the smallest number: mpmath's does not go far."""
+    return mpmath.erfc(x) if abs(x) < 100 else mpmath.mpf(0 if x > 0 else 2)
 
 
 def finite_and_not_zero(x: Array, y: Array) -> Any:
@@ -115,6 +131,8 @@ REFERENCES: dict[str, Reference] = {
     "cos": Reference(np.cos, mpmath.cos),
     "tan": Reference(np.tan, mpmath.tan),
     "powf": Reference(np.power, mpmath.power, power_domain),
+    "erf": Reference(special("erf"), mpmath.erf),
+    "erfc": Reference(special("erfc"), exact_erfc),
     "sigmoid": Reference(numpy_sigmoid, lambda x: 1 / (1 + mpmath.exp(-x))),
     "softplus": Reference(numpy_softplus, exact_softplus),
     "log1mexp": Reference(numpy_log1mexp, exact_log1mexp, lambda x: np.isfinite(x) & (x < 0)),

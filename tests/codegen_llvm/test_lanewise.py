@@ -13,7 +13,7 @@ from tensorc.codegen_llvm.lanewise import LANES, MARK, call_flags
 from tensorc.ir.types import f32, f64
 
 NAMES = ["sin", "cos", "tan"]
-OTHERS = ["power"]
+OTHERS = ["power", "erf", "erfc"]
 LIBRARY = re.compile(r"call\w*\s+\W?(sin|cos|tan|pow|erfc?)f?\b")
 ELEMENTS = {"float32": f32, "float64": f64}
 
@@ -29,7 +29,8 @@ def test_a_compiled_loop_is_vector_code_without_calls_of_the_library(name: str, 
     f = compiled(name, dtype)
     f(np.ones(3, dtype))
     text = f.source("asm")
-    if "xmm" not in text:
+    if "zmm" not in text and "ymm" not in text:
+        assert "xmm" not in text
         pytest.skip("not an x86-64 machine")
     assert not LIBRARY.search(text)
     assert MARK not in text

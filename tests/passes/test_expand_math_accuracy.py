@@ -103,6 +103,8 @@ SPECIAL = {
     "atan": [(INF, PI / 2), (-INF, -PI / 2), (0.0, 0.0), (-0.0, -0.0), (NAN, NAN)],
     "cbrt": [(INF, INF), (-INF, -INF), (0.0, 0.0), (-0.0, -0.0), (-27.0, -3.0), (1000.0, 10.0), (NAN, NAN)],
     "tanh": [(INF, 1.0), (-INF, -1.0), (0.0, 0.0), (-0.0, -0.0), (50.0, 1.0), (-50.0, -1.0), (NAN, NAN)],
+    "erf": [(INF, 1.0), (-INF, -1.0), (0.0, 0.0), (-0.0, -0.0), (1e30, 1.0), (-6.0, -1.0), (NAN, NAN)],
+    "erfc": [(INF, 0.0), (-INF, 2.0), (0.0, 1.0), (-0.0, 1.0), (1e30, 0.0), (-1e30, 2.0), (NAN, NAN)],
     "sigmoid": [(INF, 1.0), (-INF, 0.0), (0.0, 0.5), (-0.0, 0.5), (1e30, 1.0), (-1e30, 0.0), (NAN, NAN)],
     "softplus": [(INF, INF), (-INF, 0.0), (1e30, 1e30), (-1e30, 0.0), (NAN, NAN)],
     "sin": [(INF, NAN), (-INF, NAN), (0.0, 0.0), (-0.0, -0.0), (np.pi / 2, 1.0), (NAN, NAN)],
@@ -242,7 +244,8 @@ def test_other_types_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "script", ["minimax.py", "minimax_circular.py", "minimax_inverse.py", "minimax_power.py"]
+    "script",
+    ["minimax.py", "minimax_circular.py", "minimax_erf.py", "minimax_inverse.py", "minimax_power.py"],
 )
 def test_coefficients_are_what_the_script_computes(script: str) -> None:
     command = [sys.executable, str(ROOT / "tools" / script), "--check"]

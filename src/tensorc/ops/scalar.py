@@ -161,7 +161,7 @@ FUNCTIONS: Final[dict[str, ScalarFunction]] = {
         ScalarFunction("cbrt", np.cbrt, "cbrt", "cbrt", 2),
         ScalarFunction("hypot", np.hypot, None, "hypot", 2, arity=2),
         ScalarFunction("erf", _special("erf"), "erf", "erf", 2),
-        ScalarFunction("erfc", _special("erfc"), None, "erfc", 5),
+        ScalarFunction("erfc", _special("erfc"), None, "erfc", 2),
         ScalarFunction("sigmoid", sigmoid, None, None, 2),
         ScalarFunction("softplus", softplus, None, None, 2),
         ScalarFunction("log1mexp", log1mexp, None, None, 2),

@@ -61,7 +61,7 @@ _PLAIN = (
     "decompose,"  # softmax, logsumexp, mean: their definitions
     "bufferize,"  # tensors become buffers, results are written in place; every op is told where to write
     "lower-to-loops,"  # scf.for, memref.load, arith, math
-    "expand-math"  # exp, log, sin, ...: polynomials in arith; cbrt, ...: calls of the C library
+    "expand-math"  # exp, log, sin, erf, ...: polynomials in arith
 )
 
 # The same with kernels.

@@ -8,10 +8,10 @@ numbers become integers only through the bits of a sum, never through a conversi
 Arguments that need much longer code are left to `rare` functions, which vector code branches around.
 
 Here: one file per family (`exponential`, `logarithm`, `hyperbolic`, `inverse_hyperbolic`, `trigonometric`
-with `huge`, `inverse_trigonometric`, `roots`, `sigmoid`, `log1mexp`), `scalars` (what they are written
-against), `coefficients`, `circular_constants` and `inverse_constants` (made by `tools/minimax*.py`). May
-import `ir` and `ops.scalar`; imported by `passes/expand_math.py` alone. To add a function: write it over
-`ScalarBuilder`, enter it in `EXPANSIONS` with the error it reaches, run `benchmarks/accuracy.py`.
+with `huge`, `inverse_trigonometric`, `roots`, `error`, `power`, `sigmoid`, `log1mexp`), `scalars` (what they
+are written against), `coefficients` and the `*_constants` (made by `tools/minimax*.py`). May import `ir` and
+`ops.scalar`; imported by `passes/expand_math.py` alone. To add a function: write it over `ScalarBuilder`,
+enter it in `EXPANSIONS` with the error it reaches, run `benchmarks/accuracy.py`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tensorc.passes.math.error import erf, erfc
 from tensorc.passes.math.exponential import exp, exp2, expm1
 from tensorc.passes.math.hyperbolic import cosh, sinh, tanh
 from tensorc.passes.math.inverse_hyperbolic import acosh, asinh, atanh
@@ -73,6 +74,8 @@ EXPANSIONS: dict[str, Expansion] = {
         Expansion("cos", cos, 1.25),
         Expansion("tan", tan, 1.25),
         Expansion("powf", powf, 1.25, operands=2),
+        Expansion("erf", erf, 1.5),
+        Expansion("erfc", erfc, 1.5),
     )
 }
 

@@ -68,18 +68,34 @@ class Reduced(Generic[S]):
     tail: S
 
 
+def reduce_once(b: ScalarBuilder[S], x: S, x_low: S, offset: int) -> Reduced[S]:
+    """Split a clamped (or NaN) x + x_low into an exact r and a tail, below k and x_low's ulps: the shortest.
+
+    `offset` is added to k in `shifted` and nowhere else.
+    """
+    shifted, k, near = _nearest(b, x, offset)
+    low = LN2_F32[1] if format_of(x) is BINARY32 else LN2_F64[1]
+    return Reduced(shifted, near, b.fma(k, b.constant(-low, x.type), x_low))
+
+
 def reduce(b: ScalarBuilder[S], x: S, offset: int) -> Reduced[S]:
-    """Split a clamped (or NaN) x. `offset` is added to k in `shifted` and nowhere else."""
+    """Split a clamped (or NaN) x, the tail below an ulp of r. `offset` is as for `reduce_once`."""
+    shifted, k, near = _nearest(b, x, offset)
+    low = LN2_F32[1] if format_of(x) is BINARY32 else LN2_F64[1]
+    minus_low = b.constant(-low, x.type)
+    r = b.fma(k, minus_low, near)
+    tail = b.fma(k, minus_low, b.subf(near, r))
+    return Reduced(shifted, r, tail)
+
+
+def _nearest(b: ScalarBuilder[S], x: S, offset: int) -> tuple[S, S, S]:
+    """The bits of k + offset, k and x - k ln2_high."""
     fmt = format_of(x)
-    log2e, (high, low) = (LOG2E_F32[0], LN2_F32) if fmt is BINARY32 else (LOG2E_F64[0], LN2_F64)
+    log2e, high = (LOG2E_F32[0], LN2_F32[0]) if fmt is BINARY32 else (LOG2E_F64[0], LN2_F64[0])
     shifter = b.constant(float(fmt.shifter + offset), fmt.type)
     shifted = b.fma(x, b.constant(log2e, fmt.type), shifter)
     k = b.subf(shifted, shifter)
-    near = b.fma(k, b.constant(-high, fmt.type), x)
-    minus_low = b.constant(-low, fmt.type)
-    r = b.fma(k, minus_low, near)
-    tail = b.fma(k, minus_low, b.subf(near, r))
-    return Reduced(b.bitcast(shifted, fmt.bits), r, tail)
+    return b.bitcast(shifted, fmt.bits), k, b.fma(k, b.constant(-high, fmt.type), x)
 
 
 def exp_remainder(b: ScalarBuilder[S], r: S, tail: S | None = None) -> S:
@@ -159,9 +175,15 @@ class ScaledPair(Generic[S]):
 def exp_pair(b: ScalarBuilder[S], x: S, x_low: S | None = None) -> ScaledPair[S]:
     """e^(x + x_low) for x <= 0 (or NaN), |x_low| below an ulp of x, with several bits beyond the format."""
     fmt = format_of(x)
-    reduced = reduce(b, at_least(b, x, limits(fmt).under), 2 * fmt.bias)
-    high, low = fast_two_sum(b, b.constant(1.0, fmt.type), reduced.r)
-    low = b.addf(low, exp_remainder(b, reduced.r, reduced.tail))
-    if x_low is not None:
-        low = b.fma(high, x_low, low)
+    inside = at_least(b, x, limits(fmt).under)
+    one = b.constant(1.0, fmt.type)
+    if x_low is None:
+        reduced = reduce(b, inside, 2 * fmt.bias)
+        high, low = fast_two_sum(b, one, reduced.r)
+        low = b.addf(low, exp_remainder(b, reduced.r, reduced.tail))
+    else:
+        reduced = reduce_once(b, inside, x_low, 2 * fmt.bias)
+        high, low = fast_two_sum(b, one, reduced.r)
+        low = exp_remainder(b, reduced.r, low)
+        low = b.fma(b.addf(high, low), reduced.tail, low)
     return ScaledPair(high, low, *two_powers(b, reduced.shifted, fmt))
