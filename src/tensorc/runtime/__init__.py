@@ -1,5 +1,5 @@
-"""What compiled functions share at run time: cells (the storage of shared variables), and memory that
-is kept between calls.
+"""What compiled functions share at run time: cells (the storage of shared variables), memory
+that is kept between calls, and the pool of threads.
 
-May import `ir` only. Threads and profiles belong here too when they come.
+May import `ir` only.
 """
