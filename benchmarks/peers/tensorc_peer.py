@@ -326,9 +326,11 @@ def kmeans(peer: Peer, case: Case, state: Any, example: Any) -> Any:
 @PROGRAMS("nbody")
 def nbody(peer: Peer, case: Case, state: Any, example: Any) -> Any:
     def expression(position: Any, mass: Any) -> Any:
-        d = position[None] - position[:, None]
-        pull = mass * (tc.sum(d * d, axis=2) + SOFTENING) ** -1.5
-        return tc.sum(d * pull[:, :, None], axis=1)
+        # Component by component: one kernel over the pairs, no array of three for each.
+        apart = [position[:, k][None, :] - position[:, k][:, None] for k in range(3)]
+        square = apart[0] * apart[0] + apart[1] * apart[1] + apart[2] * apart[2]
+        pull = mass * (square + SOFTENING) ** -1.5
+        return tc.stack([tc.sum(d * pull, axis=1) for d in apart], axis=1)
 
     return compiled(expression, example)
 

@@ -37,11 +37,13 @@ from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import Trait
 from tensorc.ir.errors import TensorcValueError
 from tensorc.ir.types import FunctionType, Type, f32, f64
+from tensorc.ops.loops.arith import Constant
 from tensorc.ops.loops.builder import LoopBuilder
 from tensorc.ops.loops.math import MathOp, Rsqrt
 from tensorc.ops.loops.nests import LANEWISE
 from tensorc.ops.scalar import FUNCTIONS
 from tensorc.passes.math import EXPANSIONS, RARE
+from tensorc.passes.math.half_power import HALVES, half_power
 from tensorc.passes.math.integer_power import INTEGER_EXPANSIONS
 
 SYMBOL = re.compile(r"tensorc_([a-z0-9]+)_(f32|f64|i8|i16|i32|i64)")
@@ -170,6 +172,9 @@ class ExpandMath:
             if len(op.operands) != 2 or any(v.type != op.result.type for v in op.operands):
                 raise _wrong_use(op, f"{function.name} takes 2 x {op.result.type}")
             return integer(builder, *op.operands)
+        half = _half(op) if function.name == "powf" else None
+        if half is not None:
+            return half_power(builder, op.operands[0], half)
         expansion = EXPANSIONS.get(function.name)
         if expansion is not None:
             if len(op.operands) != expansion.operands or any(v.type != op.result.type for v in op.operands):
@@ -189,6 +194,13 @@ class ExpandMath:
         if taken is not None and (taken.regions[0].blocks or function_type(taken) != wanted):
             raise _wrong_use(op, f"the C library's {name} is needed, but the module defines another @{name}")
         return builder.call(name, op.operands, op.result.type)
+
+
+def _half(op: Operation) -> float | None:
+    """The exponent of a power, if it is a constant with a form of its own."""
+    exponent = op.operands[1].defining(Constant) if len(op.operands) == 2 else None
+    number = None if exponent is None else exponent.attributes["value"].value  # type: ignore[attr-defined]
+    return number if number in HALVES else None
 
 
 def _erase_declarations(module: Operation, names: set[str]) -> None:

@@ -8,10 +8,11 @@ numbers become integers only through the bits of a sum, never through a conversi
 Arguments that need much longer code are left to `rare` functions, which vector code branches around.
 
 Here: one file per family (`exponential`, `logarithm`, `hyperbolic`, `inverse_hyperbolic`, `trigonometric`
-with `huge`, `inverse_trigonometric`, `roots`, `error`, `power`, `sigmoid`, `log1mexp`), `scalars` (what they
-are written against), `coefficients` and the `*_constants` (made by `tools/minimax*.py`). May import `ir` and
-`ops.scalar`; imported by `passes/expand_math.py` alone. To add a function: write it over `ScalarBuilder`,
-enter it in `EXPANSIONS` with the error it reaches, run `benchmarks/accuracy.py`.
+with `huge`, `inverse_trigonometric`, `roots`, `error`, `power`, `half_power`, `sigmoid`, `log1mexp`),
+`scalars` (what they are written against), `coefficients` and the `*_constants` (made by
+`tools/minimax*.py`). May import `ir` and `ops.scalar`; imported by `passes/expand_math.py` alone. To add a
+function: write it over `ScalarBuilder`, enter it in `EXPANSIONS` with the error it reaches, run
+`benchmarks/accuracy.py`.
 """
 
 from __future__ import annotations
