@@ -118,14 +118,6 @@ def test_no_function_of_one_number_calls_the_library(dtype: str) -> None:
 def test_the_check_sees_what_is_not_vector_code(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, passes in list(pipelines.PIPELINES.items()):
         monkeypatch.setitem(pipelines.PIPELINES, name, passes.replace(",vectorize", ""))
-    monkeypatch.setattr(jit, "_pass_builder", _without_loop_vectoriser)
     for name in ("chain", "sum of rows", "sum of columns", "softmax"):
         build, shapes = PROGRAMS[name]
         assert problems(loops_of(build, *shapes)) != [], name
-
-
-def _without_loop_vectoriser(level: int) -> Any:
-    llvm = jit._llvm()
-    options = llvm.create_pipeline_tuning_options(speed_level=1)
-    options.loop_vectorization = options.slp_vectorization = False
-    return llvm.create_pass_builder(jit._target_machine(level), options)
