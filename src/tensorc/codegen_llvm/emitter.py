@@ -19,10 +19,12 @@ from math import prod
 from typing import ClassVar
 
 from tensorc.codegen_llvm import emitter_exits, emitter_parallel, emitter_polls, lanewise
+from tensorc.codegen_llvm.emitter_bodies import Bodies
 from tensorc.codegen_llvm.emitter_scalar import emit_scalar
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, Scopes, byte_width, i64, literal, llvm_type
 from tensorc.codegen_llvm.emitter_vectors import VECTOR_OPS
 from tensorc.codegen_llvm.emitter_vectors import overload as mangled
+from tensorc.codegen_llvm.jit import STRAIGHT
 from tensorc.codegen_llvm.parallel_loops import ParallelLoop, stores
 from tensorc.ir.attributes import FloatAttr
 from tensorc.ir.builtin import (
@@ -41,7 +43,7 @@ from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import OpDefinition
 from tensorc.ir.errors import InternalError
 from tensorc.ir.types import FloatType, FunctionType, MemRefType, ScalarType
-from tensorc.ops.loops import arith, memref, scf
+from tensorc.ops.loops import arith, memref, scf, vector
 from tensorc.ops.loops.memref import view_parts
 from tensorc.ops.loops.nests import APART, LANEWISE, ROLLED
 
@@ -131,6 +133,7 @@ class Emitter:
         self.names = 0
         self.stack = 0
         self.depth = 0
+        self.loops = Bodies()
         self.polled = False
         self.record: emitter_polls.Record | None = None
         self.scopes = Scopes()
@@ -156,6 +159,8 @@ class Emitter:
         flags = ["nounwind", '"denormal-fp-math"="ieee,ieee"', '"no-trapping-math"="true"']
         if self.options.vector_width is not None:
             flags.append(f'"prefer-vector-width"="{self.options.vector_width}"')
+        if self.loops.straight:
+            flags.append(STRAIGHT)
         return " ".join(flags)
 
     def line(self, text: str) -> None:
@@ -299,6 +304,7 @@ class Emitter:
         self.values, self.lines, self.entry, self.slots = {}, [], [], {}
         self.names, self.stack, self.label = 0, 0, "entry"
         self.depth, self.polled, self.record = 0, False, None
+        self.loops = Bodies()
         self.scopes = Scopes()
         self.captured, self.parallel, self.elsewhere = None, {}, set()
         self.nothing = "void"
@@ -656,10 +662,16 @@ class Emitter:
         go_on = self.let("i1", f"icmp slt {phis[0]}, {upper.text}")
         self.branch_if(go_on, inside, done)
         self.place(inside)
+        self.loops.enter()
         return OpenLoop(head, done, first, phis)
 
     def close_loop(
-        self, loop: OpenLoop, step: Scalar, carried: Sequence[Scalar] = (), unroll: bool = True
+        self,
+        loop: OpenLoop,
+        step: Scalar,
+        carried: Sequence[Scalar] = (),
+        unroll: bool = True,
+        lane_by_lane: bool = False,
     ) -> None:
         """End the body. iv < upper inside, so iv + 1 cannot overflow; other steps might."""
         iv = loop.phis[0]
@@ -667,6 +679,7 @@ class Emitter:
         self.complete_phis(loop.first, [following, *carried])
         self.line(f"br label %{loop.head}{self.loop_note(len(self.lines) - loop.first, unroll)}")
         self.place(loop.done)
+        self.loops.leave(len(self.lines) - loop.first, lane_by_lane)
 
     def loop_note(self, length: int, unroll: bool = True) -> str:
         """Metadata for the back edge: LLVM's loop vectoriser takes time quadratic in the body (7 s at 4,000
@@ -708,7 +721,8 @@ class Emitter:
         yield self.emit_block(block)
         self.depth -= 1
         carried = [self.scalar(v) for v in block.terminator.operands]
-        self.close_loop(loop, step, carried, unroll=ROLLED not in op.attributes)
+        lane_by_lane = any(inner.isa(vector.Extract) for inner in block)
+        self.close_loop(loop, step, carried, ROLLED not in op.attributes, lane_by_lane)
         if chunks is not None:
             emitter_polls.close_chunks(self, chunks, loop)
         self.values.update(zip(op.results, loop.phis[1:], strict=True))
@@ -743,6 +757,7 @@ class Emitter:
         phis = [self.let(v.type, f"phi {v.type} [ {v.text}, %{entered} ]") for v in inits]
         self.values.update(zip(before.args, phis, strict=True))
         self.depth += 1
+        self.loops.enter()
         yield self.emit_block(before)
         go_on, *passed = (self.scalar(v) for v in before.terminator.operands)
         self.branch_if(go_on, inside, done)
@@ -753,6 +768,7 @@ class Emitter:
         self.complete_phis(first, [self.scalar(v) for v in after.terminator.operands])
         self.branch(head)
         self.place(done)
+        self.loops.leave(len(self.lines) - first)
         self.values.update(zip(op.results, passed, strict=True))
 
     def _parallel(self, op: Operation) -> Steps:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tensorc.codegen_llvm import emitter_exits, emitter_polls
+from tensorc.codegen_llvm.emitter_bodies import Bodies
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, i64
 from tensorc.codegen_llvm.parallel_loops import ParallelLoop, parallel_loops
 from tensorc.ir.core import Block, Operation, Value
@@ -139,7 +140,7 @@ def run(emitter: Emitter, op: Operation, weight: Scalar) -> Steps:
 
 _OF_FUNCTION = (
     *("values", "lines", "entry", "slots", "names", "stack", "label"),
-    *("depth", "polled", "record", "parallel", "elsewhere"),
+    *("depth", "loops", "polled", "record", "parallel", "elsewhere"),
 )
 """What a function of its own has of its own; alias scopes are common, for it works on the same
 allocations."""
@@ -151,6 +152,7 @@ def _enter(emitter: Emitter, values: dict[Value, Scalar | Buffer]) -> dict[str, 
     emitter.values, emitter.lines, emitter.entry, emitter.slots = values, [], [], {}
     emitter.names, emitter.stack, emitter.label = 0, 0, "entry"
     emitter.depth, emitter.polled, emitter.record = 1, False, None
+    emitter.loops = Bodies()
     emitter.parallel, emitter.elsewhere = {}, set()
     return outside
 
