@@ -6,9 +6,9 @@ pointer to `{ptr, ptr, i64, [r x i64], [r x i64]}`, everything else is passed di
 take a buffer as the plain pointer to its first element; those of `BY_REFERENCE` (Fortran libraries) take
 scalars by address too.
 
-What makes loops vectorise: alias scopes. Every `memref.alloc`, every `memref.alloca` and every argument that
-is stored to lies in a scope of its own, all other arguments share one (inputs may overlap one another; by the
-ABI no output overlaps anything).
+What lets LLVM move loads and stores: alias scopes. Every `memref.alloc`, every `memref.alloca` and every
+argument that is stored to lies in a scope of its own, all other arguments share one (inputs may overlap one
+another; by the ABI no output overlaps anything).
 """
 
 from __future__ import annotations
