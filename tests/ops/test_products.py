@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 import tensorc as tc
+from tensorc.codegen_llvm import emitter, jit, libraries, runtime_symbols
+from tests.threads.pool_support import compiling_with, pool_of
 
 DTYPES = ("float32", "float64", "int8", "int64", "uint16", "bool")
 ROWS, COLUMNS, TERMS = (0, 1, 3, 8, 9, 21), (0, 1, 5, 16, 17, 33, 70, 200), (0, 1, 16, 40, 300)
@@ -57,7 +60,9 @@ def test_blas_takes_what_leaves_the_cache(dtype: str) -> None:
     x, y = sample(rng, dtype, 40, 1100), sample(rng, dtype, 1100, 520)
     for form, left, right in layouts(x, y):
         np.testing.assert_array_equal(compiled(dtype, form)(left, right), x @ y, form)
-    assert "tensorc_blas_" in compiled(dtype, "xy").source("llvm")
+    symbol = "tensorc_matmul_" + {"float32": "f32", "float64": "f64"}[dtype]
+    assert symbol in compiled(dtype, "xy").source("llvm")
+    assert "@tensorc_blas_" in libraries.text_of(symbol)
 
 
 @pytest.mark.parametrize("form", ["xy", "xyT", "xTy"])
@@ -96,8 +101,8 @@ def test_an_element_does_not_depend_on_its_tile() -> None:
 
 
 def test_sums_are_vectors_in_registers() -> None:
-    x = tc.matrix("x", dtype="float32")
-    code = tc.function([x], x @ x).source("llvm")
+    symbol = "tensorc_product_f32"
+    code = jit.optimised_text(libraries.text_of(symbol), level=2, exports=[symbol])
     assert "@llvm.fma.v16f32" in code
     assert "x float> zeroinitializer, %" in code or "phi <16 x float>" in code
 
@@ -110,3 +115,75 @@ def test_batches_broadcast() -> None:
     np.testing.assert_array_equal(
         tc.function([x, y], y.T @ x.transpose(0, 2, 1))(a, b), b.T @ a.transpose(0, 2, 1)
     )
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Begin anew with no library loaded, and with options of the emitter: `fresh(options)`."""
+    uncached = runtime_symbols.address_of.__wrapped__
+    monkeypatch.setattr(jit, "address_of", uncached)
+    monkeypatch.setenv("TENSORC_CACHE", "0")
+
+    def begin(**options: Any) -> None:
+        monkeypatch.setattr(libraries, "_loaded", {})
+        chosen = emitter.EmitterOptions(libraries.vector_width(), polls=True, **options)
+        monkeypatch.setattr(libraries, "host_options", lambda: chosen)
+
+    return begin
+
+
+def test_functions_of_a_process_share_the_kernels(fresh: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh()
+    texts: list[str] = []
+    compile_text = jit.compile_text
+
+    def compile(text: str, **options: Any) -> Any:
+        texts.append(text)
+        return compile_text(text, **options)
+
+    monkeypatch.setattr(jit, "compile_text", compile)
+    x, y, v = (tc.matrix(n, dtype="float32") for n in "xyv")
+    a = np.ones((3, 3), np.float32)
+    tc.function([x, y], x @ y)(a, a)
+    tc.function([x, y, v], (x @ y + 1) @ v)(a, a, a)
+    (kernels,) = (text for text in texts if "llvm.fma.v" in text)
+    assert len(texts) == 4, "two functions, the kernels, and what chooses between them and BLAS"
+    assert all(len(text) < 30_000 for text in texts if text is not kernels)
+
+
+def products(form: str) -> Any:
+    x, y = tc.matrix("x"), tc.matrix("y")
+    return tc.function([x, y], x @ (y.T if form == "xyT" else y))
+
+
+def test_bits_do_not_depend_on_threads(fresh: Any) -> None:
+    rng = np.random.default_rng(12)
+    forms = ("xy", "xyT")
+    fresh(parallel_work=None)
+    alone = {form: products(form) for form in forms}
+    fresh(parallel_work=0)
+    shared = {form: products(form) for form in forms}
+    assert "@tensorc_parallel(" in libraries.text_of("tensorc_product_f64")
+    for m, n, k in ((300, 17, 33), (9, 900, 33), (1, 900, 40), (900, 1, 40), (70, 65, 16), (0, 5, 3)):
+        x, y = rng.standard_normal((m, k)), rng.standard_normal((k, n))
+        for form in forms:
+            right = np.ascontiguousarray(y.T) if form == "xyT" else y
+            with pool_of(3):
+                np.testing.assert_array_equal(shared[form](x, right), alone[form](x, right), f"{m} {n} {k}")
+
+
+def test_small_products_of_a_batch_are_shared_and_large_ones_are_not() -> None:
+    x, y = tc.tensor3("x"), tc.tensor3("y")
+    with compiling_with(0):
+        f = tc.function([x, y], x @ y)
+        text = f.source("llvm")
+    loops = re.findall(r"define internal i32 @(main\.loop\d+)\(.*?\n}", text, re.DOTALL)
+    bodies = [text[text.index(f"@{name}(ptr noalias") :].split("\n}")[0] for name in loops]
+    assert bodies
+    assert all("@tensorc_product_f64(" in found for found in bodies)
+    assert not any("@tensorc_matmul_f64(" in found for found in bodies)
+    rng = np.random.default_rng(13)
+    for batch, m, n, k in ((7, 5, 9, 20), (3, 40, 200, 130), (0, 2, 2, 2)):
+        a, b = sample(rng, "float64", batch, m, k), sample(rng, "float64", batch, k, n)
+        with pool_of(3):
+            np.testing.assert_array_equal(f(a, b), a @ b)

@@ -18,7 +18,7 @@ import numpy as np
 
 from tensorc.api.modes import Mode
 from tensorc.api.program import Program
-from tensorc.codegen_llvm import cache, jit
+from tensorc.codegen_llvm import cache, jit, libraries
 from tensorc.codegen_llvm.abi import ArraySpec, ResultForm, Signature
 from tensorc.codegen_llvm.entry import Binding, FunctionBase
 from tensorc.codegen_llvm.native import NativeBody, compile_object, exports_of, link_native
@@ -271,12 +271,8 @@ def _spec(type: Type, name: str = "", numbers: bool = False) -> ArraySpec:
 
 
 def _emitter_options() -> EmitterOptions:
-    from tensorc.codegen_llvm.emitter import EmitterOptions
-    from tensorc.codegen_llvm.emitter_parallel import THRESHOLD
-
-    return EmitterOptions(_vector_width(), polls=True, parallel_work=THRESHOLD)
+    return libraries.host_options()
 
 
 def _vector_width() -> int | None:
-    """512-bit vectors where the machine has them: LLVM prefers 256 by default, which measured slower."""
-    return 512 if "+avx512f" in jit.host()[2].split(",") else None
+    return libraries.vector_width()

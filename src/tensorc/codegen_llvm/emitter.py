@@ -45,7 +45,7 @@ from tensorc.ir.errors import InternalError
 from tensorc.ir.types import FloatType, FunctionType, MemRefType, ScalarType
 from tensorc.ops.loops import arith, memref, scf, vector
 from tensorc.ops.loops.memref import view_parts
-from tensorc.ops.loops.nests import APART, LANEWISE, ROLLED
+from tensorc.ops.loops.nests import APART, LANEWISE, OF_LIBRARY, PRODUCT, ROLLED
 
 Steps = Iterator["Steps"]
 """A region op's handler is a generator that yields the emission of its blocks: nesting costs no Python stack.
@@ -140,6 +140,7 @@ class Emitter:
         self.name = ""
         self.bodies: list[str] = []
         self.captured: int | None = None
+        self.failing = False
         self.parallel: dict[Operation, ParallelLoop] = {}
         self.elsewhere: set[Operation] = set()
         self.nothing = "void"
@@ -306,7 +307,7 @@ class Emitter:
         self.depth, self.polled, self.record = 0, False, None
         self.loops = Bodies()
         self.scopes = Scopes()
-        self.captured, self.parallel, self.elsewhere = None, {}, set()
+        self.captured, self.parallel, self.elsewhere, self.failing = None, {}, set(), False
         self.nothing = "void"
 
     def function_text(self, function: Operation) -> str:
@@ -476,21 +477,24 @@ class Emitter:
         if callee is None or not callee.isa(Func):
             raise InternalError(f"call of @{symbol}, which the module does not declare")
         external = not callee.regions[0].blocks
-        convert = self._external_argument if external else self._own_argument
+        shared = OF_LIBRARY in callee.attributes
+        convert = self._external_argument if external and not shared else self._own_argument
         by_reference = external and symbol.startswith(BY_REFERENCE)
         args = [convert(v, by_reference) for v in op.operands]
         pure = external and not any(isinstance(v.type, MemRefType) for v in op.operands)
         result = _result_type(function_type(callee))
         rare = LANEWISE in callee.attributes
-        if by_reference or (not external and not rare):
+        if by_reference or shared or (not external and not rare):
             emitter_polls.look_up(self)
         if emitter_parallel.is_part(self, callee):
-            emitter_parallel.call_part(self, symbol, args)
+            emitter_parallel.call_part(self, symbol, args, declare=external)
             return
         if external:
             value = self.call(symbol, args, result, pure=pure and result != "void")
         else:
-            value = self._own_call(symbol, args, result, lanewise.call_flags(symbol) if rare else "")
+            # Kernels of products are called from several places, and long.
+            flags = "noinline" if PRODUCT in op.attributes else lanewise.call_flags(symbol) if rare else ""
+            value = self._own_call(symbol, args, result, flags)
         if op.results:
             self.values[op.result] = value
 

@@ -12,6 +12,9 @@ from tensorc.codegen_llvm.abi import NO_MEMORY
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.emitter import Emitter
+    from tensorc.codegen_llvm.emitter_values import Scalar
+
+FAILED = "failed"
 
 FREE_ALL = """define internal void @tensorc_free_all(ptr %slots, i64 %count) cold noinline nounwind {
 entry:
@@ -33,6 +36,24 @@ def free_all(emitter: Emitter) -> None:
     """Free what the function holds."""
     if emitter.slots:
         emitter.line(f"call void @tensorc_free_all(ptr %slots, i64 {len(emitter.slots)})")
+
+
+def fail(emitter: Emitter, code: Scalar) -> None:
+    """End the function, and the current block, with a code that it was given."""
+    emitter.line(f"store {code}, ptr %failure, align 4")
+    emitter.branch(FAILED)
+    emitter.failing = True
+
+
+def finish_failures(emitter: Emitter) -> None:
+    """The exit that `fail` takes."""
+    if not emitter.failing:
+        return
+    emitter.place(FAILED)
+    free_all(emitter)
+    emitter.line("%failed.code = load i32, ptr %failure, align 4")
+    emitter.line("ret i32 %failed.code")
+    emitter.entry.append("  %failure = alloca i32, align 4")
 
 
 def finish_allocations(emitter: Emitter) -> None:

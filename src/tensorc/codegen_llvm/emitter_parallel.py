@@ -20,22 +20,21 @@ from typing import TYPE_CHECKING, Any
 
 from tensorc.codegen_llvm import emitter_exits, emitter_polls
 from tensorc.codegen_llvm.emitter_bodies import Bodies
-from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, i64
+from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, byte_width, i64
 from tensorc.codegen_llvm.parallel_loops import ParallelLoop, parallel_loops
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import OpDefinition
 from tensorc.ir.types import FloatType, IntegerType, MemRefType, VectorType
 from tensorc.ops.loops import arith, math, memref, scf, vector
 from tensorc.ops.loops.base import lane
-from tensorc.ops.loops.nests import APART, ROLLED
+from tensorc.ops.loops.memref import view_parts
+from tensorc.ops.loops.nests import APART, OF_LIBRARY, PRODUCT, ROLLED
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.emitter import Emitter, Steps
 
 THRESHOLD = 1 << 22
 """Work from which a loop asks for help."""
-
-EXIT = "loop_failed"
 
 COSTS: dict[type[OpDefinition], int] = {
     arith.DivF: 6,
@@ -140,7 +139,7 @@ def run(emitter: Emitter, op: Operation, weight: Scalar) -> Steps:
 
 _OF_FUNCTION = (
     *("values", "lines", "entry", "slots", "names", "stack", "label"),
-    *("depth", "loops", "polled", "record", "parallel", "elsewhere"),
+    *("depth", "loops", "polled", "record", "parallel", "elsewhere", "failing"),
 )
 """What a function of its own has of its own; alias scopes are common, for it works on the same
 allocations."""
@@ -153,7 +152,7 @@ def _enter(emitter: Emitter, values: dict[Value, Scalar | Buffer]) -> dict[str, 
     emitter.names, emitter.stack, emitter.label = 0, 0, "entry"
     emitter.depth, emitter.polled, emitter.record = 1, False, None
     emitter.loops = Bodies()
-    emitter.parallel, emitter.elsewhere = {}, set()
+    emitter.parallel, emitter.elsewhere, emitter.failing = {}, set(), False
     return outside
 
 
@@ -181,6 +180,7 @@ def _iterations(emitter: Emitter, loop: ParallelLoop) -> Steps:
             emitter.free(emitter.buffer(op.result).base)
     emitter.line("ret i32 0")
     emitter_exits.finish_allocations(emitter)
+    emitter_exits.finish_failures(emitter)
 
 
 def _function(emitter: Emitter, name: str, captures: Captures) -> tuple[str, set[str]]:
@@ -236,49 +236,48 @@ def _go_on(emitter: Emitter, code: Scalar) -> None:
     failed = emitter.let("i1", f"icmp ne {code}, 0")
     emitter.branch_if(failed, bad, good)
     emitter.place(bad)
-    emitter.line(f"store {code}, ptr %failure, align 4")
-    emitter.branch(EXIT)
+    emitter_exits.fail(emitter, code)
     emitter.place(good)
-    emitter.captured = emitter.captured or 8
 
 
 # ---------------------------------------------------------------------------------------------------- parts
 
 
 def is_part(emitter: Emitter, function: Operation) -> bool:
-    """Whether a function is a part that was split off a long one. It gets the poll record of its caller and
-    returns a code, so that its loops look up and are shared as if they stood there.
+    """Whether a function is a part that was split off a long one, or a library's. It gets the poll record of
+    its caller and returns a code, so that its loops look up and are shared as if they stood there.
     """
-    return (
-        APART in function.attributes and emitter.options.parallel_work is not None and emitter.options.polls
-    )
+    if OF_LIBRARY in function.attributes:
+        return True
+    options = emitter.options
+    return APART in function.attributes and options.parallel_work is not None and options.polls
 
 
 def begin_part(emitter: Emitter, block: Block) -> str:
     """Prepare for the loops of a part; gives the parameter it has besides its arguments."""
     emitter.nothing = "i32 0"
-    emitter.record = emitter_polls.known_record(emitter, "%record")
-    find(emitter, block)
+    if emitter.options.polls:
+        emitter.record = emitter_polls.known_record(emitter, "%record")
+        find(emitter, block)
     return "ptr %record"
 
 
-def call_part(emitter: Emitter, symbol: str, args: Sequence[Scalar]) -> None:
+def call_part(emitter: Emitter, symbol: str, args: Sequence[Scalar], *, declare: bool) -> None:
     """Call a part, and go on if it did."""
     record = emitter.record.pointer if emitter.record else emitter_polls.no_record(emitter)
-    listed = ", ".join(map(str, [*args, Scalar("ptr", record)]))
+    operands = [*args, Scalar("ptr", record)]
+    if declare:
+        types = ", ".join(v.type for v in operands)
+        emitter.declarations.setdefault(symbol, f"declare i32 @{symbol}({types}) nounwind")
+    listed = ", ".join(map(str, operands))
     _go_on(emitter, emitter.let("i32", f"call i32 @{symbol}({listed})"))
 
 
 def finish(emitter: Emitter) -> None:
     """The function's frame for captures, and the exit taken when a loop did not end well."""
-    if emitter.captured is None:
-        return
-    emitter.place(EXIT)
-    emitter_exits.free_all(emitter)
-    code = emitter.let("i32", "load i32, ptr %failure, align 4")
-    emitter.line(f"ret {code}")
-    emitter.entry.append("  %failure = alloca i32, align 4")
-    emitter.entry.append(f"  %captures = alloca [{emitter.captured} x i8], align 8")
+    emitter_exits.finish_failures(emitter)
+    if emitter.captured is not None:
+        emitter.entry.append(f"  %captures = alloca [{emitter.captured} x i8], align 8")
 
 
 # ----------------------------------------------------------------------------------------------------- work
@@ -294,6 +293,8 @@ def _weight(emitter: Emitter, loop: Operation) -> Scalar:
         for op in block:
             cost += _cost(op)
             inside = times
+            if PRODUCT in op.attributes:
+                total = emitter.add(total, emitter.mul(_cost_of_product(emitter, op), times))
             if op.isa(scf.For):
                 inside = emitter.mul(times, _trips(emitter, op))
             elif op.isa(scf.While):
@@ -318,6 +319,24 @@ def _cost(op: Operation) -> int:
     if issubclass(op.definition, math.MathOp) and op.definition.symbol is not None:
         factor = LIBRARY
     return factor * lanes * max(1, width // 8)
+
+
+def _cost_of_product(emitter: Emitter, op: Operation) -> Scalar:
+    x, _, out = op.operands
+    assert isinstance(x.type, MemRefType)
+    cost = i64(byte_width(x.type.element))
+    for matrix, axis in ((out, 0), (out, 1), (x, 1)):
+        owner = matrix.owner
+        view = owner is not None and owner.isa(memref.ReinterpretCast)
+        cost = emitter.mul(cost, _extent(emitter, view_parts(owner)[1][axis] if view and owner else None))
+    return cost
+
+
+def _extent(emitter: Emitter, extent: int | Value | None) -> Scalar:
+    """An extent, or what it is in a full tile."""
+    if isinstance(extent, Value):
+        return _known(emitter, extent) or i64(_most(extent) or GUESS)
+    return i64(GUESS if extent is None else extent)
 
 
 def _trips(emitter: Emitter, op: Operation) -> Scalar:

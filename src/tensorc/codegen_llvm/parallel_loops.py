@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.types import IndexType, MemRefType
 from tensorc.ops.loops import arith, memref, scf, vector
-from tensorc.ops.loops.nests import PARALLEL
+from tensorc.ops.loops.nests import PARALLEL, PRODUCT
 
 _VIEWS = (memref.ReinterpretCast, memref.Cast, memref.ExtractStridedMetadata)
 _ALLOCATIONS = (memref.Alloc, memref.Alloca)
@@ -89,7 +89,7 @@ def shared_scratch(loop: Operation) -> list[Operation] | None:
             if root is None or root.definition not in _ALLOCATIONS:
                 return None
             scratch[root] = None
-        known = op.definition in _KNOWN or op.regions
+        known = op.definition in _KNOWN or op.regions or PRODUCT in op.attributes
         if not known and any(isinstance(v.type, MemRefType) for v in op.operands):
             return None
     return list(scratch)
@@ -103,6 +103,8 @@ def stores(op: Operation) -> list[tuple[Value, Sequence[Value]]]:
         return [(op.operands[0], op.operands[1:-2])]
     if op.isa(memref.Copy):
         return [(op.operands[1], ())]
+    if PRODUCT in op.attributes:
+        return [(op.operands[2], ())]
     return []
 
 

@@ -4,6 +4,7 @@
 |---|---|
 | `tensorc_alloc`, `tensorc_free` | memory of bodies, in the native entry's own library |
 | `tensorc_blas_NAME`, `tensorc_lapack_NAME` | SciPy's BLAS and LAPACK: Fortran convention, 32-bit integers |
+| `tensorc_product_TYPE`, `tensorc_matmul_TYPE` | matrix products: `libraries.py` |
 | `tensorc_np_NAME`, `tensorc_ndarray_type` | NumPy's C API |
 | `Py*`, `_Py*` | CPython's C API |
 | anything else | the C library and its mathematics |
@@ -177,7 +178,15 @@ def _extension_file(name: str) -> Path | None:
     return next((file for file in files if file.exists()), None)
 
 
+def _library(name: str) -> int:
+    from tensorc.codegen_llvm import libraries  # which loads code, and comes here for what that calls
+
+    return libraries.address_of(name)
+
+
 _PREFIXES: dict[str, Callable[[str], int]] = {
+    "tensorc_product_": lambda name: _library(f"tensorc_product_{name}"),
+    "tensorc_matmul_": lambda name: _library(f"tensorc_matmul_{name}"),
     "tensorc_np_": _numpy,
     "tensorc_blas_": lambda name: _scipy_pointer(_governed("cython_blas"), name),
     "tensorc_lapack_": lambda name: _scipy_pointer(_governed("cython_lapack"), name),

@@ -23,6 +23,7 @@ from tensorc.ir.builtin import Call, CallAttrs, Return, body, functions, lookup,
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import OpDefinition
 from tensorc.ir.types import MemRefType, Type, VectorType, i1, i64, index
+from tensorc.ops import product_library
 from tensorc.ops.loops import arith, gpu, math, memref, scf
 from tensorc.ops.loops.base import FloatOp, ScalarOp, SignedOp, UnsignedOp, lane, numpy_dtype
 from tensorc.ops.loops.memref import view_parts
@@ -119,10 +120,17 @@ class LoopInterpreter:
         callee = lookup(self.module, symbol)
         if callee is not None and callee.regions[0].blocks:
             return lambda *args: self.invoke(self.program(symbol), args)
-        found = self.externals.get(symbol) or external(symbol)
+        found = self.externals.get(symbol) or external(symbol) or self._library(symbol)
         if found is None:
             raise LoopError(f"the interpreter does not know @{symbol}", None)
         return found
+
+    def _library(self, symbol: str) -> Callable[..., Any] | None:
+        """A function that compiled code shares, interpreted, too."""
+        if symbol not in product_library.symbols():
+            return None
+        library = LoopInterpreter(product_library.module_of(symbol), max_steps=self.max_steps)
+        return lambda *args: library.invoke(library.program(symbol), args)
 
 
 def resume(program: Program, frame: Frame, pc: int, budget: int) -> int:

@@ -15,19 +15,19 @@ again, to the same bits.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from typing import Final
 
-from tensorc.ir.attributes import UNIT, StringAttr
-from tensorc.ir.builtin import Return, body, lookup, new_function
+from tensorc.ir.attributes import UNIT, StringAttr, SymbolRefAttr
+from tensorc.ir.builtin import Call, CallAttrs, Return, body, lookup, new_function
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.types import FloatType, IntegerType, ScalarType, Type, VectorType, i1, i8
 from tensorc.ops.loops import vector
 from tensorc.ops.loops.base import memory_type
 from tensorc.ops.loops.builder import Index, LoopBuilder
-from tensorc.ops.loops.nests import ROLLED
+from tensorc.ops.loops.nests import PRODUCT, ROLLED
 
 BYTES: Final = 64
 """Of one vector."""
@@ -58,23 +58,61 @@ def lanes_of(kind: ScalarType) -> int:
     return BYTES * 8 // element.width
 
 
-def call(b: LoopBuilder, name: str, kind: ScalarType, x: Value, y: Value, out: Value) -> None:
+@dataclass(frozen=True)
+class Matrix:
+    """A matrix somewhere in the allocation of `buffer`."""
+
+    buffer: Value
+    offset: Index
+    sizes: tuple[Index, Index]
+    strides: tuple[Index, Index]
+
+    @classmethod
+    def of(cls, b: LoopBuilder, buffer: Value) -> Matrix:
+        """The first matrix of an array of matrices."""
+        _, offset, sizes, strides = b.metadata(buffer)
+        return cls(buffer, offset, (sizes[-2], sizes[-1]), (strides[-2], strides[-1]))
+
+    def moved(self, b: LoopBuilder, steps: Sequence[Index], strides: Sequence[Index]) -> Matrix:
+        """The matrix so many steps further."""
+        offset = self.offset
+        for step, stride in zip(steps, strides, strict=False):
+            offset = b.add(offset, b.mul(step, stride))
+        return replace(self, offset=offset)
+
+    @property
+    def turned(self) -> Matrix:
+        """Its transpose."""
+        (m, n), (row, column) = self.sizes, self.strides
+        return replace(self, sizes=(n, m), strides=(column, row))
+
+    def part(self, b: LoopBuilder, axis: int, start: Index, size: Index) -> Matrix:
+        """Some of its rows (axis 0) or columns."""
+        moved = self.moved(b, [start], [self.strides[axis]])
+        return replace(moved, sizes=(size, self.sizes[1]) if axis == 0 else (self.sizes[0], size))
+
+    def view(self, b: LoopBuilder, last: int | None = None) -> Value:
+        """A buffer whose type tells nothing but its last stride, if it is to be known."""
+        steps = [b.index(self.strides[0]), b.index(self.strides[1]) if last is None else last]
+        return b.reinterpret_cast(self.buffer, b.index(self.offset), [b.index(n) for n in self.sizes], steps)
+
+
+def call(b: LoopBuilder, name: str, kind: ScalarType, x: Matrix, y: Matrix, out: Matrix) -> None:
     """Call the kernel `name` of `KERNELS`, making it if the module has none yet."""
     build, inner = KERNELS[name]
     symbol = f"tensorc_product_{name}_{kind}"
     module = b._module()
-    operands = [_strided(b, v, last) for v, last in zip((x, y, out), inner, strict=True)]
+    operands = [v.view(b, last) for v, last in zip((x, y, out), inner, strict=True)]
     if lookup(module, symbol) is None:
         block = module.regions[0].block
         block.insert_before(_function(symbol, [v.type for v in operands], build, kind), block.first)
-    b.call_void(symbol, operands)
+    call_product(b, symbol, operands)
 
 
-def _strided(b: LoopBuilder, matrix: Value, last: int | None) -> Value:
-    """The matrix as a view whose type tells nothing but its last stride, if it is to be known."""
-    _, offset, sizes, strides = b.metadata(matrix)
-    steps = [b.index(strides[0]), b.index(strides[1]) if last is None else last]
-    return b.reinterpret_cast(matrix, b.index(offset), [b.index(n) for n in sizes], steps)
+def call_product(b: LoopBuilder, symbol: str, operands: Sequence[Value]) -> None:
+    """Call a function of (x, y, out) that the module has."""
+    op = b.create_op(Call, operands, CallAttrs(SymbolRefAttr(symbol)), results=[])
+    op.set_attribute(PRODUCT, UNIT)
 
 
 def _function(symbol: str, types: Sequence[Type], build: Builder, kind: ScalarType) -> Operation:

@@ -23,7 +23,7 @@ from tensorc.ir.errors import TensorcValueError
 from tensorc.ir.types import MemRefType
 from tensorc.ops.loops import LoopBuilder, arith, gpu, memref, scf
 from tensorc.ops.loops.memref import segments
-from tensorc.ops.loops.nests import LANES, PARALLEL
+from tensorc.ops.loops.nests import LANES, PARALLEL, PRODUCT
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,13 @@ def _outermost(function: Operation) -> Iterator[Operation]:
 
 def _is_parallel(op: Operation) -> bool:
     marked = PARALLEL in op.attributes or LANES in op.attributes
-    return op.isa(scf.For) and marked and not op.results
+    # Products are calls of the host's library.
+    return (
+        op.isa(scf.For)
+        and marked
+        and not op.results
+        and not any(PRODUCT in inner.attributes for inner in op.walk())
+    )
 
 
 def _untile(loop: Operation) -> None:

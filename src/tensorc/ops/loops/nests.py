@@ -18,6 +18,14 @@ time: the pass `vectorize` makes vector code of it.
 """
 APART = "tensorc.apart"
 """Attribute of a `func.func` that machine code must not inline."""
+OF_LIBRARY = "tensorc.library"
+"""Attribute of a `func.func` that is machine code of its own, shared by all functions of a process; others
+declare it. It can fail for want of memory or be interrupted, which ends its caller, too.
+"""
+PRODUCT = "tensorc.product"
+"""Attribute of a `func.call` of (x, y, out), matrices: it writes every element of out, and nothing else, each
+a sum over the columns of x.
+"""
 LANEWISE = "tensorc.lanewise"
 """Attribute of a `func.func` of (x, y) that gives y back where |x| is at most the attribute's value, or NaN:
 vector code calls it for all lanes of a vector at once.

@@ -1,0 +1,55 @@
+"""Machine code that all functions of a process share: compiled, or taken from the object cache, when code is
+loaded that calls it, and kept for as long as the process lives.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tensorc.codegen_llvm import cache, jit
+
+if TYPE_CHECKING:
+    from tensorc.codegen_llvm.emitter import EmitterOptions
+    from tensorc.codegen_llvm.objects import ObjectCode
+
+_LEVEL: Final = 2
+_loaded: dict[str, jit.Code] = {}
+
+
+def address_of(symbol: str) -> int:
+    """Of one of `product_library.symbols()`. Raises KeyError for another name."""
+    with jit.compiling():
+        if symbol not in _loaded:
+            _loaded[symbol], _ = cache.obtain(
+                lambda: ["library", symbol, str(vector_width())],  # what builds it are sources of ours
+                symbol,
+                "shared by functions",
+                lambda: (_compile(symbol),),
+                lambda parts: jit.load(*parts, exports=[symbol]),
+            )
+        return _loaded[symbol][symbol]
+
+
+def _compile(symbol: str) -> ObjectCode:
+    return jit.compile_text(text_of(symbol), level=_LEVEL, exports=[symbol])
+
+
+def text_of(symbol: str) -> str:
+    """The LLVM IR of a library's function and of what belongs to it alone."""
+    from tensorc.codegen_llvm import emitter
+    from tensorc.ops import product_library
+
+    return emitter.emit(product_library.module_of(symbol), host_options())
+
+
+def host_options() -> EmitterOptions:
+    """How code for this process is emitted."""
+    from tensorc.codegen_llvm.emitter import EmitterOptions
+    from tensorc.codegen_llvm.emitter_parallel import THRESHOLD
+
+    return EmitterOptions(vector_width(), polls=True, parallel_work=THRESHOLD)
+
+
+def vector_width() -> int | None:
+    """512-bit vectors where the machine has them: LLVM prefers 256 by default, which measured slower."""
+    return 512 if "+avx512f" in jit.host()[2].split(",") else None
