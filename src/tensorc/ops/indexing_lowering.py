@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from tensorc.ops.dtypes import is_floating
 from tensorc.ops.faults_lowering import error_cell, record
 from tensorc.ops.loops.base import memory_type
 from tensorc.ops.loops.builder import LoopBuilder
-from tensorc.ops.loops.nests import Index, cells, fill, nest
+from tensorc.ops.loops.nests import Index, cells, fill, lanes, nest
 
 
 def element(type: Type) -> ScalarType:
@@ -113,11 +114,24 @@ def scatter(
     sound = check_indices(b, op, indices, kinds, extents, axis)
     with b.if_(sound) as branch:
         b.copy(x, out)
-        with nest(b, b.dims(updates)) as at:
+        with _in_order(b, b.dims(updates), len(b.dims(updates)) > axis + len(b.dims(indices[0]))) as at:
             place = _places(b, at, indices, kinds, extents, axis)
             b.store(combine(b, b.load(out, place), b.load(updates, at)), out, place)
     with branch.else_():
         _zero(b, out, element(types[0]))
+
+
+@contextmanager
+def _in_order(b: LoopBuilder, extents: Sequence[Index], apart: bool) -> Iterator[list[Index]]:
+    """Every index of a box in row-major order; if the last axis is `apart`, its places never meet, so that
+    they are lanes.
+    """
+    if not apart:
+        with nest(b, extents) as at:
+            yield at
+        return
+    with nest(b, extents[:-1]) as leading, lanes(b, extents[-1]) as last:
+        yield [*leading, last]
 
 
 def _zero(b: LoopBuilder, out: Value, kind: ScalarType) -> None:
