@@ -75,7 +75,7 @@ EXPANSIONS: dict[str, Expansion] = {
         Expansion("cos", cos, 1.25),
         Expansion("tan", tan, 1.25),
         Expansion("powf", powf, 1.25, operands=2),
-        Expansion("erf", erf, 1.5),
+        Expansion("erf", erf, 1.75),
         Expansion("erfc", erfc, 1.5),
     )
 }

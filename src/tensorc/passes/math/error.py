@@ -1,46 +1,63 @@
 """erf and erfc.
 
-erf |x| = -expm1(log erfc |x|), and log erfc a = a (c + a p(a)) with a polynomial p: where erf is small, c
-decides; where it is near 1, errors of the logarithm are multiplied by erfc. The logarithm is carried in two
-parts.
+erf |x| = -expm1(log erfc |x|), and log erfc a = a (c + a R(a)) with a quotient R of polynomials: where erf is
+small, c decides; where it is near 1, errors of the logarithm are multiplied by erfc. The product by a is
+carried in two parts.
 
-erfc a = e^(-a^2) F / (1 + 2 a) for a >= 0 (M. M. Shepherd and J. G. Laframboise, Chebyshev approximation of
-(1 + 2x) exp(x^2) erfc x in 0 <= x < infinity, Mathematics of Computation 36, 1981), where
-F = 1 + s p(s - 3/2), s = 2 a / (a + 4), is within 1 and 1.3. The square is carried in two parts; 2^k comes
-last, so that subnormal results are rounded once.
+erfc a = e^(-a^2) (1 + a R(a)) / (1 + 2 a) for a >= 0 (M. M. Shepherd and J. G. Laframboise, Chebyshev
+approximation of (1 + 2x) exp(x^2) erfc x in 0 <= x < infinity, Mathematics of Computation 36, 1981), with
+another R; a R(a) is within 0 and 0.29, so that its errors count a quarter. The square, the exponential and
+the numerator are carried in two parts; the power of two comes last, so that subnormal results are rounded
+once.
+
+The coefficients of each numerator and denominator have one sign: nothing cancels. A quotient takes fewer
+operations than a polynomial, and dividers work beside the multipliers.
 """
 
 from __future__ import annotations
 
 from tensorc.ops.scalar import S, ScalarBuilder
-from tensorc.passes.math.error_constants import ERF_F32, ERF_F64, ERFC_F32, ERFC_F64, SLOPE_F32, SLOPE_F64
-from tensorc.passes.math.exponential import exp_pair, exp_remainder, reduce_once
+from tensorc.passes.math.error_constants import (
+    ERF_F32_D,
+    ERF_F32_N,
+    ERF_F64_D,
+    ERF_F64_N,
+    ERFC_F32_D,
+    ERFC_F32_N,
+    ERFC_F64_D,
+    ERFC_F64_N,
+    SLOPE_F32,
+    SLOPE_F64,
+)
+from tensorc.passes.math.exponential import exp_remainder, reduce_once
 from tensorc.passes.math.scalars import (
     BINARY32,
     at_least,
     at_most,
+    even_odd,
     exponent_field,
     fast_two_sum,
     format_of,
-    quarters,
+    horner,
 )
 
 FULL = {23: 3.95, 52: 5.9}
 """erf(x) rounds to 1 before, by fraction digits."""
 
-GONE = {23: 10.5, 52: 27.5}
+GONE = {23: 10.2, 52: 27.3}
 """erfc(x) rounds to 0 before."""
 
-
-CENTRE = 1.5
-"""Of the polynomial in s, which reaches 1.75; where s is small, errors of the polynomial are, too."""
+RAISED = 64
+"""Bits by which 2^k is made too large to stay normal, for k down to -GONE^2 / ln 2."""
 
 
 def log_erfc(b: ScalarBuilder[S], a: S) -> tuple[S, S]:
     """log erfc a for 0 <= a <= FULL, high + low; the error is relative to erf a."""
     single = format_of(a) is BINARY32
     slope, slope_low = (b.constant(c, a.type) for c in (SLOPE_F32 if single else SLOPE_F64))
-    tail = quarters(b, a, ERF_F32 if single else ERF_F64)
+    coefficients = (ERF_F32_N, ERF_F32_D) if single else (ERF_F64_N, ERF_F64_D)
+    over, under = (horner(b, a, c) for c in coefficients)
+    tail = b.divf(over, under)
     ratio = b.fma(a, tail, slope)
     log = b.mulf(a, ratio)
     log_low = b.fma(a, ratio, b.negf(log))
@@ -58,45 +75,41 @@ def erf(b: ScalarBuilder[S], x: S) -> S:
     reduced = reduce_once(b, log, log_low, fmt.bias)
     scale = exponent_field(b, reduced.shifted, fmt)
     grown = b.addf(reduced.r, exp_remainder(b, reduced.r, reduced.tail))
-    # 2^k e^r - 1 with k <= 0: the first difference is exact, and errors of `grown` are divided by 2^-k.
+    # 2^k e^r - 1 with k <= 0: the difference is exact, and errors of `grown` are divided by 2^-k.
     value = b.fma(scale, grown, b.subf(scale, b.constant(1.0, fmt.type)))
     return b.copysign(value, x)
 
 
-def scaled_parts(b: ScalarBuilder[S], a: S, s: S) -> tuple[S, S]:
-    """F = 1 + s p(s - 3/2), high + low."""
-    one = b.constant(1.0, a.type)
-    coefficients = ERFC_F32 if format_of(a) is BINARY32 else ERFC_F64
-    tail = quarters(b, b.subf(s, b.constant(CENTRE, a.type)), coefficients)
-    high = b.fma(s, tail, one)
-    return high, b.fma(s, tail, b.subf(one, high))
+def bell(b: ScalarBuilder[S], a: S, square: S) -> tuple[S, S, S]:
+    """(high, low, power): e^(-a^2) = (high + low) power 2^-RAISED for 0 <= a <= GONE and a rounded square."""
+    fmt = format_of(a)
+    reduced = reduce_once(b, b.negf(square), b.fma(b.negf(a), a, square), fmt.bias + RAISED)
+    high, low = fast_two_sum(b, b.constant(1.0, fmt.type), reduced.r)
+    low = exp_remainder(b, reduced.r, low)
+    low = b.fma(b.addf(high, low), reduced.tail, low)
+    return high, low, exponent_field(b, reduced.shifted, fmt)
 
 
 def erfc(b: ScalarBuilder[S], x: S) -> S:
     """1 - erf(x), accurate for large x. erfc(-inf) = 2, erfc(inf) = 0, subnormal results are kept."""
     fmt = format_of(x)
-    one = b.constant(1.0, fmt.type)
+    single = fmt is BINARY32
     a = at_most(b, b.absf(x), GONE[fmt.digits])
-    double = b.addf(a, a)
-    d, d_low = fast_two_sum(b, at_least(b, double, 1.0), at_most(b, double, 1.0))
-    shifted = b.addf(a, b.constant(4.0, fmt.type))
-    # One division for both quotients; each is corrected with the reciprocal that it leaves.
-    both = b.divf(one, b.mulf(d, shifted))
-    s_factor, d_reciprocal = b.mulf(both, d), b.mulf(both, shifted)
-    s = b.mulf(double, s_factor)
-    s = b.fma(b.fma(b.negf(s), shifted, double), s_factor, s)
-    f, f_low = scaled_parts(b, a, s)
     square = b.mulf(a, a)
-    minus_square = b.negf(square)
-    minus_low = b.fma(b.negf(a), a, square)
-    bell = exp_pair(b, minus_square, minus_low)
-    n = b.mulf(bell.high, f)
-    n_low = b.fma(bell.high, f, b.negf(n))
-    n_low = b.fma(bell.low, b.addf(f, f_low), b.fma(bell.high, f_low, n_low))
-    guess = b.mulf(n, d_reciprocal)
+    coefficients = (ERFC_F32_N, ERFC_F32_D) if single else (ERFC_F64_N, ERFC_F64_D)
+    over, under = (even_odd(b, a, square, c) for c in coefficients)
+    double = b.addf(a, a)
+    larger, smaller = at_least(b, double, 1.0), at_most(b, double, 1.0)
+    reciprocal = b.divf(b.constant(1.0, fmt.type), b.addf(larger, smaller))
+    part = b.divf(b.mulf(a, over), under)
+    high, low, power = bell(b, a, square)
+    n = b.fma(high, part, high)
+    n_low = b.addf(b.fma(high, part, b.subf(high, n)), b.fma(low, part, low))
+    guess = b.mulf(n, reciprocal)
+    # The remainder of n / (1 + 2 a), in the order that cancels first.
     minus_guess = b.negf(guess)
-    remainder = b.fma(minus_guess, d_low, b.addf(b.fma(minus_guess, d, n), n_low))
-    quotient = b.fma(remainder, d_reciprocal, guess)
-    value = b.mulf(b.mulf(quotient, bell.first), bell.second)
+    remainder = b.addf(b.fma(minus_guess, smaller, b.fma(minus_guess, larger, n)), n_low)
+    quotient = b.fma(remainder, reciprocal, guess)
+    value = b.mulf(b.mulf(quotient, power), b.constant(2.0**-RAISED, fmt.type))
     below = b.cmpf("olt", x, b.constant(0.0, fmt.type))
     return b.select(below, b.subf(b.constant(2.0, fmt.type), value), value)

@@ -175,15 +175,9 @@ class ScaledPair(Generic[S]):
 def exp_pair(b: ScalarBuilder[S], x: S, x_low: S | None = None) -> ScaledPair[S]:
     """e^(x + x_low) for x <= 0 (or NaN), |x_low| below an ulp of x, with several bits beyond the format."""
     fmt = format_of(x)
-    inside = at_least(b, x, limits(fmt).under)
-    one = b.constant(1.0, fmt.type)
-    if x_low is None:
-        reduced = reduce(b, inside, 2 * fmt.bias)
-        high, low = fast_two_sum(b, one, reduced.r)
-        low = b.addf(low, exp_remainder(b, reduced.r, reduced.tail))
-    else:
-        reduced = reduce_once(b, inside, x_low, 2 * fmt.bias)
-        high, low = fast_two_sum(b, one, reduced.r)
-        low = exp_remainder(b, reduced.r, low)
-        low = b.fma(b.addf(high, low), reduced.tail, low)
+    reduced = reduce(b, at_least(b, x, limits(fmt).under), 2 * fmt.bias)
+    high, low = fast_two_sum(b, b.constant(1.0, fmt.type), reduced.r)
+    low = b.addf(low, exp_remainder(b, reduced.r, reduced.tail))
+    if x_low is not None:
+        low = b.fma(high, x_low, low)
     return ScaledPair(high, low, *two_powers(b, reduced.shifted, fmt))
