@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.types import IndexType, MemRefType
 from tensorc.ops.loops import arith, memref, scf, vector
+from tensorc.ops.loops.base import ScalarOp
 from tensorc.ops.loops.nests import PARALLEL, PRODUCT
 
 _VIEWS = (memref.ReinterpretCast, memref.Cast, memref.ExtractStridedMetadata)
@@ -77,11 +78,13 @@ def shared_scratch(loop: Operation) -> list[Operation] | None:
         if op is loop:
             continue
         inside.add(op)
-        if any(v in varying for v in op.operands):
+        if not varying.isdisjoint(op.operands):
             varying.update(op.results)
             for region in op.regions:
                 for block in region.blocks:
                     varying.update(block.args)
+        if op.definition is not None and issubclass(op.definition, ScalarOp):
+            continue
         for target, at in stores(op):
             root = _root(target)
             if root in inside or target in varying or any(v in varying for v in at):

@@ -112,9 +112,12 @@ def fold_constants(op: Operation, rewriter: Rewriter) -> None:
     type = op.result.type
     if not isinstance(type, TensorType) or not _small(type) or op.isa(Iota):
         return
-    operands = [literal(v) for v in op.operands]
-    if any(v is None for v in operands):
-        return
+    operands = []
+    for v in op.operands:
+        known = literal(v)
+        if known is None:
+            return
+        operands.append(known)
     array = evaluate(op, operands)
     if array is not None and array.shape == type.shape:
         rewriter.replace_with(op, [constant(rewriter, array, type)])
@@ -126,8 +129,13 @@ def fold_constants(op: Operation, rewriter: Rewriter) -> None:
     example="x + sqrt(full_like(x, 2.0) * full_like(x, 8.0))",
 )
 def fold_uniform(op: Operation, rewriter: Rewriter) -> None:
-    numbers = [uniform(v) for v in op.operands]
-    if any(n is None for n in numbers) or not op.has_trait(Trait.PURE):
+    numbers = []
+    for v in op.operands:  # for most ops the first one is not: nothing more is asked
+        number = uniform(v)
+        if number is None:
+            return
+        numbers.append(number)
+    if not op.has_trait(Trait.PURE):
         return
     type = cast(TensorType, op.result.type)
     broadcasts = [

@@ -17,7 +17,7 @@ from tensorc.ir.builtin import Call, CallAttrs, Module, lookup
 from tensorc.ir.clone import clone_op
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Trait
-from tensorc.ir.types import MemRefType, ScalarType, Type, VectorType, i1, index
+from tensorc.ir.types import IndexType, MemRefType, ScalarType, Type, VectorType, i1, index
 from tensorc.ops.loops import arith, memref, scf, vector
 from tensorc.ops.loops.base import ScalarOp, is_terminated
 from tensorc.ops.loops.builder import Index, LoopBuilder
@@ -53,24 +53,25 @@ def classify(loop: Operation) -> dict[Value, Kind] | None:
 
 
 def _kind(op: Operation, kinds: dict[Value, Kind]) -> Kind | None:
-    found = [kinds.get(v, Kind.SAME) for v in _reads(op)]
-    if op.isa(memref.Store):
-        return Kind.VARYING if set(found[2:]) - {Kind.SAME} and found[1] is Kind.SAME else None
-    if op.isa(memref.Load):
+    definition = op.definition
+    if op.regions or definition is Call:
+        return _kind_lane_by_lane(op)
+    found = [kinds.get(v, Kind.SAME) for v in op.operands]
+    same = all([kind is Kind.SAME for kind in found])
+    if definition is memref.Store:
+        moves = any([kind is not Kind.SAME for kind in found[2:]])
+        return Kind.VARYING if moves and found[1] is Kind.SAME else None
+    if definition is memref.Load:
         if found[0] is not Kind.SAME:
             return None
-        return Kind.VARYING if set(found) - {Kind.SAME} else Kind.SAME
-    if op.regions or op.isa(Call):
-        return _kind_lane_by_lane(op)
-    if not op.has_trait(Trait.PURE):
+        return Kind.SAME if same else Kind.VARYING
+    if definition is None or Trait.PURE not in definition.traits:
         return None
-    if not set(found) - {Kind.SAME}:
+    if same:
         return Kind.SAME
-    if any(isinstance(r.type, MemRefType) for r in op.results):
+    if not issubclass(definition, ScalarOp):
         return None
-    if op.definition is None or not issubclass(op.definition, ScalarOp):
-        return None
-    return _kind_of_index(op, found) if op.result.type == index else Kind.VARYING
+    return _kind_of_index(op, found) if isinstance(op.result.type, IndexType) else Kind.VARYING
 
 
 def _kind_lane_by_lane(op: Operation) -> Kind | None:
@@ -126,6 +127,7 @@ class VectorBody:
     """Values that are the same in all lanes; of indices that grow, the value in the first lane."""
     _growth: dict[Value, Index] = field(default_factory=dict)
     _vectors: dict[Value, Value] = field(default_factory=dict)
+    _types: dict[ScalarType, VectorType] = field(default_factory=dict)
 
     def write(self, loop: Operation, first: Value) -> None:
         """Build the body of `loop`, whose first iteration here is `first`."""
@@ -135,24 +137,35 @@ class VectorBody:
         self._mask: Value | None = None
         if self.active is not None:
             self._mask = self._make(vector.CreateMask, [self.b.index(self.active)], i1)
+        outside = self.b.location
         for op in block:
             if not is_terminated(op):
-                with self.b.located(op.location):
-                    self._op(op)
+                self.b.location = op.location
+                self._op(op)
+        self.b.location = outside
 
     def _make(self, definition: type, operands: Sequence[Value], element: Type) -> Value:
         assert isinstance(element, ScalarType)
-        kind = VectorType((self.lanes,), element)
-        return self.b.create_op(definition, operands, results=[kind]).result
+        return self.b.create_op(definition, operands, results=[self._type(element)]).result
+
+    def _type(self, element: ScalarType) -> VectorType:
+        """One object for each element type: comparing types is most of what inference does."""
+        found = self._types.get(element)
+        if found is None:
+            found = self._types[element] = VectorType((self.lanes,), element)
+        return found
 
     def _op(self, op: Operation) -> None:
         if op.isa(memref.Store):
             self._store(op)
-        elif op.regions or op.isa(Call):
+            return
+        if op.regions or op.isa(Call):
             self._lane_by_lane(op)
-        elif self.kinds[op.results[0]] is Kind.SAME:
+            return
+        kind = self.kinds[op.results[0]]
+        if kind is Kind.SAME:
             self._copy(op)
-        elif self.kinds[op.result] is not Kind.VARYING:
+        elif kind is not Kind.VARYING:
             self._grow(op)
         elif op.isa(memref.Load):
             self._load(op)
@@ -166,9 +179,9 @@ class VectorBody:
     def _lanes_op(self, op: Operation) -> None:
         definition, kind = op.definition, op.result.type
         assert definition is not None and isinstance(kind, ScalarType)
-        operands = [self._vector(v) for v in op.operands]
-        result = VectorType((self.lanes,), kind)
-        self._vectors[op.result] = self.b.create_op(definition, operands, op.attrs, results=[result]).result
+        operands = [self._vectors.get(v) or self._vector(v) for v in op.operands]
+        made = self.b.create_op(definition, operands, op.attrs, results=[self._type(kind)])
+        self._vectors[op.result] = made.result
 
     # indices that grow
 

@@ -59,19 +59,16 @@ class _Loop:
         self.op = op
         self.kinds = kinds
         self.b = LoopBuilder(op.block, op, op.location)
-        self.weight = sum(
-            1
-            for inner in op.regions[0].block
-            if any(kinds[r] is Kind.VARYING for r in inner.results) and not inner.isa(arith.Constant)
-        )
+        self.weight = sum([_computes(inner, kinds) for inner in op.regions[0].block])
         self.lanes = max(1, bits // self._widest())
         self.width = self.lanes * next((n for ops, n in REGISTERS if self.weight <= ops), 1)
 
     def _widest(self) -> int:
         """Bits of the widest type in the lanes; truth values and indices follow the others."""
-        kinds = [lane(v.type) for v, kind in self.kinds.items() if kind is Kind.VARYING]
-        stored = [v.type for op in self.op.regions[0].block for v in op.operands]
-        counted = [t for t in (*kinds, *stored) if isinstance(t, FloatType | IntegerType) and t != i1]
+        varying = [v.type for v, kind in self.kinds.items() if kind is Kind.VARYING]
+        read = [v.type for op in self.op.regions[0].block for v in op.operands]
+        types = {id(t): lane(t) for t in varying} | {id(t): t for t in read}
+        counted = [t for t in types.values() if isinstance(t, FloatType | IntegerType) and t != i1]
         return max((width(t) for t in counted), default=64)
 
     def vectorize(self) -> None:
@@ -126,6 +123,13 @@ class _Loop:
     def _step(self, first: Index, lanes: int, active: Index | None) -> None:
         """The body for `lanes` iterations from `first` on; of them the first `active` ones, if not all."""
         VectorBody(self.b, self.kinds, lanes, active).write(self.op, self.b.index(first))
+
+
+def _computes(op: Operation, kinds: dict[Value, Kind]) -> bool:
+    """Whether an op is one that every lane computes."""
+    if op.definition is arith.Constant:
+        return False
+    return any([kinds[r] is Kind.VARYING for r in op.results])
 
 
 def _number(value: Value) -> Index:

@@ -189,7 +189,7 @@ class SameTypeOp(ScalarOp):
             len(operands) != cls.arity
             or first is None
             or not cls.accepts(lane(first))
-            or any(t != first for t in operands)
+            or any([t is not first and t != first for t in operands])
         ):
             raise wrong_types(cls.name, f"{cls.arity} x {cls.wanted} of one type", operands)
         return (first,)
