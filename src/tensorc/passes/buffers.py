@@ -118,10 +118,11 @@ def _assign(
 ) -> None:
     free: dict[Key, list[Slot]] = {}
     for position, op in enumerate(ops):
-        dying = {roots[v] for v in op.operands if v in roots and last[roots[v]] == position} - held
-        early = {r for r in dying if _in_place(op, r, roots)}
+        read = dict.fromkeys(roots[v] for v in op.operands if v in roots)  # in order, the same always
+        dying = [r for r in read if last[r] == position and r not in held]
+        early = [r for r in dying if _in_place(op, r, roots)]
         _overwrite_outputs(op, early, extents, found)
-        early -= found.output.keys()
+        early = [r for r in early if r not in found.output]
         _release(early, found, free)
         for result in op.results:
             if (
@@ -139,11 +140,11 @@ def _assign(
             for root in early:
                 if found.slot.get(root) is slot:
                     found.over[result] = root
-        unused = {r for r in op.results if last.get(r) == position} - held
-        _release((dying - early) | unused, found, free)
+        unused = [r for r in op.results if last.get(r) == position and r not in held]
+        _release([*(r for r in dying if r not in early), *unused], found, free)
 
 
-def _overwrite_outputs(op: Operation, early: set[Value], extents: Extents, found: Plan) -> None:
+def _overwrite_outputs(op: Operation, early: Sequence[Value], extents: Extents, found: Plan) -> None:
     """Where an op may write over a temporary and its result goes to an output, the temporary lives in that
     output already, with all that lived in its buffer before.
     """
@@ -166,7 +167,7 @@ def _overwrite_outputs(op: Operation, early: set[Value], extents: Extents, found
             break
 
 
-def _release(values: set[Value], found: Plan, free: dict[Key, list[Slot]]) -> None:
+def _release(values: Sequence[Value], found: Plan, free: dict[Key, list[Slot]]) -> None:
     for value in sorted(values, key=lambda v: found.slot[v].first if v in found.slot else -1):
         slot = found.slot.get(value)
         if slot is not None:
