@@ -102,7 +102,7 @@ def test_an_element_does_not_depend_on_its_tile() -> None:
 
 def test_sums_are_vectors_in_registers() -> None:
     symbol = "tensorc_product_f32"
-    code = jit.optimised_text(libraries.text_of(symbol), level=2, exports=[symbol])
+    code = jit.optimised_text(libraries.text_of(symbol), level=1, exports=[symbol])
     assert "@llvm.fma.v16f32" in code
     assert "x float> zeroinitializer, %" in code or "phi <16 x float>" in code
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from tensorc.codegen_llvm.emitter import EmitterOptions
     from tensorc.codegen_llvm.objects import ObjectCode
 
-_LEVEL: Final = 2
+_LEVEL: Final = 1
+"""Of LLVM's optimisation: more took half as long again, and gained nothing in code built as vectors."""
 _loaded: dict[str, jit.Code] = {}
 
 

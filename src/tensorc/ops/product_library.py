@@ -216,7 +216,9 @@ def _with_copied_y(b: LoopBuilder, p: Product, run: Callable[[Product], None]) -
 
 def _columns(b: LoopBuilder, p: Product) -> None:
     """A matrix by a matrix of several columns."""
-    dots = _all(b, _dense(b, p.y, 0), _dense(b, p.x, 1))
+    # A sum across lanes costs as much as some terms: with few of them, turning y round is cheaper.
+    long = _compare(b, "sgt", p.x.sizes[1], p.x.sizes[0])
+    dots = _all(b, _dense(b, p.y, 0), _dense(b, p.x, 1), long)
     copied = partial(_with_copied_y, b, p, partial(_rows, b))
     choose(
         b,
