@@ -333,10 +333,13 @@ def _cost_of_product(emitter: Emitter, op: Operation) -> Scalar:
 
 
 def _extent(emitter: Emitter, extent: int | Value | None) -> Scalar:
-    """An extent, or what it is in a full tile."""
-    if isinstance(extent, Value):
-        return _known(emitter, extent) or i64(_most(extent) or GUESS)
-    return i64(GUESS if extent is None else extent)
+    """An extent, or what it is in a full block."""
+    if not isinstance(extent, Value):
+        return i64(GUESS if extent is None else extent)
+    owner = extent.owner
+    bounds = owner.operands if owner is not None and owner.isa(arith.MinSI) else ()
+    known = (_known(emitter, v) for v in (extent, *bounds))
+    return next((v for v in known if v is not None), i64(_most(extent) or GUESS))
 
 
 def _trips(emitter: Emitter, op: Operation) -> Scalar:

@@ -270,25 +270,17 @@ def _in_blocks(b: LoopBuilder, name: str, p: Product) -> None:
 
 
 def _blocks(name: str, b: LoopBuilder, p: Product) -> None:
-    m, n = p.out.sizes
-    down = partial(_blocks_along, b, name, p, 0)
-    across = partial(_blocks_along, b, name, p, 1)
-    alone = {"row": False, "column": True}.get(name)
-    choose(b, _compare(b, "sgt", m, n) if alone is None else alone, down, across)
-
-
-def _blocks_along(b: LoopBuilder, name: str, p: Product, axis: int) -> None:
-    """Along the rows (axis 0) or columns of the result."""
+    """One block of columns after the other, so that what is read of y stays in the cache."""
     dots = name in ("dots", "column")
-    size = LINES if axis == 0 or dots else PANELS * lanes_of(p.kind)
-    extent = p.out.sizes[axis]
-    with b.for_(0, b.ceildiv(extent, size)) as loop:
+    (m, n), width = p.out.sizes, LINES if dots else PANELS * lanes_of(p.kind)
+    down, across = b.index(b.ceildiv(m, LINES)), b.ceildiv(n, width)
+    most = b.minimum(m, LINES), b.minimum(n, width)
+    with b.for_(0, b.mul(down, across)) as loop:
         loop.op.set_attribute(PARALLEL, UNIT)
-        start = b.mul(loop.iv, size)
-        piece = partial(Matrix.part, b=b, start=start, size=b.minimum(b.sub(extent, start), size))
-        x = piece(p.x, axis=0) if axis == 0 else p.x
-        y = p.y if axis == 0 else piece(p.y, axis=0 if dots else 1)
-        call(b, name, p.kind, x, y, piece(p.out, axis=axis))
+        i, j = b.mul(b.remsi(loop.iv, down), LINES), b.mul(b.divsi(loop.iv, down), width)
+        rows, columns = b.minimum(most[0], b.sub(m, i)), b.minimum(most[1], b.sub(n, j))
+        x, y = p.x.part(b, 0, i, rows), p.y.part(b, 0 if dots else 1, j, columns)
+        call(b, name, p.kind, x, y, p.out.part(b, 0, i, rows).part(b, 1, j, columns))
 
 
 # ---------------------------------------------------------------------------------------------------- BLAS
