@@ -45,7 +45,8 @@ def test_every_edge_of_tiles_and_every_layout(dtype: str) -> None:
     # Whole numbers: floats are exact, too, in whatever order they are added.
     rng = np.random.default_rng(7)
     shapes = [(m, n, k) for m in ROWS for n in COLUMNS for k in TERMS]
-    for m, n, k in [*rng.permutation(shapes)[:60].tolist(), (1, 200, 40), (21, 1, 300), (1, 1, 300)]:
+    long = [(1, 200, 40), (1, 4200, 270), (21, 1, 300), (1, 1, 300)]
+    for m, n, k in [*rng.permutation(shapes)[:60].tolist(), *long]:
         x, y = sample(rng, dtype, m, k), sample(rng, dtype, k, n)
         expected = x @ y
         for form, left, right in layouts(x, y):
@@ -69,7 +70,7 @@ def test_blas_takes_what_leaves_the_cache(dtype: str) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_error_no_worse_than_numpys(dtype: str, form: str) -> None:
     rng = np.random.default_rng(9)
-    for m, n, k in ((5, 40, 3000), (1, 200, 5000), (30, 1, 5000), (12, 12, 70)):
+    for m, n, k in ((5, 40, 3000), (1, 200, 5000), (1, 1500, 3000), (30, 1, 5000), (12, 12, 70)):
         x, y = rng.standard_normal((m, k)).astype(dtype), rng.standard_normal((k, n)).astype(dtype)
         x[:, ::2] *= x.dtype.type(1e4)
         truth = np.matmul(x.astype(np.longdouble), y.astype(np.longdouble))
@@ -98,6 +99,11 @@ def test_an_element_does_not_depend_on_its_tile() -> None:
     whole = f(x, y)
     for m, n in ((3, 45), (8, 17), (20, 9), (13, 32)):
         np.testing.assert_array_equal(f(x[:m].copy(), y[:, :n].copy()), whole[:m, :n])
+    wide = rng.standard_normal((300, 1100))
+    row = f(x[:1].copy(), wide)
+    for start, stop in ((0, 600), (512, 700), (1090, 1100)):
+        np.testing.assert_array_equal(f(x[:1].copy(), wide[:, start:stop].copy()), row[:, start:stop])
+    np.testing.assert_array_equal(f(x[:2].copy(), wide)[:1], row)
 
 
 def test_sums_are_vectors_in_registers() -> None:

@@ -27,7 +27,7 @@ from tensorc.ir.types import FloatType, IntegerType, ScalarType, Type, VectorTyp
 from tensorc.ops.loops import vector
 from tensorc.ops.loops.base import memory_type
 from tensorc.ops.loops.builder import Index, LoopBuilder
-from tensorc.ops.loops.nests import PRODUCT, ROLLED
+from tensorc.ops.loops.nests import PRODUCT, ROLLED, rolled
 
 BYTES: Final = 64
 """Of one vector."""
@@ -45,6 +45,10 @@ class Tile:
 
 WIDE: Final = Tile(1, 8)
 """One row: as many chains of additions as two units of four cycles want."""
+STREAM: Final = 64
+"""Vectors of a row of y that are read in one go where there are so many: a page of memory."""
+STEPS: Final = 8
+"""Rows of y that are read side by side then."""
 TILES: Final = (Tile(8, 2), Tile(2, 2))
 NARROW: Final = (Tile(8, 1), Tile(2, 1))
 DOTS: Final = Tile(4, 4)
@@ -259,12 +263,44 @@ def _row(e: _Kernel, x: Value, y: Value, out: Value) -> None:
     """One row by a matrix."""
     b = e.b
     n, panel = b.index(b.dim(out, 1)), WIDE.vectors * e.lanes
-    wide = b.cmpi("sge", n, b.index(panel))
-    with b.if_(wide) as branch, b.for_(0, n, panel) as loop:
-        # The last panel starts earlier instead of going beyond the end.
-        _row_panel(e, x, y, out, b.minsi(loop.iv, b.subi(n, b.index(panel))), masked=False)
-    with branch.else_():
-        _row_panel(e, x, y, out, b.index(0), masked=True)
+    with b.if_(b.cmpi("eq", n, b.index(STREAM * e.lanes))) as stream:
+        _stream(e, x, y, out)
+    with stream.else_(), b.if_(b.cmpi("sge", n, b.index(panel))) as wide:
+        with b.for_(0, n, panel) as loop:
+            # The last panel starts earlier instead of going beyond the end.
+            _row_panel(e, x, y, out, b.minsi(loop.iv, b.subi(n, b.index(panel))), masked=False)
+        with wide.else_():
+            _row_panel(e, x, y, out, b.index(0), masked=True)
+
+
+def _stream(e: _Kernel, x: Value, y: Value, out: Value) -> None:
+    """`STREAM` vectors of columns, their sums in memory: y comes from far away, and does so in long runs."""
+    b, width = e.b, STREAM * e.lanes
+    k, sums = b.index(b.dim(x, 1)), b.alloca(e.memory, [width])
+    with rolled(b, 0, width, e.lanes) as j:
+        e.store(e.zero, out, [0, j], None)
+    with b.for_(0, k, BLOCK) as block:
+        end = b.index(b.minimum(b.add(block.iv, BLOCK), k))
+        whole = b.subi(end, b.remsi(b.subi(end, block.iv), b.index(STEPS)))
+        with rolled(b, 0, width, e.lanes) as j:
+            e.store(e.zero, sums, [j], None)
+        for start, stop, count in ((block.iv, whole, STEPS), (whole, end, 1)):
+            with b.for_(start, stop, count) as loop:
+                _add_rows(e, x, y, sums, [b.add(loop.iv, step) for step in range(count)])
+        with rolled(b, 0, width, e.lanes) as j:
+            total = e.join(e.load(out, [0, j], None), e.load(sums, [j], None))
+            e.store(total, out, [0, j], None)
+
+
+def _add_rows(e: _Kernel, x: Value, y: Value, sums: Value, rows: Sequence[Index]) -> None:
+    """Add some rows of y, each times its element of x."""
+    b = e.b
+    factors = [e.spread(e.truth(b.load(x, [0, p]))) for p in rows]
+    with rolled(b, 0, STREAM * e.lanes, e.lanes) as j:
+        total = e.load(sums, [j], None)
+        for factor, p in zip(factors, rows, strict=True):
+            total = e.step(total, factor, e.truth(e.load(y, [p, j], None)))
+        e.store(total, sums, [j], None)
 
 
 def _row_panel(e: _Kernel, x: Value, y: Value, out: Value, j: Value, masked: bool) -> None:

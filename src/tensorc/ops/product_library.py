@@ -29,7 +29,7 @@ from tensorc.ops import dtypes
 from tensorc.ops.loops.base import memory_type
 from tensorc.ops.loops.builder import Index, LoopBuilder
 from tensorc.ops.loops.nests import OF_LIBRARY, PARALLEL
-from tensorc.ops.product_kernels import WIDE, Matrix, call, call_product, lanes_of
+from tensorc.ops.product_kernels import STREAM, WIDE, Matrix, call, call_product, lanes_of
 
 CACHED: Final = 1 << 17
 """Bytes of a right side up to which our code, on one thread and without copies, was the faster."""
@@ -272,7 +272,8 @@ def _in_blocks(b: LoopBuilder, name: str, p: Product) -> None:
 def _blocks(name: str, b: LoopBuilder, p: Product) -> None:
     """One block of columns after the other, so that what is read of y stays in the cache."""
     dots = name in ("dots", "column")
-    (m, n), width = p.out.sizes, LINES if dots else PANELS * lanes_of(p.kind)
+    (m, n), vectors = p.out.sizes, STREAM if name == "row" else PANELS
+    width = LINES if dots else vectors * lanes_of(p.kind)
     down, across = b.index(b.ceildiv(m, LINES)), b.ceildiv(n, width)
     most = b.minimum(m, LINES), b.minimum(n, width)
     with b.for_(0, b.mul(down, across)) as loop:
