@@ -15,7 +15,7 @@ import llvmlite.binding as llvm
 import numpy as np
 import numpy.typing as npt
 
-from tensorc.codegen_llvm import lanewise
+from benchmarks import lanewise
 from tensorc.ir.types import FloatType, Type, f32, f64, i1
 from tensorc.passes.math import EXPANSIONS, RARE
 

@@ -292,23 +292,6 @@ def test_blocked_sums_vectorise_without_reassociation():
     assert re.search(r"fadd <\d+ x double>", compile_module(module, vector_width=512).optimised)
 
 
-def test_very_long_loop_bodies_are_not_vectorised():
-    def make(length):
-        def build_chain(b, x, y):
-            with b.for_(0, b.dim(x, 0)) as loop:
-                value = b.load(x, [loop.iv])
-                for _ in range(length):
-                    value = b.addf(b.mulf(value, value), b.constant(0.5, f64))
-                b.store(value, y, [loop.iv])
-
-        return build([VECTOR, VECTOR], build_chain)
-
-    assert "llvm.loop.vectorize.enable" not in emit(make(500))
-    long = make(1000)
-    assert emit(long).count('"llvm.loop.vectorize.enable", i1 false') == 1
-    both(long, [np.array([0.5, 0.25, -1.0]), np.zeros(3)], [VECTOR, VECTOR], [1])
-
-
 def test_ten_thousand_ops_and_deep_nesting_need_no_recursion():
     def make(b, x, y):
         value = b.load(x, [0])

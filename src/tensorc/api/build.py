@@ -33,13 +33,15 @@ from tensorc.ir.printer import print_op
 from tensorc.ir.types import TensorType, Type
 from tensorc.ops.dtypes import to_dtype
 from tensorc.passes import pipelines, sites
-from tensorc.passes.buffers import UPDATES
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.emitter import EmitterOptions
     from tensorc.passes.manager import Pass
 
-_STAGE_ENDS: Final = {"tensor": ("specialize", "decompose"), "fused": ("bufferize",), "loops": ()}
+_STAGE_ENDS: Final = {
+    **{"tensor": ("specialize", "decompose"), "fused": ("bufferize",), "loops": ()},
+    "ptx": ("vectorize",),  # a thread of a GPU computes one element
+}
 _NUMBERS_LAST: Final = "bufferize"
 """The last pass that numbers sites: `decompose` may bring checks that `check-shapes` has not seen."""
 _GENERIC_SITES: Final = 1 << 20
@@ -116,7 +118,7 @@ class Build:
         if stage == "ptx":
             from tensorc.codegen_cuda import ptx
 
-            return str(ptx(self.module("loops"), arch))
+            return str(ptx(self.module("ptx"), arch))
         if stage in _STAGE_ENDS:
             return print_op(self.module(stage))
         from tensorc.codegen_llvm import emitter
@@ -143,7 +145,7 @@ class Build:
             raise manager.with_reproducer(found, start, passes) from error
 
     def _pipeline(self, kind: Kind) -> str:
-        return self.mode.pipeline if kind == "fast" else "O0"
+        return self.mode.pipeline if kind == "fast" else pipelines.GENERIC_OF[self.mode.pipeline]
 
     def _passes(self, kind: Kind) -> list[Pass]:
         from tensorc.passes.text import parse_pipeline
@@ -177,7 +179,7 @@ class Build:
         ]
         set_signature(function, kind_of.inputs, kind_of.results, attributes)
         function.set_attribute("sym_name", StringAttr(NAME))
-        function.set_attribute(UPDATES, ArrayAttr(tuple(map(IntegerAttr, self._updates()))))
+        function.set_attribute(sites.UPDATES, ArrayAttr(tuple(map(IntegerAttr, self._updates()))))
         if kind == "generic":
             function.set_attribute(sites.FIRST, IntegerAttr(_GENERIC_SITES))
         return function

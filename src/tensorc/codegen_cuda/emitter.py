@@ -182,7 +182,7 @@ class CudaEmitter(Emitter):
 
     # functions
 
-    def loop_note(self, length: int, unroll: bool = True) -> str:
+    def loop_note(self, unroll: bool = True) -> str:
         return ""
 
     def declaration_flags(self, pure: bool) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from tensorc.codegen_llvm import emitter_exits, emitter_parallel, emitter_polls, lanewise
+from tensorc.codegen_llvm import emitter_exits, emitter_parallel, emitter_polls
 from tensorc.codegen_llvm.emitter_bodies import Bodies
 from tensorc.codegen_llvm.emitter_scalar import emit_scalar
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, Scopes, byte_width, i64, literal, llvm_type
@@ -26,7 +26,6 @@ from tensorc.codegen_llvm.emitter_vectors import VECTOR_OPS
 from tensorc.codegen_llvm.emitter_vectors import overload as mangled
 from tensorc.codegen_llvm.jit import STRAIGHT
 from tensorc.codegen_llvm.parallel_loops import ParallelLoop, stores
-from tensorc.ir.attributes import FloatAttr
 from tensorc.ir.builtin import (
     Call,
     CallAttrs,
@@ -37,12 +36,11 @@ from tensorc.ir.builtin import (
     function_type,
     functions,
     lookup,
-    symbol_name,
 )
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import OpDefinition
 from tensorc.ir.errors import InternalError
-from tensorc.ir.types import FloatType, FunctionType, MemRefType, ScalarType
+from tensorc.ir.types import FunctionType, MemRefType, ScalarType
 from tensorc.ops.loops import arith, memref, scf, vector
 from tensorc.ops.loops.memref import view_parts
 from tensorc.ops.loops.nests import APART, LANEWISE, OF_LIBRARY, PRODUCT, ROLLED
@@ -52,8 +50,8 @@ Steps = Iterator["Steps"]
 """
 
 BY_REFERENCE = ("tensorc_blas_", "tensorc_lapack_")
-VECTORISE_LIMIT = 1500
-"""Lines of a loop body beyond which LLVM is told not to vectorise it."""
+RARE = "willreturn memory(none)"
+"""What is known of rare functions and their calls (`passes/math/rare.py`)."""
 
 LOOP_NOTES = 1 << 20
 """Numbers of metadata nodes for loops begin here; those of alias scopes stay below."""
@@ -339,18 +337,10 @@ class Emitter:
         flags = self.function_attributes()
         text = ["entry:", *self.entry, *self.lines, "}"]
         if LANEWISE in function.attributes:
-            return "\n".join([f"{head} {lanewise.SCALAR} {flags} {{", *text, self._variants(function, flags)])
+            return "\n".join([f"{head} noinline {RARE} {flags} {{", *text])
         if APART in function.attributes:
             flags = f"noinline {flags}"
         return "\n".join([f"{head} {flags} {{", *text])
-
-    def _variants(self, function: Operation, flags: str) -> str:
-        bound, kind = function.attributes[LANEWISE], body(function).args[0].type
-        assert isinstance(bound, FloatAttr)
-        assert isinstance(kind, FloatType)
-        for symbol, text in lanewise.declarations(kind).items():
-            self.declarations.setdefault(symbol, text)
-        return lanewise.variants(symbol_name(function) or "", kind, bound.value, flags)
 
     def result_type(self, function: Operation) -> str:
         return _result_type(function_type(function))
@@ -493,7 +483,7 @@ class Emitter:
             value = self.call(symbol, args, result, pure=pure and result != "void")
         else:
             # Kernels of products are called from several places, and long.
-            flags = "noinline" if PRODUCT in op.attributes else lanewise.call_flags(symbol) if rare else ""
+            flags = "noinline" if PRODUCT in op.attributes else RARE if rare else ""
             value = self._own_call(symbol, args, result, flags)
         if op.results:
             self.values[op.result] = value
@@ -681,24 +671,18 @@ class Emitter:
         iv = loop.phis[0]
         following = self.let(iv.type, f"add{' nsw' if step.constant == 1 else ''} {iv}, {step.text}")
         self.complete_phis(loop.first, [following, *carried])
-        self.line(f"br label %{loop.head}{self.loop_note(len(self.lines) - loop.first, unroll)}")
+        self.line(f"br label %{loop.head}{self.loop_note(unroll)}")
         self.place(loop.done)
         self.loops.leave(len(self.lines) - loop.first, lane_by_lane)
 
-    def loop_note(self, length: int, unroll: bool = True) -> str:
-        """Metadata for the back edge: LLVM's loop vectoriser takes time quadratic in the body (7 s at 4,000
-        instructions in a chain, 0.2 s at 1,000), so that longer bodies stay scalar.
-        """
-        if length > VECTORISE_LIMIT:
-            note = '!"llvm.loop.vectorize.enable", i1 false'
-        elif not unroll:
-            note = '!"llvm.loop.unroll.disable"'
-        else:
+    def loop_note(self, unroll: bool = True) -> str:
+        """Metadata for the back edge."""
+        if unroll:
             return ""
         number = LOOP_NOTES + 2 * len(self.loop_notes)
         self.loop_notes.append(
             f"!{number} = distinct !{{!{number}, !{number + 1}}}\n"
-            f'!{number + 1} = !{{{note}}}'
+            f'!{number + 1} = !{{!"llvm.loop.unroll.disable"}}'
         )
         return f", !llvm.loop !{number}"
 

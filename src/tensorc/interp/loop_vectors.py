@@ -15,6 +15,7 @@ from tensorc.ir.core import Operation
 from tensorc.ir.definition import OpDefinition
 from tensorc.ops.loops import vector
 from tensorc.ops.loops.base import numpy_dtype
+from tensorc.ops.loops.nests import PARTIAL
 from tensorc.ops.loops.vector import lanes
 
 Frame = list[Any]
@@ -73,7 +74,12 @@ def _load(op: Operation, operands: Slots, results: Slots) -> Instruction:
         _read(frame[buffer], [frame[i] for i in indices], range(count), found, op)
         frame[result] = found
 
-    return load
+    def load_partial(frame: Frame) -> None:
+        view, (*lead, last) = frame[buffer], [frame[i] for i in indices]
+        places = [view.position([*lead, last + k], op) for k in range(count)]
+        frame[result] = view.allocation.flat[places]
+
+    return load_partial if PARTIAL in op.attributes else load
 
 
 def _store(op: Operation, operands: Slots, results: Slots) -> Instruction:

@@ -26,7 +26,7 @@ from tensorc.ops.index import Assume, Dim, Require, ToIndex
 from tensorc.ops.loops import arith, memref
 from tensorc.ops.loops.builder import Branch, LoopBuilder
 from tensorc.passes import sites
-from tensorc.passes.buffers import UPDATES, Plan, Slot, is_view, plan
+from tensorc.passes.buffers import Plan, Slot, is_view, plan
 from tensorc.passes.check_shapes import check_function
 from tensorc.passes.extents import Extent, Extents
 from tensorc.passes.specialize import CONTIGUOUS
@@ -70,7 +70,7 @@ def _bufferize(module: Operation, function: Operation) -> None:
     sizes = [e for v in returned for e in _values(extents, v)]
     live = _live(ops, [*returned, *sizes], extents, True)
     shapes = _Writer(module, function, extents, _live(ops, sizes, extents, False), shapes_only=True)
-    if UPDATES in function.attributes:
+    if sites.UPDATES in function.attributes:
         shapes.notes = 0 if _fails_late(live) else NOTE_SURE
     shapes.write(returned)
     _Writer(module, function, extents, live, shapes_only=False).write(returned)

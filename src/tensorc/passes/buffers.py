@@ -14,11 +14,6 @@ from tensorc.ops.families import Pointwise, View
 from tensorc.ops.kernel import GenericAttrs, Kernel, combiner_names, stages
 from tensorc.passes.extents import Extent, Extents
 
-UPDATES = "tensorc.updates"
-"""Function attribute, there if the native entry is to call the function: for every update of a cell, the
-number of the argument that is the cell, and of the result that is its new value.
-"""
-
 Key = tuple[ScalarType, tuple[Extent, ...]]
 
 

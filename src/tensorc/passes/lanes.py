@@ -12,7 +12,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tensorc.ir.attributes import FloatAttr
+from tensorc.ir.attributes import UNIT, FloatAttr
 from tensorc.ir.builtin import Call, CallAttrs, Module, lookup
 from tensorc.ir.clone import clone_op
 from tensorc.ir.core import Operation, Value
@@ -21,7 +21,7 @@ from tensorc.ir.types import IndexType, MemRefType, ScalarType, Type, VectorType
 from tensorc.ops.loops import arith, memref, scf, vector
 from tensorc.ops.loops.base import ScalarOp, is_terminated
 from tensorc.ops.loops.builder import Index, LoopBuilder
-from tensorc.ops.loops.nests import LANEWISE, rolled
+from tensorc.ops.loops.nests import LANEWISE, PARTIAL, rolled
 
 
 class Kind(enum.Enum):
@@ -228,8 +228,10 @@ class VectorBody:
             other = self._zeros(element)
             operands = [*self._spread(buffer, indices), self._all(), other]
             found = self.b.create_op(vector.Gather, operands).result
-        elif self._mask is None or self._accumulates(buffer, place):
+        elif self._mask is None:
             found = self._make(vector.Load, [self._scalar(buffer), *place], element)
+        elif self._accumulates(buffer, place):
+            found = self._load_all(buffer, place)
         else:
             operands = [self._scalar(buffer), *place, self._mask, self._zeros(element)]
             found = self.b.create_op(vector.MaskedLoad, operands).result
@@ -245,11 +247,16 @@ class VectorBody:
         elif self._mask is None:
             self.b.create_op(vector.Store, [stored, self._scalar(buffer), *place])
         elif self._accumulates(buffer, place):
-            old = self._make(vector.Load, [self._scalar(buffer), *place], _element(buffer))
-            kept = self.b.select(self._mask, stored, old)
+            kept = self.b.select(self._mask, stored, self._load_all(buffer, place))
             self.b.create_op(vector.Store, [kept, self._scalar(buffer), *place])
         else:
             self.b.create_op(vector.MaskedStore, [self._scalar(buffer), *place, self._mask, stored])
+
+    def _load_all(self, buffer: Value, place: Sequence[Value]) -> Value:
+        found = self._make(vector.Load, [self._scalar(buffer), *place], _element(buffer))
+        assert found.owner is not None
+        found.owner.set_attribute(PARTIAL, UNIT)
+        return found
 
     def _accumulates(self, buffer: Value, place: Sequence[Value]) -> bool:
         """Whether all lanes may be read and written at a place of a stack buffer, whatever the mask: it is

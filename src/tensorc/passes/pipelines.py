@@ -78,8 +78,11 @@ _FUSED = (
     "vectorize"  # loops whose iterations are independent: vectors of 512 bits
 )
 
-# The generic body: the one that is complete.
+# Loops as they come: what the others are judged by.
 O0: Final = f"{_NUMBERS},{_PLAIN}"
+# The generic body of the modes that optimise: any strides, extents of 1 found at run time; the one that is
+# complete.
+GENERIC: Final = f"{_NUMBERS},{_FUSED}"
 # The fast body: arguments are taken to be contiguous and extents that meet to be equal; where that fails, the
 # generic body answers.
 O1: Final = f"{_NUMBERS},specialize,canonicalize,{_PLAIN},simplify"
@@ -93,7 +96,12 @@ GRAD_BEFORE: Final = "inline,canonicalize,stabilise"
 GRAD_AFTER: Final = "canonicalize,stabilise,canonicalize"
 GRAD: Final = f"{GRAD_BEFORE},autodiff,{GRAD_AFTER}"
 
-PIPELINES: Final = {"O0": O0, "O1": O1, "O2": O2, "O3": O3, "fast": O3, "compile-fast": O1}
+PIPELINES: Final = {
+    **{"O0": O0, "O1": O1, "O2": O2, "O3": O3, "fast": O3, "compile-fast": O1},
+    "generic": GENERIC,
+}
+GENERIC_OF: Final = {"O0": "O0", "O1": "O0", "O2": "generic", "O3": "generic"}
+"""The pipeline of a mode's generic body."""
 
 _RULES: Final = tuple((m, n) for m in ("rules", "canonicalize", "stabilise") for n in ("CANONICAL", "STABLE"))
 

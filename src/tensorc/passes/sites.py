@@ -28,6 +28,10 @@ FIRST = "tensorc.first_site"
 """Function attribute: the number of its first site, 1 if absent."""
 _KIND, _OP, _TYPES, _AXIS = "tensorc.kind", "tensorc.op", "tensorc.types", "tensorc.axis"
 SITE_ATTRIBUTES = (SITE, _KIND, _OP, _TYPES, _AXIS)
+UPDATES = "tensorc.updates"
+"""Function attribute, there if the native entry is to call the function: for every update of a cell, the
+number of the argument that is the cell, and of the result that is its new value.
+"""
 
 
 @dataclass(frozen=True)

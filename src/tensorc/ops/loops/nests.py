@@ -16,6 +16,10 @@ LANES = "tensorc.lanes"
 """Attribute of an innermost `scf.for` of step 1 without carried values whose iterations may run at the same
 time: the pass `vectorize` makes vector code of it.
 """
+PARTIAL = "tensorc.partial"
+"""Attribute of a `vector.load` of a stack buffer some lanes of which may never have been written: what is in
+them is not used.
+"""
 APART = "tensorc.apart"
 """Attribute of a `func.func` that machine code must not inline."""
 OF_LIBRARY = "tensorc.library"

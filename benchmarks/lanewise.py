@@ -1,11 +1,9 @@
-"""Functions of scalars that vector code calls for all lanes at once.
+"""Variants for vectors of functions of scalars, for loops that LLVM's vectoriser makes (`scalar_loops.py`).
 
-Such a function (`LANEWISE` in `ops/loops/nests.py`) gives its second argument back unless the first one is
-farther from 0 than a bound. In LLVM's words a scalar function `@f` gets variants `@f.lanes<n>`, which the
-loop vectoriser finds in an attribute of the call. A variant compares; if any lane is beyond the bound, all go
-through `@f` one by one, from memory. Variants must be there when loops are vectorised and are inlined
-afterwards (`jit.py`), so that what is left of the call in a vector loop is a comparison and a branch that is
-not taken.
+A rare function (`passes/math/rare.py`) gives its second argument back unless the first one is farther from 0
+than a bound. In LLVM's words a scalar function `@f` gets variants `@f.lanes<n>`, which the loop vectoriser
+finds in an attribute of the call. A variant compares; if any lane is beyond the bound, all go through `@f`
+one by one, from memory: what the pass `vectorize` does in the compiler itself.
 """
 
 from __future__ import annotations
