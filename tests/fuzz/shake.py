@@ -172,9 +172,11 @@ def _matmul(rng: Rng, op: Operation, operands: Sequence[Any], result: Array) -> 
     x, y = operands
     length = x.shape[-1]
     again = _again(op, [moved(rng, x, _log2(length)), moved(rng, y, 1)])
-    again = again + (rng.uniform(-1, 1, again.shape) * length * np.finfo(x.dtype).smallest_subnormal).astype(
-        x.dtype
-    )
+    info = np.finfo(x.dtype)
+    # Terms that are alike are rounded alike: moved operands average out what such a sum does not.
+    size = np.float64(info.eps) * np.sqrt(length) * _again(op, [np.abs(_finite(x)), np.abs(_finite(y))])
+    error = rng.uniform(-1, 1, again.shape) * (size + length * info.smallest_subnormal)
+    again = again + error.astype(x.dtype)
     total = _again(op, [_finite(x), _finite(y)])
     return _undetermined(rng, again, np.isinf(total))
 

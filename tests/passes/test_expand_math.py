@@ -32,9 +32,11 @@ from tensorc.ir.verifier import verify
 from tensorc.ops.loops import LoopBuilder
 from tensorc.ops.loops.arith import attribute_value
 from tensorc.ops.loops.base import ScalarOp
+from tensorc.ops.loops.nests import lanes
 from tensorc.ops.scalar import FUNCTIONS
 from tensorc.passes.expand_math import Expander, ExpandMath, entry_of, function_of
 from tensorc.passes.math import EXPANSIONS, RARE
+from tensorc.passes.vectorize import Vectorize
 from tests.codegen_llvm.emitter_support import Native, build
 
 POINTS = [
@@ -344,13 +346,14 @@ def test_compiled_loops_vectorise_whole_and_compute_the_same_bits(name: str, ele
     types: list[Type] = [MemRefType((None,), element)] * (operands + 1)
 
     def make(b: LoopBuilder, *buffers: Value) -> None:
-        with b.for_(0, b.dim(buffers[-1], 0)) as loop:
-            xs = [b.load(buffer, [loop.iv]) for buffer in buffers[:-1]]
+        with lanes(b, b.dim(buffers[-1], 0)) as at:
+            xs = [b.load(buffer, [at]) for buffer in buffers[:-1]]
             y = getattr(b, name)(*xs) if name in DIALECT else b.call(f"tensorc_{name}_{element}", xs, element)
-            b.store(y, buffers[-1], [loop.iv])
+            b.store(y, buffers[-1], [at])
 
     module = build(types, make)
     ExpandMath().run(module)
+    Vectorize().run(module)
     native = Native(emit(module))
     assert re.search(r"<\d+ x (float|double)> @llvm\.fma\.v", native.optimised)
     x = np.linspace(-20, 20, 1003).astype(dtype_of(element))

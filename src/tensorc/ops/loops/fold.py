@@ -11,9 +11,12 @@ import numpy as np
 from tensorc.ir.attributes import Attribute
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import OpDefinition
-from tensorc.ir.types import i1
+from tensorc.ir.types import IntegerType, i1
 from tensorc.ops.loops import arith
-from tensorc.ops.loops.base import ScalarOp
+from tensorc.ops.loops.base import ScalarOp, lane, width
+
+WIDEST = 64
+"""Bits of the widest integers that are computed with."""
 
 
 def constant_value(value: Value) -> Any:
@@ -40,6 +43,8 @@ def fold(op: Operation) -> Attribute | None:
             return None
         values.append(value)
     result = op.result.type
+    if isinstance(lane(result), IntegerType) and width(result) > WIDEST:
+        return None
     with np.errstate(all="ignore"):
         if not definition.defined(op.attrs, result, *values):
             return None
