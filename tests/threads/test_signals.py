@@ -19,15 +19,18 @@ w = tc.shared(np.array(0.0))
 
 def flat():
     y = x
-    for _ in range(5):
+    for _ in range(60):
         y = tc.exp(tc.sin(y))
     return x, y, np.linspace(0, 1, 20_000_000), np.ones(2)
 
 def outer():  # much work on small arguments
-    return x, tc.exp(tc.sin(x[:, None] * x[None, :])).sum(), np.ones(12_000), np.ones(2)
+    return x, tc.exp(tc.sin(x[:, None] * x[None, :])).sum(), np.ones(50_000), np.ones(2)
 
 def rows():
-    return m, tc.nn.softmax(tc.sin(m), axis=1), np.ones((8_000, 5_000)), np.ones((2, 2))
+    y = m
+    for _ in range(30):
+        y = tc.exp(tc.sin(y))
+    return m, tc.nn.softmax(y, axis=1), np.ones((8_000, 5_000)), np.ones((2, 2))
 
 def products():  # many calls of BLAS
     y = m
