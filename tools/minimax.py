@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -197,6 +197,17 @@ def hexed(value: float) -> str:
     return f'float.fromhex("{value.hex()}")'
 
 
+def with_tables(out: list[str], rows: Sequence[Row], fit: Callable[[Row], Sequence[float]]) -> str:
+    """The lines of a module, and after them the coefficients of every row, each with its largest error."""
+    for row in rows:
+        coefficients = list(fit(row))
+        bits = float(mpmath.log(worst(row, coefficients), 2))
+        out += ["", f"# {row.comment}: 2^{bits:.1f}", f"{row.name} = ("]
+        out += [f"    {hexed(c)}," for c in coefficients]
+        out.append(")")
+    return "\n".join(out) + "\n"
+
+
 def module_text() -> str:
     """The whole module."""
     out = [
@@ -206,13 +217,7 @@ def module_text() -> str:
         "# x = high + low, each rounded to the format",
         *constant_lines(),
     ]
-    for row in rows():
-        coefficients = fit(row)
-        bits = float(mpmath.log(worst(row, coefficients), 2))
-        out += ["", f"# {row.comment}: 2^{bits:.1f}", f"{row.name} = ("]
-        out += [f"    {hexed(c)}," for c in coefficients]
-        out.append(")")
-    return "\n".join(out) + "\n"
+    return with_tables(out, rows(), fit)
 
 
 def run(target: Path, module_text: Callable[[], str], about: str) -> int:

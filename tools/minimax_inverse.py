@@ -15,7 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import mpmath
-from minimax import Row, grid_of, hexed, least_squares, run, to_format, worst
+from minimax import Row, grid_of, hexed, least_squares, run, to_format, with_tables
 from mpmath import mpf
 
 TARGET = Path(__file__).resolve().parent.parent / "src/tensorc/passes/math/inverse_constants.py"
@@ -142,13 +142,7 @@ def module_text() -> str:
         "# x = high + low, each rounded to the format",
         *constant_lines(),
     ]
-    for row in rows():
-        coefficients = fit(row)
-        bits = float(mpmath.log(worst(row, coefficients), 2))
-        out += ["", f"# {row.comment}: 2^{bits:.1f}", f"{row.name} = ("]
-        out += [f"    {hexed(c)}," for c in coefficients]
-        out.append(")")
-    return "\n".join(out) + "\n"
+    return with_tables(out, rows(), fit)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import mpmath
-from minimax import Row, fit, hexed, run, to_format, worst
+from minimax import Row, fit, hexed, run, to_format, with_tables
 from mpmath import mpf
 
 TARGET = Path(__file__).resolve().parent.parent / "src/tensorc/passes/math/power_constants.py"
@@ -61,13 +61,7 @@ def module_text() -> str:
     for name, value in (("LOG2_FIRST", scale()), ("LOG2_THIRD", scale() / 3)):
         high = to_format(value, single=False)
         out.append(f"{name} = ({hexed(high)}, {hexed(to_format(value - mpf(high), single=False))})")
-    for row in rows():
-        coefficients = fit(row)
-        bits = float(mpmath.log(worst(row, coefficients), 2))
-        out += ["", f"# {row.comment}: 2^{bits:.1f}", f"{row.name} = ("]
-        out += [f"    {hexed(c)}," for c in coefficients]
-        out.append(")")
-    return "\n".join(out) + "\n"
+    return with_tables(out, rows(), fit)
 
 
 if __name__ == "__main__":

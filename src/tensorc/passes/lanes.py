@@ -21,6 +21,7 @@ from tensorc.ir.types import IndexType, MemRefType, ScalarType, Type, VectorType
 from tensorc.ops.loops import arith, memref, scf, vector
 from tensorc.ops.loops.base import ScalarOp, is_terminated
 from tensorc.ops.loops.builder import Index, LoopBuilder
+from tensorc.ops.loops.fold import constant_value
 from tensorc.ops.loops.nests import LANEWISE, PARTIAL, rolled
 
 
@@ -36,10 +37,7 @@ class Kind(enum.Enum):
 def classify(loop: Operation) -> dict[Value, Kind] | None:
     """The kind of every value of the body of an `scf.for`; None if it cannot be written for lanes."""
     block = loop.regions[0].block
-    step = loop.operands[2].defining(arith.Constant)
-    if len(block.args) != 1 or block.args[0].type != index or step is None:
-        return None
-    if step.attributes["value"].value != 1:  # type: ignore[attr-defined]
+    if len(block.args) != 1 or block.args[0].type != index or constant_value(loop.operands[2]) != 1:
         return None
     kinds: dict[Value, Kind] = {block.args[0]: Kind.NEXT}
     for op in block:
@@ -76,8 +74,7 @@ def _kind(op: Operation, kinds: dict[Value, Kind]) -> Kind | None:
 
 def _kind_lane_by_lane(op: Operation) -> Kind | None:
     """Calls and ops with regions: as they are, once a lane."""
-    inner = [op, *(nested for nested in op.walk() if nested is not op)]
-    if any(nested.isa(memref.Alloc) or nested.isa(memref.Alloca) for nested in inner):
+    if any(inner.isa(memref.Alloc) or inner.isa(memref.Alloca) for inner in op.walk()):
         return None
     return Kind.VARYING if all(not isinstance(r.type, MemRefType) for r in op.results) else None
 
@@ -262,10 +259,10 @@ class VectorBody:
         """Whether all lanes may be read and written at a place of a stack buffer, whatever the mask: it is
         known and the body does both. Without masks LLVM keeps such a buffer in registers.
         """
-        at = place[-1].defining(arith.Constant)
+        at = constant_value(place[-1])
         if buffer not in self.both or at is None or len(place) != 1:
             return False
-        last = at.attributes["value"].value + self.lanes  # type: ignore[attr-defined]
+        last = int(at) + self.lanes
         extent = buffer.type.shape[0]  # type: ignore[attr-defined]
         return extent is not None and last <= extent
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tensorc.ir.clone import clone_into
-from tensorc.ir.core import Operation, Value
+from tensorc.ir.core import Operation
 from tensorc.ops.loops import arith, scf
 from tensorc.ops.loops.builder import LoopBuilder
+from tensorc.ops.loops.fold import constant_value
 from tensorc.ops.loops.nests import LANES, PARALLEL, ROLLED
 
 
@@ -37,17 +38,11 @@ def _numbers(loop: Operation, most: int) -> range | None:
     """The values of the induction variable, if they are few and known."""
     if any(mark in loop.attributes for mark in (LANES, PARALLEL, ROLLED)):
         return None
-    found = [_known(v) for v in loop.operands[:3]]
-    lower, upper, step = found
-    if lower is None or upper is None or step is None or step < 1:
+    bounds = [constant_value(v) for v in loop.operands[:3]]
+    if any(n is None for n in bounds) or bounds[2] < 1:
         return None
-    numbers = range(lower, upper, step)
+    numbers = range(*map(int, bounds))
     return numbers if len(numbers) <= most else None
-
-
-def _known(value: Value) -> int | None:
-    op = value.defining(arith.Constant)
-    return None if op is None else int(op.attributes["value"].value)  # type: ignore[attr-defined]
 
 
 def _size(loop: Operation) -> int:

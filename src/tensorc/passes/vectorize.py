@@ -25,6 +25,7 @@ from tensorc.ir.types import FloatType, IndexType, IntegerType, i1
 from tensorc.ops.loops import arith, scf
 from tensorc.ops.loops.base import lane, width
 from tensorc.ops.loops.builder import Index, LoopBuilder
+from tensorc.ops.loops.fold import constant_value
 from tensorc.ops.loops.nests import LANES, ROLLED
 from tensorc.passes.lanes import Kind, VectorBody, classify
 
@@ -133,10 +134,9 @@ def _computes(op: Operation, kinds: dict[Value, Kind]) -> bool:
 
 
 def _number(value: Value) -> Index:
-    op = value.defining(arith.Constant)
-    if op is None or not isinstance(value.type, IndexType):
-        return value
-    return int(op.attributes["value"].value)  # type: ignore[attr-defined]
+    """The integer an index is known to be, or the index."""
+    known = constant_value(value) if isinstance(value.type, IndexType) else None
+    return value if known is None else int(known)
 
 
 def _power(n: int) -> int:
