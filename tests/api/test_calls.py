@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 import tensorc as tc
-from tensorc.codegen_llvm import abi, entry_layout
-from tensorc.passes import bufferize
+from tensorc.codegen_llvm import entry_layout
 
 A = np.arange(3.0)
 
@@ -69,10 +68,6 @@ def test_a_call_in_native_form_runs_no_python() -> None:
     for name, (f, args, kwargs) in _functions().items():
         f(*args, **kwargs)
         assert frames(f, *args, **kwargs) == [], name
-
-
-def test_the_notes_of_a_body_mean_the_same_to_those_who_write_and_read_them() -> None:
-    assert bufferize.NOTE_SURE == abi.NOTE_SURE
 
 
 # ------------------------------------------------------------------------------------------------ arguments

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from tensorc.codegen_llvm.emitter import Emitter, EmitterOptions
+from tensorc.codegen_llvm.emitter import Emitter, EmitterOptions, result_type
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, byte_width, i64, literal, llvm_type
+from tensorc.codegen_llvm.function_text import ModuleText
 from tensorc.ir.builtin import Call, CallAttrs, body, functions, lookup, symbol_name
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import OpDefinition
@@ -47,7 +48,33 @@ _IDS = ("ctaid", "tid", "nctaid", "ntid")
 
 def emit_kernels(module: Operation, data_layout: str) -> str:
     """NVVM IR text with one kernel, `<function>_kernel<n>`, for every `gpu.launch` of an L2 module."""
-    return CudaEmitter(module, EmitterOptions()).kernels_text(data_layout)
+    unit = ModuleText(module, EmitterOptions())
+    kernels, notes = [], []
+    called: dict[str, Operation] = {}
+    for function in functions(module):
+        launches = [op for op in function.walk() if op.isa(gpu.Launch)]
+        for number, launch in enumerate(launches):
+            kernel = CudaEmitter(unit, f"{symbol_name(function)}_kernel{number}")
+            text, types = kernel.kernel(launch)
+            kernels.append(text)
+            notes.append(f'!{{void ({", ".join(types)})* @{kernel.name}, !"kernel", i32 1}}')
+            called |= kernel.called
+    kernels += [CudaEmitter(unit, name).device_function(function) for name, function in called.items()]
+    numbered = [f"!{n} = {note}" for n, note in enumerate(notes)]
+    listed = ", ".join(f"!{n}" for n in range(len(notes)))
+    return "\n".join(
+        [
+            'target triple = "nvptx64-nvidia-cuda"',
+            f'target datalayout = "{data_layout}"',
+            *kernels,
+            *unit.declarations.values(),
+            *numbered,
+            f"!nvvm.annotations = !{{{listed}}}",
+            f"!nvvmir.version = !{{!{len(notes)}}}",
+            f"!{len(notes)} = !{{i32 2, i32 0}}",
+            "",
+        ]
+    )
 
 
 class CudaEmitter(Emitter):
@@ -68,37 +95,14 @@ class CudaEmitter(Emitter):
         math.AbsI: "_absolute",
     }
 
-    def kernels_text(self, data_layout: str) -> str:
-        kernels, notes = [], []
+    def __init__(self, unit: ModuleText, name: str = "") -> None:
+        super().__init__(unit, name)
         self.called: dict[str, Operation] = {}
-        for function in functions(self.module):
-            launches = [op for op in function.walk() if op.isa(gpu.Launch)]
-            for number, launch in enumerate(launches):
-                name = f"{symbol_name(function)}_kernel{number}"
-                text, types = self.kernel_text(name, launch)
-                kernels.append(text)
-                notes.append(f'!{{void ({", ".join(types)})* @{name}, !"kernel", i32 1}}')
-        kernels += [self.device_function_text(name, function) for name, function in self.called.items()]
-        numbered = [f"!{n} = {note}" for n, note in enumerate(notes)]
-        listed = ", ".join(f"!{n}" for n in range(len(notes)))
-        return "\n".join(
-            [
-                'target triple = "nvptx64-nvidia-cuda"',
-                f'target datalayout = "{data_layout}"',
-                *kernels,
-                *self.declarations.values(),
-                *numbered,
-                f"!nvvm.annotations = !{{{listed}}}",
-                f"!nvvmir.version = !{{!{len(notes)}}}",
-                f"!{len(notes)} = !{{i32 2, i32 0}}",
-                "",
-            ]
-        )
-
-    def kernel_text(self, name: str, launch: Operation) -> tuple[str, list[str]]:
-        """The definition, and its parameter types."""
-        self.begin_function()
+        """Functions of ours that it calls."""
         self.global_pointers: set[str] = set()
+
+    def kernel(self, launch: Operation) -> tuple[str, list[str]]:
+        """The definition, and its parameter types."""
         parameters: list[Scalar] = []
         for value in captured(launch):
             self._parameters_of(value, parameters)
@@ -108,18 +112,16 @@ class CudaEmitter(Emitter):
                 self.values[arg] = self._special_register(f"{_IDS[n // 3]}.{'xyz'[n % 3]}")
         self.run(block)
         self.line("ret void")
-        head = f"define void @{name}({', '.join(map(str, parameters))}) nounwind {{"
-        return "\n".join([head, "entry:", *self.entry, *self.lines, "}"]), [p.type for p in parameters]
+        head = f"define void @{self.name}({', '.join(map(str, parameters))}) nounwind"
+        return self.text(head), [p.type for p in parameters]
 
-    def device_function_text(self, name: str, function: Operation) -> str:
+    def device_function(self, function: Operation) -> str:
         """The definition of a function of scalars that kernels call."""
-        self.begin_function()
         parameters = [Scalar(llvm_type(arg.type), f"%a{n}") for n, arg in enumerate(body(function).args)]
         self.values.update(zip(body(function).args, parameters, strict=True))
         self.run(body(function))
         listed = ", ".join(map(str, parameters))
-        head = f"define internal {self.result_type(function)} @{name}({listed}) nounwind {{"
-        return "\n".join([head, "entry:", *self.entry, *self.lines, "}"])
+        return self.text(f"define internal {result_type(function)} @{self.name}({listed}) nounwind")
 
     def _parameters_of(self, value: Value, parameters: list[Scalar]) -> None:
         def parameter(type: str) -> Scalar:
@@ -182,9 +184,6 @@ class CudaEmitter(Emitter):
 
     # functions
 
-    def loop_note(self, unroll: bool = True) -> str:
-        return ""
-
     def declaration_flags(self, pure: bool) -> str:
         return " nounwind readnone" if pure else " nounwind"
 
@@ -203,7 +202,7 @@ class CudaEmitter(Emitter):
         assert isinstance(attrs, CallAttrs)
         symbol = attrs.callee.name
         args = [self.values[v] for v in op.operands]
-        own = lookup(self.module, symbol)
+        own = lookup(self.unit.module, symbol)
         if own is not None and LANEWISE in own.attributes:
             self.called[symbol] = own
             result = llvm_type(op.result.type)

@@ -29,12 +29,6 @@ held; the arguments; the thread state while it is not held.
 NO_POLL_CHUNK = 1 << 40
 """As `CHUNK`: never poll. Also the largest chunk."""
 
-NOTE_SURE = 1
-"""Bit of the word that the shape function of a body writes after the extents, if it is told to
-(`passes/bufferize.py`): the body writes nothing into its outputs before it is certain of success, unless
-memory runs out or a signal handler raises.
-"""
-
 ResultForm = Literal["none", "one", "tuple", "list", "dict"]
 
 

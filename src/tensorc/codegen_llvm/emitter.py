@@ -5,26 +5,20 @@ static numbers are literals). Functions follow MLIR's `_mlir_ciface_` convention
 pointer to `{ptr, ptr, i64, [r x i64], [r x i64]}`, everything else is passed directly. External functions
 take a buffer as the plain pointer to its first element; those of `BY_REFERENCE` (Fortran libraries) take
 scalars by address too.
-
-What lets LLVM move loads and stores: alias scopes. Every `memref.alloc`, every `memref.alloca` and every
-argument that is stored to lies in a scope of its own, all other arguments share one (inputs may overlap one
-another; by the ABI no output overlaps anything).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
 from tensorc.codegen_llvm import emitter_exits, emitter_parallel, emitter_polls
-from tensorc.codegen_llvm.emitter_bodies import Bodies
 from tensorc.codegen_llvm.emitter_scalar import emit_scalar
-from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, Scopes, byte_width, i64, literal, llvm_type
+from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, byte_width, i64, literal, llvm_type
 from tensorc.codegen_llvm.emitter_vectors import VECTOR_OPS
-from tensorc.codegen_llvm.emitter_vectors import overload as mangled
-from tensorc.codegen_llvm.jit import STRAIGHT
+from tensorc.codegen_llvm.function_text import FunctionText, ModuleText
 from tensorc.codegen_llvm.parallel_loops import ParallelLoop, stores
 from tensorc.ir.builtin import (
     Call,
@@ -36,14 +30,15 @@ from tensorc.ir.builtin import (
     function_type,
     functions,
     lookup,
+    symbol_name,
 )
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import OpDefinition
 from tensorc.ir.errors import InternalError
-from tensorc.ir.types import FunctionType, MemRefType, ScalarType
+from tensorc.ir.types import MemRefType
 from tensorc.ops.loops import arith, memref, scf, vector
 from tensorc.ops.loops.memref import view_parts
-from tensorc.ops.loops.nests import APART, LANEWISE, OF_LIBRARY, PRODUCT, ROLLED
+from tensorc.ops.loops.nests import APART, LANEWISE, OF_LIBRARY, PRODUCT
 
 Steps = Iterator["Steps"]
 """A region op's handler is a generator that yields the emission of its blocks: nesting costs no Python stack.
@@ -52,12 +47,6 @@ Steps = Iterator["Steps"]
 BY_REFERENCE = ("tensorc_blas_", "tensorc_lapack_")
 RARE = "willreturn memory(none)"
 """What is known of rare functions and their calls (`passes/math/rare.py`)."""
-
-LOOP_NOTES = 1 << 20
-"""Numbers of metadata nodes for loops begin here; those of alias scopes stay below."""
-
-STACK_LIMIT = 1 << 18
-"""Bytes one function may take with `memref.alloca`."""
 
 
 @dataclass(frozen=True)
@@ -74,24 +63,14 @@ class EmitterOptions:
 
 def emit(module: Operation, options: EmitterOptions | None = None) -> str:
     """The LLVM IR text of an L2 module. Raises InternalError on an op or type that is not L2."""
-    return Emitter(module, options or EmitterOptions()).module_text()
+    unit = ModuleText(module, options or EmitterOptions())
+    defined = [f for f in functions(module) if f.regions[0].blocks]
+    return unit.text([Emitter(unit, symbol_name(f) or "").definition(f) for f in defined])
 
 
-@dataclass(frozen=True)
-class OpenLoop:
-    """A loop whose body is being emitted; its phis (the induction variable, carried values) begin at line
-    `first`.
-    """
-
-    head: str
-    done: str
-    first: int
-    phis: list[Scalar]
-
-
-class Emitter:
-    """Emits one module. Handlers are found by op class in `handlers`; subclasses change pointer and function
-    conventions.
+class Emitter(FunctionText):
+    """Emits one function. Handlers are found by op class in `handlers`; subclasses change how functions
+    are called.
     """
 
     handlers: ClassVar[dict[type[OpDefinition], str]] = {
@@ -117,99 +96,19 @@ class Emitter:
         scf.Reduce: "_nothing",
     }
 
-    def __init__(self, module: Operation, options: EmitterOptions) -> None:
-        self.module = module
-        self.options = options
-        self.declarations: dict[str, str] = {}
-        self.metadata: list[str] = []
-        self.loop_notes: list[str] = []
+    def __init__(self, unit: ModuleText, name: str = "") -> None:
+        super().__init__(unit, name)
         self.values: dict[Value, Scalar | Buffer] = {}
-        self.lines: list[str] = []
-        self.entry: list[str] = []
-        self.slots: dict[str, int] = {}
-        self.label = "entry"
-        self.names = 0
-        self.stack = 0
         self.depth = 0
-        self.loops = Bodies()
-        self.polled = False
+        """Loops around the op that is being emitted."""
         self.record: emitter_polls.Record | None = None
-        self.scopes = Scopes()
-        self.name = ""
-        self.bodies: list[str] = []
-        self.captured: int | None = None
-        self.failing = False
         self.parallel: dict[Operation, ParallelLoop] = {}
         self.elsewhere: set[Operation] = set()
+        """Allocations that every thread makes for itself, where its part of the loop begins."""
+        self.captured = 0
+        """Bytes of the frame for what loops of several threads read."""
         self.nothing = "void"
-        self._table: dict[type[OpDefinition], Callable[[Operation], Steps | None]] = {
-            definition: getattr(self, name) for definition, name in self.handlers.items()
-        }
-
-    # text
-
-    def module_text(self) -> str:
-        definitions = [self.function_text(f) for f in functions(self.module) if f.regions[0].blocks]
-        parts = [*definitions, *self.bodies, *self.declarations.values(), *self.metadata, *self.loop_notes]
-        return "\n".join(parts) + "\n"
-
-    def function_attributes(self) -> str:
-        """Written out on each function: joined with other text, numbered groups could clash."""
-        flags = ["nounwind", '"denormal-fp-math"="ieee,ieee"', '"no-trapping-math"="true"']
-        if self.options.vector_width is not None:
-            flags.append(f'"prefer-vector-width"="{self.options.vector_width}"')
-        if self.loops.straight:
-            flags.append(STRAIGHT)
-        return " ".join(flags)
-
-    def line(self, text: str) -> None:
-        self.lines.append("  " + text)
-
-    def let(self, type: str, text: str) -> Scalar:
-        """Append `%n = text` and give the result."""
-        name = f"%v{self.names}"
-        self.names += 1
-        self.lines.append(f"  {name} = {text}")
-        return Scalar(type, name)
-
-    def new_label(self, hint: str) -> str:
-        self.names += 1
-        return f"{hint}{self.names - 1}"
-
-    def place(self, label: str) -> None:
-        self.lines.append(f"{label}:")
-        self.label = label
-
-    def branch(self, target: str) -> None:
-        self.line(f"br label %{target}")
-
-    def branch_if(self, condition: Scalar, yes: str, no: str) -> None:
-        self.line(f"br {condition}, label %{yes}, label %{no}")
-
-    def intrinsic(
-        self, name: str, overload: str, args: Sequence[Scalar], result: str | None = None
-    ) -> Scalar:
-        """Call `llvm.<name>.<overload>`."""
-        return self.call(f"llvm.{name}.{mangled(overload)}", args, result or overload)
-
-    def library(self, symbol: str, args: Sequence[Scalar]) -> Scalar:
-        """Call the C library's function of that double-precision name at the type of the arguments."""
-        type = args[0].type
-        return self.call(symbol + ("f" if type == "float" else ""), args, type, pure=True)
-
-    def call(self, symbol: str, args: Sequence[Scalar], result: str, *, pure: bool = False) -> Scalar:
-        """Call a declared function; `pure` says it reads and writes nothing and returns."""
-        types = ", ".join(a.type for a in args)
-        flags = self.declaration_flags(pure)
-        self.declarations.setdefault(symbol, f"declare {result} @{symbol}({types}){flags}")
-        text = f"call {result} @{symbol}({', '.join(map(str, args))})"
-        if result == "void":
-            self.line(text)
-            return Scalar("void", "")
-        return self.let(result, text)
-
-    def declaration_flags(self, pure: bool) -> str:
-        return " nounwind willreturn memory(none)" if pure else " nounwind"
+        """What a return without values returns."""
 
     # values
 
@@ -228,122 +127,43 @@ class Emitter:
     def number(self, n: int | Value) -> Scalar:
         return i64(n) if isinstance(n, int) else self.scalar(n)
 
-    def add(self, a: Scalar, b: Scalar) -> Scalar:
-        """i64 sum, literals folded."""
-        if a.constant is not None and b.constant is not None:
-            return i64(a.constant + b.constant)
-        if a.constant == 0 or b.constant == 0:
-            return b if a.constant == 0 else a
-        return self.let("i64", f"add {a}, {b.text}")
-
-    def mul(self, a: Scalar, b: Scalar) -> Scalar:
-        """i64 product, literals folded."""
-        if a.constant is not None and b.constant is not None:
-            return i64(a.constant * b.constant)
-        if a.constant == 1 or b.constant == 1:
-            return b if a.constant == 1 else a
-        if a.constant == 0 or b.constant == 0:
-            return i64(0)
-        return self.let("i64", f"mul {a}, {b.text}")
-
-    # memory, in terms a subclass can change
-
-    def element_pointer(self, element: ScalarType, base: str, index: Scalar) -> str:
-        if index.constant == 0:
-            return base
-        return self.let("ptr", f"getelementptr {llvm_type(element)}, ptr {base}, {index}").text
-
-    def load_element(self, buffer: Buffer, pointer: str) -> Scalar:
-        kind, align = llvm_type(buffer.type.element), byte_width(buffer.type.element)
-        return self.let(kind, f"load {kind}, ptr {pointer}, align {align}{self.scope_suffix(buffer)}")
-
-    def store_element(self, value: Scalar, buffer: Buffer, pointer: str) -> None:
-        align = byte_width(buffer.type.element)
-        self.line(f"store {value}, ptr {pointer}, align {align}{self.scope_suffix(buffer)}")
-
-    def scope_suffix(self, buffer: Buffer) -> str:
-        return self.scopes.suffix(buffer.root, len(self.metadata))
-
-    def address(self, buffer: Buffer, indices: Sequence[Scalar]) -> str:
-        """The pointer to an element."""
-        place = i64(0)
-        for index, stride in zip(indices, buffer.strides, strict=True):
-            place = self.add(place, self.mul(index, stride))
-        return self.element_pointer(buffer.type.element, buffer.start, place)
-
-    def make_buffer(
-        self,
-        type: MemRefType,
-        base: str,
-        offset: Scalar,
-        sizes: Sequence[Scalar],
-        strides: Sequence[Scalar],
-        root: int | None,
-    ) -> Buffer:
-        """A buffer whose static numbers come from its type."""
-        offset = i64(type.offset) if type.offset is not None else offset
-        sizes = [n if k is None else i64(k) for n, k in zip(sizes, type.shape, strict=True)]
-        strides = [n if k is None else i64(k) for n, k in zip(strides, type.strides, strict=True)]
-        start = self.element_pointer(type.element, base, offset)
-        return Buffer(type, base, start, offset, tuple(sizes), tuple(strides), root)
-
-    def row_major(self, type: MemRefType, sizes: Sequence[Scalar]) -> list[Scalar]:
-        """Strides of a contiguous buffer."""
-        strides: list[Scalar] = []
-        step = i64(1)
-        for n in reversed(sizes):
-            strides.append(step)
-            step = self.mul(step, n)
-        return strides[::-1]
-
     # functions
 
-    def begin_function(self) -> None:
-        """Forget the previous function."""
-        self.values, self.lines, self.entry, self.slots = {}, [], [], {}
-        self.names, self.stack, self.label = 0, 0, "entry"
-        self.depth, self.polled, self.record = 0, False, None
-        self.loops = Bodies()
-        self.scopes = Scopes()
-        self.captured, self.parallel, self.elsewhere, self.failing = None, {}, set(), False
-        self.nothing = "void"
-
-    def function_text(self, function: Operation) -> str:
-        self.begin_function()
+    def definition(self, function: Operation) -> str:
+        """The text of a `func.func`."""
         attrs = function.attrs
         assert isinstance(attrs, FuncAttrs)
-        self.name = attrs.sym_name
         block = body(function)
         roots = self._argument_roots(block)
         parameters = [self._parameter(n, arg, roots[arg]) for n, arg in enumerate(block.args)]
-        cell = emitter_polls.error_cell(function) if self.options.polls else None
+        cell = emitter_polls.error_cell(function) if self.unit.options.polls else None
         if cell is not None:
             self.record = emitter_polls.find_record(self, f"%a{cell}")
             emitter_parallel.find(self, block)
-        kind = self.result_type(function)
+        kind = result_type(function)
         if emitter_parallel.is_part(self, function):
             parameters.append(emitter_parallel.begin_part(self, block))
             kind = "i32"
         self.run(block)
-        if self.slots and kind != "i32":
+        self._finish(kind)
+        linkage = "internal " if attrs.sym_visibility == "private" else ""
+        head = f"define {linkage}{kind} @{self.name}({', '.join(parameters)})"
+        flags = self.function_attributes()
+        if LANEWISE in function.attributes:
+            flags = f"noinline {RARE} {flags}"
+        elif APART in function.attributes:
+            flags = f"noinline {flags}"
+        return self.text(f"{head} {flags}")
+
+    def _finish(self, kind: str) -> None:
+        """What stands behind a function's own code."""
+        if self.exits.slots and kind != "i32":
             raise InternalError("memref.alloc needs a function that returns an i32 code")
         emitter_exits.finish_allocations(self)
         emitter_polls.finish(self)
         emitter_parallel.finish(self)
         if self.scopes.used:
-            self.metadata += self.scopes.nodes(len(self.metadata))
-        linkage = "internal " if attrs.sym_visibility == "private" else ""
-        head = f"define {linkage}{kind} @{attrs.sym_name}({', '.join(parameters)})"
-        flags = self.function_attributes()
-        text = ["entry:", *self.entry, *self.lines, "}"]
-        if LANEWISE in function.attributes:
-            return "\n".join([f"{head} noinline {RARE} {flags} {{", *text])
-        if APART in function.attributes:
-            flags = f"noinline {flags}"
-        return "\n".join([f"{head} {flags} {{", *text])
-
-    def result_type(self, function: Operation) -> str:
-        return _result_type(function_type(function))
+            self.unit.metadata += self.scopes.nodes(len(self.unit.metadata))
 
     def run(self, block: Block) -> None:
         """Emit a block and everything nested in it."""
@@ -356,13 +176,13 @@ class Emitter:
                 stack.append(nested)
 
     def emit_block(self, block: Block) -> Steps:
-        table = self._table
+        handlers = self.handlers
         for op in block:
-            handler = table.get(op.definition) if op.definition is not None else None
-            if handler is None:
+            name = handlers.get(op.definition) if op.definition is not None else None
+            if name is None:
                 self._scalar_op(op)
                 continue
-            nested = handler(op)
+            nested = getattr(self, name)(op)
             if nested is not None:
                 yield nested
 
@@ -432,19 +252,6 @@ class Emitter:
             self.line(f"store {value}, ptr {self._field(pointer, 8 * n)}, align 8")
         return Scalar("ptr", pointer)
 
-    def frame_buffer(self, element: ScalarType, count: int) -> str:
-        """A pointer to `count` elements in the frame."""
-        return self.frame(count * byte_width(element), 64)
-
-    def frame(self, size: int, align: int) -> str:
-        """Bytes in the function's frame, the same for every execution of the op that asks."""
-        self.stack += size
-        if self.stack > STACK_LIMIT:
-            raise InternalError(f"memref.alloca beyond {STACK_LIMIT} bytes in one function: use memref.alloc")
-        name = f"%s{len(self.entry)}"
-        self.entry.append(f"  {name} = alloca [{size} x i8], align {align}")
-        return name
-
     # handlers: scalars and calls
 
     def _nothing(self, op: Operation) -> None:
@@ -463,7 +270,7 @@ class Emitter:
         attrs = op.attrs
         assert isinstance(attrs, CallAttrs)
         symbol = attrs.callee.name
-        callee = lookup(self.module, symbol)
+        callee = lookup(self.unit.module, symbol)
         if callee is None or not callee.isa(Func):
             raise InternalError(f"call of @{symbol}, which the module does not declare")
         external = not callee.regions[0].blocks
@@ -472,7 +279,7 @@ class Emitter:
         by_reference = external and symbol.startswith(BY_REFERENCE)
         args = [convert(v, by_reference) for v in op.operands]
         pure = external and not any(isinstance(v.type, MemRefType) for v in op.operands)
-        result = _result_type(function_type(callee))
+        result = result_type(callee)
         rare = LANEWISE in callee.attributes
         if by_reference or shared or (not external and not rare):
             emitter_polls.look_up(self)
@@ -519,7 +326,7 @@ class Emitter:
         dynamic = iter(op.operands)
         sizes = [i64(n) if n is not None else self.scalar(next(dynamic)) for n in kind.shape]
         size = self.saturated_product([i64(byte_width(kind.element)), *sizes])
-        self.declarations.setdefault("tensorc_alloc", "declare noalias ptr @tensorc_alloc(i64) nounwind")
+        self.declare("tensorc_alloc", "declare noalias ptr @tensorc_alloc(i64) nounwind")
         base = self.call("tensorc_alloc", [size], "ptr").text
         self._remember(base)
         self.values[op.result] = self.make_buffer(
@@ -531,11 +338,11 @@ class Emitter:
         failed, ok = self.let("i1", f"icmp eq ptr {base}, null"), self.new_label("ok")
         self.branch_if(failed, "out_of_memory", ok)
         self.place(ok)
-        self.slots[base] = len(self.slots)
+        self.exits.slots[base] = len(self.exits.slots)
         self.line(f"store ptr {base}, ptr {self._slot(base)}, align 8")
 
     def _slot(self, base: str) -> str:
-        return self.let("ptr", f"getelementptr ptr, ptr %slots, i64 {self.slots[base]}").text
+        return self.let("ptr", f"getelementptr ptr, ptr %slots, i64 {self.exits.slots[base]}").text
 
     def saturated_product(self, factors: Sequence[Scalar]) -> Scalar:
         """The product, or 2**64 - 1 where it does not fit: an allocation that must fail instead of being too
@@ -570,7 +377,7 @@ class Emitter:
 
     def free(self, base: str) -> None:
         self.call("tensorc_free", [Scalar("ptr", base)], "void")
-        if base in self.slots:
+        if base in self.exits.slots:
             self.line(f"store ptr null, ptr {self._slot(base)}, align 8")
 
     def _load(self, op: Operation) -> None:
@@ -645,52 +452,6 @@ class Emitter:
         args = [Scalar("ptr", target.start), Scalar("ptr", source.start), count, Scalar("i1", "false")]
         self.call("llvm.memcpy.p0.p0.i64", args, "void")
 
-    def open_loop(self, lower: Scalar, upper: Scalar, inits: Sequence[Scalar] = ()) -> OpenLoop:
-        """Begin `for iv = lower; iv < upper`, carrying values; what follows is the body."""
-        head, inside, done = (self.new_label(hint) for hint in ("head", "body", "done"))
-        before = self.label
-        self.branch(head)
-        self.place(head)
-        first = len(self.lines)
-        phis = [self.let(v.type, f"phi {v.type} [ {v.text}, %{before} ]") for v in (lower, *inits)]
-        go_on = self.let("i1", f"icmp slt {phis[0]}, {upper.text}")
-        self.branch_if(go_on, inside, done)
-        self.place(inside)
-        self.loops.enter()
-        return OpenLoop(head, done, first, phis)
-
-    def close_loop(
-        self,
-        loop: OpenLoop,
-        step: Scalar,
-        carried: Sequence[Scalar] = (),
-        unroll: bool = True,
-        lane_by_lane: bool = False,
-    ) -> None:
-        """End the body. iv < upper inside, so iv + 1 cannot overflow; other steps might."""
-        iv = loop.phis[0]
-        following = self.let(iv.type, f"add{' nsw' if step.constant == 1 else ''} {iv}, {step.text}")
-        self.complete_phis(loop.first, [following, *carried])
-        self.line(f"br label %{loop.head}{self.loop_note(unroll)}")
-        self.place(loop.done)
-        self.loops.leave(len(self.lines) - loop.first, lane_by_lane)
-
-    def loop_note(self, unroll: bool = True) -> str:
-        """Metadata for the back edge."""
-        if unroll:
-            return ""
-        number = LOOP_NOTES + 2 * len(self.loop_notes)
-        self.loop_notes.append(
-            f"!{number} = distinct !{{!{number}, !{number + 1}}}\n"
-            f'!{number + 1} = !{{!"llvm.loop.unroll.disable"}}'
-        )
-        return f", !llvm.loop !{number}"
-
-    def complete_phis(self, first: int, values: Sequence[Scalar]) -> None:
-        """Add the edge from the current block to the phis that begin at line `first`."""
-        for n, value in enumerate(values, first):
-            self.lines[n] += f", [ {value.text}, %{self.label} ]"
-
     # handlers: control flow
 
     def _for(self, op: Operation) -> Steps:
@@ -710,7 +471,7 @@ class Emitter:
         self.depth -= 1
         carried = [self.scalar(v) for v in block.terminator.operands]
         lane_by_lane = any(inner.isa(vector.Extract) for inner in block)
-        self.close_loop(loop, step, carried, ROLLED not in op.attributes, lane_by_lane)
+        self.close_loop(loop, step, carried, lane_by_lane)
         if chunks is not None:
             emitter_polls.close_chunks(self, chunks, loop)
         self.values.update(zip(op.results, loop.phis[1:], strict=True))
@@ -776,7 +537,9 @@ class Emitter:
 _VIEWS = (memref.ReinterpretCast, memref.Cast, memref.ExtractStridedMetadata)
 
 
-def _result_type(type: FunctionType) -> str:
-    if len(type.results) > 1:
+def result_type(function: Operation) -> str:
+    """The LLVM type a `func.func` gives. Raises InternalError if there are several."""
+    results = function_type(function).results
+    if len(results) > 1:
         raise InternalError("a loop-level function returns at most one value")
-    return llvm_type(type.results[0]) if type.results else "void"
+    return llvm_type(results[0]) if results else "void"

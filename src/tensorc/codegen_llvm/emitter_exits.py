@@ -6,6 +6,7 @@ quadratic.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tensorc.codegen_llvm.abi import NO_MEMORY
@@ -32,22 +33,34 @@ end:
 }"""
 
 
+@dataclass
+class Exits:
+    """The exits a function needs."""
+
+    slots: dict[str, int] = field(default_factory=dict)
+    """Of every pointer it holds or may hold, the place in the array."""
+    failed: bool = False
+    """Something it calls may give a code other than 0."""
+    interrupted: bool = False
+    """It looks up (`emitter_polls.py`)."""
+
+
 def free_all(emitter: Emitter) -> None:
     """Free what the function holds."""
-    if emitter.slots:
-        emitter.line(f"call void @tensorc_free_all(ptr %slots, i64 {len(emitter.slots)})")
+    if emitter.exits.slots:
+        emitter.line(f"call void @tensorc_free_all(ptr %slots, i64 {len(emitter.exits.slots)})")
 
 
 def fail(emitter: Emitter, code: Scalar) -> None:
     """End the function, and the current block, with a code that it was given."""
     emitter.line(f"store {code}, ptr %failure, align 4")
     emitter.branch(FAILED)
-    emitter.failing = True
+    emitter.exits.failed = True
 
 
 def finish_failures(emitter: Emitter) -> None:
     """The exit that `fail` takes."""
-    if not emitter.failing:
+    if not emitter.exits.failed:
         return
     emitter.place(FAILED)
     free_all(emitter)
@@ -58,9 +71,9 @@ def finish_failures(emitter: Emitter) -> None:
 
 def finish_allocations(emitter: Emitter) -> None:
     """The exit taken when an allocation fails."""
-    if not emitter.slots:
+    if not emitter.exits.slots:
         return
-    count = len(emitter.slots)
+    count = len(emitter.exits.slots)
     emitter.place("out_of_memory")
     free_all(emitter)
     emitter.line(f"ret i32 {NO_MEMORY}")
@@ -68,6 +81,6 @@ def finish_allocations(emitter: Emitter) -> None:
     emitter.entry.append(
         f"  call void @llvm.memset.p0.i64(ptr align 8 %slots, i8 0, i64 {8 * count}, i1 false)"
     )
-    emitter.declarations.setdefault("tensorc_free", "declare void @tensorc_free(ptr) nounwind")
-    emitter.declarations["llvm.memset"] = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
-    emitter.declarations["tensorc_free_all"] = FREE_ALL
+    emitter.declare("tensorc_free", "declare void @tensorc_free(ptr) nounwind")
+    emitter.declare("llvm.memset", "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+    emitter.declare("tensorc_free_all", FREE_ALL)

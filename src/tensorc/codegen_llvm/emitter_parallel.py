@@ -16,10 +16,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tensorc.codegen_llvm import emitter_exits, emitter_polls
-from tensorc.codegen_llvm.emitter_bodies import Bodies
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, byte_width, i64
 from tensorc.codegen_llvm.parallel_loops import ParallelLoop, parallel_loops
 from tensorc.ir.core import Block, Operation, Value
@@ -27,8 +26,9 @@ from tensorc.ir.definition import OpDefinition
 from tensorc.ir.types import FloatType, IntegerType, MemRefType, VectorType
 from tensorc.ops.loops import arith, math, memref, scf, vector
 from tensorc.ops.loops.base import lane
+from tensorc.ops.loops.fold import constant_value
 from tensorc.ops.loops.memref import view_parts
-from tensorc.ops.loops.nests import APART, OF_LIBRARY, PRODUCT, ROLLED
+from tensorc.ops.loops.nests import APART, OF_LIBRARY, PRODUCT
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.emitter import Emitter, Steps
@@ -102,7 +102,7 @@ class Captures:
 
 def find(emitter: Emitter, block: Block) -> None:
     """Note which loops of a function's body may run in several threads, and which allocations they make."""
-    if emitter.options.parallel_work is None:
+    if emitter.unit.options.parallel_work is None:
         return
     emitter.parallel = parallel_loops(block)
     private = (op for loop in emitter.parallel.values() for op in loop.private)
@@ -117,7 +117,7 @@ def work_of(emitter: Emitter, op: Operation) -> Scalar | None:
     lower, upper = (emitter.scalar(v).constant for v in op.operands[:2])
     weight = _weight(emitter, op)
     known = None if lower is None or upper is None or weight.constant is None else upper - lower
-    small = known is not None and known * (weight.constant or 0) < (emitter.options.parallel_work or 0)
+    small = known is not None and known * (weight.constant or 0) < (emitter.unit.options.parallel_work or 0)
     return None if small and not loop.private else weight
 
 
@@ -126,34 +126,15 @@ def run(emitter: Emitter, op: Operation, weight: Scalar) -> Steps:
     loop = emitter.parallel[op]
     lower, upper = (emitter.scalar(v) for v in op.operands[:2])
     captures = Captures()
-    name = f"{emitter.name}.loop{len(emitter.bodies)}"
-    outside = _enter(emitter, {v: captures.value(found) for v, found in _read(emitter, loop)})
-    yield from _iterations(emitter, loop)
-    text, used = _function(emitter, name, captures)
-    emitter.bodies.append(text)
-    for field_name, value in outside.items():
-        setattr(emitter, field_name, value)
+    inner = type(emitter)(emitter.unit, f"{emitter.name}.loop{len(emitter.unit.bodies)}")
+    inner.values = {v: captures.value(found) for v, found in _read(emitter, loop)}
+    inner.scopes = emitter.scopes  # it works on the same allocations
+    inner.depth = 1
+    yield from _iterations(inner, loop)
+    text, used = _function(inner, captures)
+    emitter.unit.bodies.append(text)
     _store(emitter, [c for k, c in enumerate(captures.scalars) if f"%c{k}" in used])
-    _call(emitter, name, lower, upper, weight)
-
-
-_OF_FUNCTION = (
-    *("values", "lines", "entry", "slots", "names", "stack", "label"),
-    *("depth", "loops", "polled", "record", "parallel", "elsewhere", "failing"),
-)
-"""What a function of its own has of its own; alias scopes are common, for it works on the same
-allocations."""
-
-
-def _enter(emitter: Emitter, values: dict[Value, Scalar | Buffer]) -> dict[str, Any]:
-    """Begin another function in the middle of one; gives what to put back afterwards."""
-    outside = {name: getattr(emitter, name) for name in _OF_FUNCTION}
-    emitter.values, emitter.lines, emitter.entry, emitter.slots = values, [], [], {}
-    emitter.names, emitter.stack, emitter.label = 0, 0, "entry"
-    emitter.depth, emitter.polled, emitter.record = 1, False, None
-    emitter.loops = Bodies()
-    emitter.parallel, emitter.elsewhere, emitter.failing = {}, set(), False
-    return outside
+    _call(emitter, inner.name, lower, upper, weight)
 
 
 def _read(emitter: Emitter, loop: ParallelLoop) -> Iterator[tuple[Value, Scalar | Buffer]]:
@@ -174,7 +155,7 @@ def _iterations(emitter: Emitter, loop: ParallelLoop) -> Steps:
     opened = emitter.open_loop(Scalar("i64", "%lower"), Scalar("i64", "%upper"))
     emitter.values[block.args[0]] = opened.phis[0]
     yield emitter.emit_block(block)
-    emitter.close_loop(opened, i64(1), unroll=ROLLED not in loop.op.attributes)
+    emitter.close_loop(opened, i64(1))
     for op in loop.private:
         if op.isa(memref.Alloc):
             emitter.free(emitter.buffer(op.result).base)
@@ -183,23 +164,22 @@ def _iterations(emitter: Emitter, loop: ParallelLoop) -> Steps:
     emitter_exits.finish_failures(emitter)
 
 
-def _function(emitter: Emitter, name: str, captures: Captures) -> tuple[str, set[str]]:
+def _function(inner: Emitter, captures: Captures) -> tuple[str, set[str]]:
     """The function's text, and the captures it needs: those of a buffer's numbers that nobody asks for are
     left out."""
-    lines = [*emitter.entry, *emitter.lines]
-    used = set(_CAPTURE.findall("\n".join(lines)))
+    used = set(_CAPTURE.findall("\n".join([*inner.entry, *inner.lines])))
     loads: list[str] = []
     for k, scalar in enumerate(captures.scalars):
         if f"%c{k}" in used:
             loads.append(f"  %f{k} = getelementptr i8, ptr %captures, i64 {4 * len(loads)}")
             loads.append(f"  %c{k} = load {scalar.type}, ptr %f{k}, align 8")
-    head = f"define internal i32 @{name}(ptr noalias readonly %captures, i64 %lower, i64 %upper)"
-    flags = f"noinline {emitter.function_attributes()}"
-    return "\n".join([f"{head} {flags} {{", "entry:", *loads, *lines, "}"]), used
+    inner.entry[:0] = loads
+    head = f"define internal i32 @{inner.name}(ptr noalias readonly %captures, i64 %lower, i64 %upper)"
+    return inner.text(f"{head} noinline {inner.function_attributes()}"), used
 
 
 def _store(emitter: Emitter, scalars: list[Scalar]) -> None:
-    emitter.captured = max(emitter.captured or 8, 8 * len(scalars))
+    emitter.captured = max(emitter.captured, 8, 8 * len(scalars))
     for n, scalar in enumerate(scalars):
         place = emitter.let("ptr", f"getelementptr i8, ptr %captures, i64 {8 * n}") if n else None
         emitter.line(f"store {scalar}, ptr {place.text if place else '%captures'}, align 8")
@@ -209,10 +189,10 @@ def _call(emitter: Emitter, name: str, lower: Scalar, upper: Scalar, weight: Sca
     record = emitter.record
     assert record is not None
     declaration = "declare i32 @tensorc_parallel(ptr, ptr, ptr, i64, i64, i64) nounwind"
-    emitter.declarations.setdefault("tensorc_parallel", declaration)
+    emitter.declare("tensorc_parallel", declaration)
     trips = upper if lower.constant == 0 else emitter.let("i64", f"sub {upper}, {lower.text}")
     work = emitter.mul(trips, weight)
-    much = emitter.let("i1", f"icmp sge {work}, {emitter.options.parallel_work}")
+    much = emitter.let("i1", f"icmp sge {work}, {emitter.unit.options.parallel_work}")
     many, few, both = (emitter.new_label(hint) for hint in ("many", "few", "both"))
     emitter.branch_if(much, many, few)
     emitter.place(many)
@@ -249,14 +229,14 @@ def is_part(emitter: Emitter, function: Operation) -> bool:
     """
     if OF_LIBRARY in function.attributes:
         return True
-    options = emitter.options
+    options = emitter.unit.options
     return APART in function.attributes and options.parallel_work is not None and options.polls
 
 
 def begin_part(emitter: Emitter, block: Block) -> str:
     """Prepare for the loops of a part; gives the parameter it has besides its arguments."""
     emitter.nothing = "i32 0"
-    if emitter.options.polls:
+    if emitter.unit.options.polls:
         emitter.record = emitter_polls.known_record(emitter, "%record")
         find(emitter, block)
     return "ptr %record"
@@ -268,7 +248,7 @@ def call_part(emitter: Emitter, symbol: str, args: Sequence[Scalar], *, declare:
     operands = [*args, Scalar("ptr", record)]
     if declare:
         types = ", ".join(v.type for v in operands)
-        emitter.declarations.setdefault(symbol, f"declare i32 @{symbol}({types}) nounwind")
+        emitter.declare(symbol, f"declare i32 @{symbol}({types}) nounwind")
     listed = ", ".join(map(str, operands))
     _go_on(emitter, emitter.let("i32", f"call i32 @{symbol}({listed})"))
 
@@ -276,7 +256,7 @@ def call_part(emitter: Emitter, symbol: str, args: Sequence[Scalar], *, declare:
 def finish(emitter: Emitter) -> None:
     """The function's frame for captures, and the exit taken when a loop did not end well."""
     emitter_exits.finish_failures(emitter)
-    if emitter.captured is not None:
+    if emitter.captured:
         emitter.entry.append(f"  %captures = alloca [{emitter.captured} x i8], align 8")
 
 
@@ -367,11 +347,8 @@ def _known(emitter: Emitter, value: Value) -> Scalar | None:
 
 
 def _constant(value: Value) -> int | None:
-    owner = value.owner
-    if owner is None or not owner.isa(arith.Constant):
-        return None
-    number = getattr(getattr(owner.attrs, "value", None), "value", None)
-    return number if isinstance(number, int) else None
+    known = constant_value(value)
+    return None if known is None else int(known)
 
 
 def _most(value: Value, depth: int = 8) -> int | None:

@@ -23,7 +23,8 @@ from tensorc.ir.core import Operation
 from tensorc.ops.loops import scf
 
 if TYPE_CHECKING:
-    from tensorc.codegen_llvm.emitter import Emitter, OpenLoop
+    from tensorc.codegen_llvm.emitter import Emitter
+    from tensorc.codegen_llvm.function_text import OpenLoop
 
 FLAT_CHUNK = 4096
 """Iterations of a loop without loops inside before it polls for the first time: some microseconds."""
@@ -77,15 +78,14 @@ def find_record(emitter: Emitter, descriptor: str) -> Record:
 def no_record(emitter: Emitter) -> str:
     """The record of a function that nobody can interrupt."""
     words = ", ".join(["i64 " + str(NO_POLL_CHUNK), *["i64 0"] * (len(POLL) - 1)])
-    emitter.declarations["no_poll"] = f"@tensorc_no_poll = internal constant [{len(POLL)} x i64] [{words}]"
+    emitter.declare("no_poll", f"@tensorc_no_poll = internal constant [{len(POLL)} x i64] [{words}]")
     return "@tensorc_no_poll"
 
 
 def known_record(emitter: Emitter, pointer: str) -> Record:
     """The record at a pointer."""
-    emitter.declarations["tensorc_poll"] = (
-        "declare i64 @tensorc_poll(ptr, i64) nounwind memory(argmem: readwrite, inaccessiblemem: readwrite)"
-    )
+    effects = "memory(argmem: readwrite, inaccessiblemem: readwrite)"
+    emitter.declare("tensorc_poll", f"declare i64 @tensorc_poll(ptr, i64) nounwind {effects}")
     chunk = emitter.let("i64", f"load i64, ptr {pointer}, align 8")
     return Record(pointer, chunk, emitter.intrinsic("umax", "i64", [chunk, i64(FLAT_CHUNK)]))
 
@@ -151,13 +151,13 @@ def close_chunks(emitter: Emitter, chunks: Chunks, loop: OpenLoop) -> None:
 
 
 def _poll(emitter: Emitter, record: Record, chunk: Scalar) -> Scalar:
-    emitter.polled = True
+    emitter.exits.interrupted = True
     return emitter.let("i64", f"call i64 @tensorc_poll(ptr {record.pointer}, {chunk})")
 
 
 def finish(emitter: Emitter) -> None:
     """The exit taken when a signal handler raised: free what is held."""
-    if not emitter.polled:
+    if not emitter.exits.interrupted:
         return
     emitter.place(EXIT)
     emitter_exits.free_all(emitter)

@@ -66,6 +66,14 @@ def llvm_type(type: Type) -> str:
     raise InternalError(f"no machine type for {type}")
 
 
+def overload_name(kind: str) -> str:
+    """An LLVM type as it appears in the names of intrinsics: `<16 x float>` is `v16f32`."""
+    if not kind.startswith("<"):
+        return {"float": "f32", "double": "f64", "ptr": "p0"}.get(kind, kind)
+    count, element = kind[1:-1].split(" x ")
+    return f"v{count}{overload_name(element)}"
+
+
 def byte_width(element: ScalarType) -> int:
     """Bytes of one element in memory. Raises InternalError for `i1`, which has no place in memory."""
     if isinstance(element, IndexType):

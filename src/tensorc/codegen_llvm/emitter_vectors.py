@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, byte_width, i64, llvm_type
+from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, byte_width, i64, llvm_type, overload_name
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import OpDefinition
 from tensorc.ops.loops import vector
@@ -72,16 +72,8 @@ def _store(e: Emitter, op: Operation) -> Result:
 
 def _declared(e: Emitter, name: str, result: str, args: list[Scalar], suffix: str) -> str:
     types = ", ".join(a.type for a in args)
-    e.declarations.setdefault(name, f"declare {result} @{name}({types})")
+    e.declare(name, f"declare {result} @{name}({types})")
     return f"call {result} @{name}({', '.join(map(str, args))}){suffix}"
-
-
-def overload(kind: str) -> str:
-    """An LLVM type as it appears in the names of intrinsics: `<16 x float>` is `v16f32`."""
-    if not kind.startswith("<"):
-        return {"float": "f32", "double": "f64", "ptr": "p0"}.get(kind, kind)
-    count, element = kind[1:-1].split(" x ")
-    return f"v{count}{overload(element)}"
 
 
 def _masked_load(e: Emitter, op: Operation) -> Result:
@@ -89,7 +81,7 @@ def _masked_load(e: Emitter, op: Operation) -> Result:
     buffer, pointer, align = _place(e, source, indices)
     kind = llvm_type(op.result.type)
     args = [pointer, Scalar("i32", str(align)), e.scalar(mask), e.scalar(other)]
-    name = f"llvm.masked.load.{overload(kind)}.p0"
+    name = f"llvm.masked.load.{overload_name(kind)}.p0"
     return e.let(kind, _declared(e, name, kind, args, e.scope_suffix(buffer)))
 
 
@@ -98,7 +90,7 @@ def _masked_store(e: Emitter, op: Operation) -> Result:
     buffer, pointer, align = _place(e, target, indices)
     stored = e.scalar(value)
     args = [stored, pointer, Scalar("i32", str(align)), e.scalar(mask)]
-    name = f"llvm.masked.store.{overload(stored.type)}.p0"
+    name = f"llvm.masked.store.{overload_name(stored.type)}.p0"
     e.line(_declared(e, name, "void", args, e.scope_suffix(buffer)))
     return None
 
@@ -115,7 +107,7 @@ def _gather(e: Emitter, op: Operation) -> Result:
     pointers = _pointers(e, op, source, indices, places)
     buffer, kind = e.buffer(source), llvm_type(op.result.type)
     align = Scalar("i32", str(byte_width(buffer.type.element)))
-    name = f"llvm.masked.gather.{overload(kind)}.{overload(pointers.type)}"
+    name = f"llvm.masked.gather.{overload_name(kind)}.{overload_name(pointers.type)}"
     args = [pointers, align, e.scalar(mask), e.scalar(other)]
     return e.let(kind, _declared(e, name, kind, args, e.scope_suffix(buffer)))
 
@@ -125,7 +117,7 @@ def _scatter(e: Emitter, op: Operation) -> Result:
     pointers = _pointers(e, op, target, indices, places)
     buffer, stored = e.buffer(target), e.scalar(value)
     align = Scalar("i32", str(byte_width(buffer.type.element)))
-    name = f"llvm.masked.scatter.{overload(stored.type)}.{overload(pointers.type)}"
+    name = f"llvm.masked.scatter.{overload_name(stored.type)}.{overload_name(pointers.type)}"
     e.line(_declared(e, name, "void", [stored, pointers, align, e.scalar(mask)], e.scope_suffix(buffer)))
     return None
 

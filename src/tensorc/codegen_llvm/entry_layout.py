@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from tensorc.codegen_llvm import runtime_symbols
-from tensorc.codegen_llvm.abi import ERROR_CELL, NO_POLL_CHUNK, NOTE_SURE, POLL, ArraySpec, canonical
+from tensorc.codegen_llvm.abi import ERROR_CELL, NO_POLL_CHUNK, POLL, ArraySpec, canonical
+from tensorc.passes.sites import NOTE_SURE
 from tensorc.runtime import threads
 from tensorc.runtime.cell import BOX
 from tensorc.runtime.memory import FIGURES, KEEP_FROM, MAP_FROM, SLOTS

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.types import IndexType, MemRefType
-from tensorc.ops.loops import arith, memref, scf, vector
+from tensorc.ops.loops import memref, scf, vector
 from tensorc.ops.loops.base import ScalarOp
+from tensorc.ops.loops.fold import constant_value
 from tensorc.ops.loops.nests import PARALLEL, PRODUCT
 
 _VIEWS = (memref.ReinterpretCast, memref.Cast, memref.ExtractStridedMetadata)
@@ -61,10 +62,7 @@ def _top_level(block: Block) -> Iterator[Operation]:
 def _is_parallel(op: Operation) -> bool:
     if not op.isa(scf.For) or PARALLEL not in op.attributes or op.results:
         return False
-    step = op.operands[2].owner
-    if not isinstance(op.operands[0].type, IndexType) or step is None or not step.isa(arith.Constant):
-        return False
-    return getattr(getattr(step.attrs, "value", None), "value", None) == 1
+    return isinstance(op.operands[0].type, IndexType) and constant_value(op.operands[2]) == 1
 
 
 def shared_scratch(loop: Operation) -> list[Operation] | None:

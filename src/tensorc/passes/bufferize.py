@@ -31,10 +31,6 @@ from tensorc.passes.check_shapes import check_function
 from tensorc.passes.extents import Extent, Extents
 from tensorc.passes.specialize import CONTIGUOUS
 
-NOTE_SURE = 1
-"""What a shape function writes after the extents if its function is called by the native entry
-(`codegen_llvm/abi.py`): nothing that depends on data fails.
-"""
 BUFFERS = "tensorc.buffers"
 """Function attribute: this function is bufferised."""
 Index = int | Value
@@ -71,7 +67,7 @@ def _bufferize(module: Operation, function: Operation) -> None:
     live = _live(ops, [*returned, *sizes], extents, True)
     shapes = _Writer(module, function, extents, _live(ops, sizes, extents, False), shapes_only=True)
     if sites.UPDATES in function.attributes:
-        shapes.notes = 0 if _fails_late(live) else NOTE_SURE
+        shapes.notes = 0 if _fails_late(live) else sites.NOTE_SURE
     shapes.write(returned)
     _Writer(module, function, extents, live, shapes_only=False).write(returned)
     function.erase()

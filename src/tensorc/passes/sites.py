@@ -32,6 +32,10 @@ UPDATES = "tensorc.updates"
 """Function attribute, there if the native entry is to call the function: for every update of a cell, the
 number of the argument that is the cell, and of the result that is its new value.
 """
+NOTE_SURE = 1
+"""Bit of the word that the shape function of such a function writes after the extents: the body writes
+nothing into its outputs before it is certain of success, unless memory runs out or a signal handler raises.
+"""
 
 
 @dataclass(frozen=True)

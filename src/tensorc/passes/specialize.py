@@ -11,13 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tensorc.ir.attributes import IntegerAttr, UnitAttr
+from tensorc.ir.attributes import UnitAttr
 from tensorc.ir.builder import Builder
 from tensorc.ir.builtin import functions
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.types import index
 from tensorc.ops.index import Assume, BroadcastExtents, ToIndex
 from tensorc.ops.loops import arith
+from tensorc.ops.loops.fold import constant_value
 
 CONTIGUOUS = "tensorc.contiguous"
 """Function attribute: the body takes arguments to be C-contiguous."""
@@ -61,9 +62,6 @@ def _assume(op: Operation) -> None:
 
 
 def _constant(value: Value) -> int | None:
-    """The integer an index value is known to be: a constant, or the extent of a static axis."""
-    op = value.owner
-    if op is None or value.type != index:
-        return None
-    attribute = op.attributes.get("value") if op.isa(arith.Constant) else None
-    return attribute.value if isinstance(attribute, IntegerAttr) else None
+    """The integer an index value is known to be: a constant."""
+    known = constant_value(value) if value.type == index else None
+    return None if known is None else int(known)

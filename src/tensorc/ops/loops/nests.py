@@ -35,7 +35,7 @@ LANEWISE = "tensorc.lanewise"
 vector code calls it for all lanes of a vector at once.
 """
 ROLLED = "tensorc.rolled"
-"""Attribute of an `scf.for` that machine code should not unroll: what that gains is not worth the compile
+"""Attribute of an `scf.for` that the pass `unroll` leaves alone: what that gains is not worth the compile
 time.
 """
 

@@ -9,7 +9,7 @@ from tensorc.ir.core import Operation, Value
 from tensorc.ir.types import IntegerType, MemRefType, ScalarType, ShapedType, Type, i64, index
 from tensorc.ops.families import Pointwise, Reduction, axes_of
 from tensorc.ops.kernel import Generic, GenericAttrs, KernelAttrs, combiner_names, stages
-from tensorc.ops.loops.arith import Constant
+from tensorc.ops.loops.fold import constant_value
 from tensorc.ops.loops.memref import ReinterpretCast, view_parts
 from tensorc.ops.loops.nests import cells
 from tensorc.passes.fuse_kernel import count
@@ -43,8 +43,7 @@ def access(buffer: Value, axes: Sequence[int], kind: ScalarType) -> Access:
 def _is_zero(stride: Index) -> bool:
     if isinstance(stride, int):
         return stride == 0
-    op = stride.defining(Constant)
-    return op is not None and op.attributes["value"].value == 0  # type: ignore[attr-defined]
+    return bool(constant_value(stride) == 0)
 
 
 def pointwise(b: Lowerer, op: Operation, kinds: Sequence[Type]) -> None:
@@ -133,8 +132,8 @@ def kernel(b: Lowerer, op: Operation, kinds: Sequence[Type]) -> None:
 
 
 def _extent(value: Value) -> Index:
-    op = value.defining(Constant)
-    return value if op is None else int(op.attributes["value"].value)  # type: ignore[attr-defined]
+    known = constant_value(value)
+    return value if known is None else int(known)
 
 
 def _stage(

@@ -1,0 +1,262 @@
+"""The text of one LLVM function while it is written: lines, names, labels, loops, memory.
+
+A function that begins in the middle of another (the body of a loop for several threads) is another object:
+what is common to all functions of a module is a `ModuleText`.
+
+What lets LLVM move loads and stores: alias scopes. Every `memref.alloc`, every `memref.alloca` and every
+argument that is stored to lies in a scope of its own, all other arguments share one (inputs may overlap one
+another; by the ABI no output overlaps anything).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tensorc.codegen_llvm.emitter_bodies import Bodies
+from tensorc.codegen_llvm.emitter_exits import Exits
+from tensorc.codegen_llvm.emitter_values import (
+    Buffer,
+    Scalar,
+    Scopes,
+    byte_width,
+    i64,
+    llvm_type,
+    overload_name,
+)
+from tensorc.codegen_llvm.jit import STRAIGHT
+from tensorc.ir.core import Operation
+from tensorc.ir.errors import InternalError
+from tensorc.ir.types import MemRefType, ScalarType
+
+if TYPE_CHECKING:
+    from tensorc.codegen_llvm.emitter import EmitterOptions
+
+STACK_LIMIT = 1 << 18
+"""Bytes one function may take with `memref.alloca`."""
+
+
+@dataclass
+class ModuleText:
+    """What the functions of one module have in common."""
+
+    module: Operation
+    options: EmitterOptions
+    declarations: dict[str, str] = field(default_factory=dict)
+    """Of what is called from outside, and helpers of ours, by name."""
+    metadata: list[str] = field(default_factory=list)
+    bodies: list[str] = field(default_factory=list)
+    """Definitions of functions that others have begun."""
+
+    def text(self, definitions: Sequence[str]) -> str:
+        parts = [*definitions, *self.bodies, *self.declarations.values(), *self.metadata]
+        return "\n".join(parts) + "\n"
+
+
+@dataclass(frozen=True)
+class OpenLoop:
+    """A loop whose body is being emitted; its phis (the induction variable, carried values) begin at line
+    `first`.
+    """
+
+    head: str
+    done: str
+    first: int
+    phis: list[Scalar]
+
+
+class FunctionText:
+    """One function; subclasses change how pointers are written."""
+
+    def __init__(self, unit: ModuleText, name: str = "") -> None:
+        self.unit = unit
+        self.name = name
+        self.lines: list[str] = []
+        self.entry: list[str] = []
+        self.label = "entry"
+        self.names = 0
+        self.stack = 0
+        self.loops = Bodies()
+        self.scopes = Scopes()
+        self.exits = Exits()
+
+    def text(self, head: str) -> str:
+        """The definition; `head` is what stands before the brace."""
+        return "\n".join([f"{head} {{", "entry:", *self.entry, *self.lines, "}"])
+
+    def function_attributes(self) -> str:
+        """Written out on each function: joined with other text, numbered groups could clash."""
+        flags = ["nounwind", '"denormal-fp-math"="ieee,ieee"', '"no-trapping-math"="true"']
+        if self.unit.options.vector_width is not None:
+            flags.append(f'"prefer-vector-width"="{self.unit.options.vector_width}"')
+        if self.loops.straight:
+            flags.append(STRAIGHT)
+        return " ".join(flags)
+
+    def line(self, text: str) -> None:
+        self.lines.append("  " + text)
+
+    def let(self, type: str, text: str) -> Scalar:
+        """Append `%n = text` and give the result."""
+        name = f"%v{self.names}"
+        self.names += 1
+        self.lines.append(f"  {name} = {text}")
+        return Scalar(type, name)
+
+    def new_label(self, hint: str) -> str:
+        self.names += 1
+        return f"{hint}{self.names - 1}"
+
+    def place(self, label: str) -> None:
+        self.lines.append(f"{label}:")
+        self.label = label
+
+    def branch(self, target: str) -> None:
+        self.line(f"br label %{target}")
+
+    def branch_if(self, condition: Scalar, yes: str, no: str) -> None:
+        self.line(f"br {condition}, label %{yes}, label %{no}")
+
+    def intrinsic(
+        self, name: str, overload: str, args: Sequence[Scalar], result: str | None = None
+    ) -> Scalar:
+        """Call `llvm.<name>.<overload>`."""
+        return self.call(f"llvm.{name}.{overload_name(overload)}", args, result or overload)
+
+    def library(self, symbol: str, args: Sequence[Scalar]) -> Scalar:
+        """Call the C library's function of that double-precision name at the type of the arguments."""
+        type = args[0].type
+        return self.call(symbol + ("f" if type == "float" else ""), args, type, pure=True)
+
+    def declare(self, name: str, text: str) -> None:
+        """Say once a module what `name` is."""
+        self.unit.declarations.setdefault(name, text)
+
+    def call(self, symbol: str, args: Sequence[Scalar], result: str, *, pure: bool = False) -> Scalar:
+        """Call a declared function; `pure` says it reads and writes nothing and returns."""
+        types = ", ".join(a.type for a in args)
+        self.declare(symbol, f"declare {result} @{symbol}({types}){self.declaration_flags(pure)}")
+        text = f"call {result} @{symbol}({', '.join(map(str, args))})"
+        if result == "void":
+            self.line(text)
+            return Scalar("void", "")
+        return self.let(result, text)
+
+    def declaration_flags(self, pure: bool) -> str:
+        return " nounwind willreturn memory(none)" if pure else " nounwind"
+
+    def add(self, a: Scalar, b: Scalar) -> Scalar:
+        """i64 sum, literals folded."""
+        if a.constant is not None and b.constant is not None:
+            return i64(a.constant + b.constant)
+        if a.constant == 0 or b.constant == 0:
+            return b if a.constant == 0 else a
+        return self.let("i64", f"add {a}, {b.text}")
+
+    def mul(self, a: Scalar, b: Scalar) -> Scalar:
+        """i64 product, literals folded."""
+        if a.constant is not None and b.constant is not None:
+            return i64(a.constant * b.constant)
+        if a.constant == 1 or b.constant == 1:
+            return b if a.constant == 1 else a
+        if a.constant == 0 or b.constant == 0:
+            return i64(0)
+        return self.let("i64", f"mul {a}, {b.text}")
+
+    # memory, in terms a subclass can change
+
+    def element_pointer(self, element: ScalarType, base: str, index: Scalar) -> str:
+        if index.constant == 0:
+            return base
+        return self.let("ptr", f"getelementptr {llvm_type(element)}, ptr {base}, {index}").text
+
+    def load_element(self, buffer: Buffer, pointer: str) -> Scalar:
+        kind, align = llvm_type(buffer.type.element), byte_width(buffer.type.element)
+        return self.let(kind, f"load {kind}, ptr {pointer}, align {align}{self.scope_suffix(buffer)}")
+
+    def store_element(self, value: Scalar, buffer: Buffer, pointer: str) -> None:
+        align = byte_width(buffer.type.element)
+        self.line(f"store {value}, ptr {pointer}, align {align}{self.scope_suffix(buffer)}")
+
+    def scope_suffix(self, buffer: Buffer) -> str:
+        return self.scopes.suffix(buffer.root, len(self.unit.metadata))
+
+    def address(self, buffer: Buffer, indices: Sequence[Scalar]) -> str:
+        """The pointer to an element."""
+        place = i64(0)
+        for index, stride in zip(indices, buffer.strides, strict=True):
+            place = self.add(place, self.mul(index, stride))
+        return self.element_pointer(buffer.type.element, buffer.start, place)
+
+    def make_buffer(
+        self,
+        type: MemRefType,
+        base: str,
+        offset: Scalar,
+        sizes: Sequence[Scalar],
+        strides: Sequence[Scalar],
+        root: int | None,
+    ) -> Buffer:
+        """A buffer whose static numbers come from its type."""
+        offset = i64(type.offset) if type.offset is not None else offset
+        sizes = [n if k is None else i64(k) for n, k in zip(sizes, type.shape, strict=True)]
+        strides = [n if k is None else i64(k) for n, k in zip(strides, type.strides, strict=True)]
+        start = self.element_pointer(type.element, base, offset)
+        return Buffer(type, base, start, offset, tuple(sizes), tuple(strides), root)
+
+    def row_major(self, type: MemRefType, sizes: Sequence[Scalar]) -> list[Scalar]:
+        """Strides of a contiguous buffer."""
+        strides: list[Scalar] = []
+        step = i64(1)
+        for n in reversed(sizes):
+            strides.append(step)
+            step = self.mul(step, n)
+        return strides[::-1]
+
+    def frame_buffer(self, element: ScalarType, count: int) -> str:
+        """A pointer to `count` elements in the frame."""
+        return self.frame(count * byte_width(element), 64)
+
+    def frame(self, size: int, align: int) -> str:
+        """Bytes in the function's frame, the same for every execution of the op that asks."""
+        self.stack += size
+        if self.stack > STACK_LIMIT:
+            raise InternalError(f"memref.alloca beyond {STACK_LIMIT} bytes in one function: use memref.alloc")
+        name = f"%s{len(self.entry)}"
+        self.entry.append(f"  {name} = alloca [{size} x i8], align {align}")
+        return name
+
+    def open_loop(self, lower: Scalar, upper: Scalar, inits: Sequence[Scalar] = ()) -> OpenLoop:
+        """Begin `for iv = lower; iv < upper`, carrying values; what follows is the body."""
+        head, inside, done = (self.new_label(hint) for hint in ("head", "body", "done"))
+        before = self.label
+        self.branch(head)
+        self.place(head)
+        first = len(self.lines)
+        phis = [self.let(v.type, f"phi {v.type} [ {v.text}, %{before} ]") for v in (lower, *inits)]
+        go_on = self.let("i1", f"icmp slt {phis[0]}, {upper.text}")
+        self.branch_if(go_on, inside, done)
+        self.place(inside)
+        self.loops.enter()
+        return OpenLoop(head, done, first, phis)
+
+    def close_loop(
+        self,
+        loop: OpenLoop,
+        step: Scalar,
+        carried: Sequence[Scalar] = (),
+        lane_by_lane: bool = False,
+    ) -> None:
+        """End the body. iv < upper inside, so iv + 1 cannot overflow; other steps might."""
+        iv = loop.phis[0]
+        following = self.let(iv.type, f"add{' nsw' if step.constant == 1 else ''} {iv}, {step.text}")
+        self.complete_phis(loop.first, [following, *carried])
+        self.branch(loop.head)
+        self.place(loop.done)
+        self.loops.leave(len(self.lines) - loop.first, lane_by_lane)
+
+    def complete_phis(self, first: int, values: Sequence[Scalar]) -> None:
+        """Add the edge from the current block to the phis that begin at line `first`."""
+        for n, value in enumerate(values, first):
+            self.lines[n] += f", [ {value.text}, %{self.label} ]"
