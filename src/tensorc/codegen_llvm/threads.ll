@@ -464,27 +464,16 @@ define internal i1 @worth_waking(ptr %pool, i64 %units) {
   %worth = icmp uge i64 %sum, %need
   %rest = select i1 %worth, i64 0, i64 %sum
   put i64 %rest, %pool, POOL_DEBT
-  %twice = shl i64 %need, 1
-  %most = call i64 @llvm.umin.i64(i64 %twice, i64 1048576)
-  %next = select i1 %worth, i64 %most, i64 %need
-  put i64 %next, %pool, POOL_NEED
   ret i1 %worth
 }
 
 ; Leave the pool alone for a while if the loop took longer than the caller would have taken by itself, who did %done of
-; the %chunks until %ready: a worker has lost its CPU in the middle of a chunk.
+; the %chunks until %ready: a worker has lost its CPU in the middle of a chunk. The while is the loss times PENALTY,
+; which doubles with every loss and shrinks with every loop in between.
 define internal void @settle(ptr %pool, i64 %begin, i64 %ready, i64 %end, i64 %done, i64 %chunks) {
 entry:
   put i64 %end, %pool, POOL_LAST
-  %need = get i64, %pool, POOL_NEED
-  %theirs = sub i64 %chunks, %done
-  %fourfold = shl i64 %theirs, 2
-  %helped = icmp uge i64 %fourfold, %chunks
-  %grown = icmp ugt i64 %need, $NEED_LEAST
-  %less = and i1 %helped, %grown
-  %half = lshr i64 %need, 1
-  %next = select i1 %less, i64 %half, i64 %need
-  put i64 %next, %pool, POOL_NEED
+  %penalty = get i64, %pool, POOL_PENALTY
   %some = icmp ne i64 %done, 0
   br i1 %some, label %judge, label %well
 judge:
@@ -496,12 +485,20 @@ judge:
   %lost = icmp sgt i64 %loss, 1000
   br i1 %lost, label %rest, label %well
 rest:
-  %long = mul i64 %loss, 16
+  %long = mul i64 %loss, %penalty
   %bounded = call i64 @llvm.umin.i64(i64 %long, i64 $REST_LONGEST)
   %until = add i64 %end, %bounded
   put i64 %until, %pool, POOL_REST
-  br label %well
+  %twice = shl i64 %penalty, 1
+  %harder = call i64 @llvm.umin.i64(i64 %twice, i64 $PENALTY_MOST)
+  put i64 %harder, %pool, POOL_PENALTY
+  ret void
 well:
+  %sixteenth = lshr i64 %penalty, 4
+  %step = call i64 @llvm.umax.i64(i64 %sixteenth, i64 1)
+  %less = sub i64 %penalty, %step
+  %milder = call i64 @llvm.umax.i64(i64 %less, i64 $PENALTY_LEAST)
+  put i64 %milder, %pool, POOL_PENALTY
   ret void
 }
 

@@ -38,7 +38,7 @@ POOL: Final = {
         for n, name in enumerate(
             (
                 *("BUSY", "EPOCH", "ALIVE", "WORKERS", "JOIN_LOCK", "CLOSED_LOCK", "SPIN", "JOIN_SPIN"),
-                *("LAST", "DEBT", "NEED", "REST"),
+                *("LAST", "DEBT", "NEED", "REST", "PENALTY"),
             )
         )
     },
@@ -62,14 +62,15 @@ SPIN: Final = 40_000
 """Nanoseconds that a worker stays awake after its last chunk, for the next loop."""
 JOIN_SPIN: Final = 10_000
 """Nanoseconds that a caller stays awake for chunks which others have not finished."""
-NEED: Final = 64
+NEED: Final = 32
 """Waking a thread takes tens of microseconds of the caller's time on some machines. Loops of fewer `UNIT`s
 wait until so many have come together, one soon after the other; meanwhile only threads that are awake help.
-Every time somebody is woken it takes twice as many, and half as many for every loop that was helped with.
 """
 REST: Final = 300_000_000
-"""Nanoseconds for which a pool that cost more than it gave is left alone, at most: sixteen times what was
-lost, so that no more than a sixteenth is where all CPUs are busy.
+"""Nanoseconds for which a pool that cost more than it gave is left alone, at most."""
+PENALTY: Final = (2, 64)
+"""How many times what was lost the pool is left alone: after a loss that is rare, and where all CPUs are busy
+and losses are the rule.
 """
 PAUSE: Final = 200_000
 """Nanoseconds without a loop after which it counts anew."""
@@ -91,7 +92,8 @@ def names() -> dict[str, int | str]:
         "THREADS_READY": READY,
         "PAUSE_BETWEEN": PAUSE,
         "REST_LONGEST": REST,
-        "NEED_LEAST": NEED,
+        "PENALTY_LEAST": PENALTY[0],
+        "PENALTY_MOST": PENALTY[1],
     }
 
 
@@ -203,6 +205,7 @@ class _Pool:
         self._word(self._pool + POOL["SPIN"]).value = SPIN
         self._word(self._pool + POOL["JOIN_SPIN"]).value = JOIN_SPIN
         self._word(self._pool + POOL["NEED"]).value = self._need
+        self._word(self._pool + POOL["PENALTY"]).value = PENALTY[0]
         for number in range(slots):
             slot = self._pool + POOL["SLOTS"] + SLOT_BYTES * number
             self._word(slot + SLOT["LOCK"]).value = closed_lock()
