@@ -37,6 +37,10 @@ def test_import_is_lean() -> None:
     assert loaded.isdisjoint(FORBIDDEN)
 
 
+def test_decorating_needs_no_compiler() -> None:
+    assert loaded_after("import tensorc; tensorc.jit(abs)").isdisjoint(FORBIDDEN)
+
+
 def test_the_probe_sees_a_forbidden_import() -> None:
     assert "llvmlite" in loaded_after("import tensorc, llvmlite")
 

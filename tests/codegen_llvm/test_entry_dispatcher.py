@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import gc
+import sys
 import threading
 import weakref
 from typing import Any
@@ -12,12 +14,12 @@ import pytest
 
 from codegen_llvm.entry_bodies import make, plus_one, signature
 from tensorc.codegen_llvm import entry, entry_layout
-from tensorc.codegen_llvm.entry import FunctionBase
+from tensorc.codegen_llvm.entry import DispatcherBase
 
 ONE = signature(1, 1)
 
 
-class Face(FunctionBase):
+class Face(DispatcherBase):
     pass
 
 
@@ -33,6 +35,22 @@ def test_an_empty_slot_leads_to_the_slow_path() -> None:
     assert face(1, k=2) == ((1,), {"k": 2})
     assert face() == ((), {})
     assert isinstance(face, Face)
+
+
+def test_the_first_call_hands_over_to_machine_code(kind: str) -> None:
+    if kind == "python":
+        pytest.skip("there is no machine code to hand over to")
+    face = entry.new_dispatcher(Face, lambda *args: args)
+    code = DispatcherBase.__call__.__code__
+    frames: list[Any] = []
+    sys.setprofile(lambda frame, event, _: frames.append(frame.f_code))
+    try:
+        results = face(1), face(2), face(*(3,)), functools.partial(face, 4)()
+    finally:
+        sys.setprofile(None)
+    assert results == ((1,), (2,), (3,), (4,))
+    assert frames.count(code) == 2  # its call and its return
+    assert face.__call__(5) == (5,)
 
 
 def test_the_function_in_the_slot_is_tried_first(kind: str) -> None:

@@ -25,7 +25,7 @@ from tensorc.api.function import Function, compile_program
 from tensorc.api.jit_call import Binder, Call, Kind
 from tensorc.api.jit_trace import NeedsOuter, Traceable, tracing
 from tensorc.api.modes import Mode, as_mode
-from tensorc.codegen_llvm.entry import FunctionBase, new_dispatcher
+from tensorc.codegen_llvm.entry import DispatcherBase, FunctionBase, new_dispatcher
 from tensorc.ir.core import Operation
 from tensorc.ir.errors import TensorcTypeError
 from tensorc.ir.location import caller_location, warn_user
@@ -225,7 +225,7 @@ def _back_to(dispatcher: Dispatcher) -> Callable[..., Any]:
     return slow
 
 
-class Jitted(FunctionBase):
+class Jitted(DispatcherBase):
     """What `tc.jit` returns: call it with arrays, numbers, and nested containers of them; or with symbols."""
 
     _dispatcher: Dispatcher

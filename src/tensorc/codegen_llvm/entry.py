@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tensorc.codegen_llvm.native import Machine
 
 F = TypeVar("F", bound="FunctionBase")
+D = TypeVar("D", bound="DispatcherBase")
 FILES = {
     "entry.ll": 1,
     "entry_rare.ll": 0,
@@ -83,6 +84,17 @@ class FunctionBase:
         first.
         """
         return self._state.context.counts()
+
+
+class DispatcherBase(FunctionBase):
+    """The base of what `new_dispatcher` makes: the entry is loaded by the first call, not by a decorator."""
+
+    __slots__ = ()
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """What Python calls while there is no vectorcall."""
+        set_vectorcall(self, "tensorc_dispatch")
+        return self(*args, **kwargs)
 
 
 # ---------------------------------------------------------------------------------------- the shared library
@@ -208,35 +220,40 @@ def _python_type(base: type[FunctionBase]) -> type:
 
 
 def _native_type(base: type[FunctionBase]) -> tuple[type, object]:
+    """The type, and what it refers to. Without a vectorcall an instance is an error to call, or it has the
+    `__call__` of `base`: a slot for calls would hide that, and the flag asks for such a slot, so the flag is
+    set afterwards.
+    """
     offset = int(base.__basicsize__)
     members = (_Member * 2)(_Member(b"__vectorcalloffset__", _T_PYSSIZET, offset, _READONLY, None), _Member())
-    call = ctypes.cast(ctypes.pythonapi.PyVectorcall_Call, ctypes.c_void_p).value
-    slots = (_Slot * 3)(_Slot(_TP_MEMBERS, ctypes.addressof(members)), _Slot(_TP_CALL, call), _Slot(0, None))
+    table, flags = [_Slot(_TP_MEMBERS, ctypes.addressof(members))], 0
+    if not issubclass(base, DispatcherBase):
+        call = ctypes.cast(ctypes.pythonapi.PyVectorcall_Call, ctypes.c_void_p).value
+        table, flags = [*table, _Slot(_TP_CALL, call)], _HAVE_VECTORCALL
+    slots = (_Slot * 3)(*table)
     name = f"{base.__module__}.{base.__qualname__}".encode()
-    spec = _Spec(name, offset + WORD, 0, _HAVE_VECTORCALL, slots)
+    spec = _Spec(name, offset + WORD, 0, flags, slots)
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object)(
         ("PyType_FromSpecWithBases", ctypes.pythonapi)
     )
     made: type = make(ctypes.addressof(spec), (base,))
+    layout.set_flags(made, _HAVE_VECTORCALL)
     return made, (members, slots, name, spec)
 
 
-def set_vectorcall(
-    function: FunctionBase, base: type[FunctionBase], entry: Literal["tensorc_call", "tensorc_dispatch"]
-) -> None:
-    """Make an instance of `function_type(base)` answer calls; its slots are filled."""
-    ctypes.c_void_p.from_address(id(function) + int(base.__basicsize__)).value = library()[entry]
+def set_vectorcall(function: FunctionBase, entry: Literal["tensorc_call", "tensorc_dispatch"]) -> None:
+    """Make an instance of a native `function_type` answer calls; its slots are filled."""
+    place = id(function) + type(function).__basicsize__ - WORD
+    ctypes.c_void_p.from_address(place).value = library()[entry]
 
 
-def new_dispatcher(base: type[F], slow: Callable[..., Any]) -> F:
+def new_dispatcher(base: type[D], slow: Callable[..., Any]) -> D:
     """A callable whose calls go to the compiled function in its slot `_direct`, which may be exchanged at any
     time, also during a call; and to `slow(*args, **kwargs)` while there is none.
     """
     made = function_type(base)
     function = made.__new__(made)
     function._slow = slow
-    if layout.unsupported() is None:
-        set_vectorcall(function, base, "tensorc_dispatch")
     return function
 
 

@@ -101,6 +101,8 @@ def unsupported() -> str | None:
         return "not a 64-bit little-endian machine"
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         return "free-threaded build"
+    if _flags_word(int).value != int.__flags__:
+        return "unknown layout of types"
     probes = [
         np.zeros((2, 3, 5))[::2, :, ::-1],
         np.array(1.5),
@@ -109,6 +111,16 @@ def unsupported() -> str | None:
     ]
     wrong = [probe.shape for probe in probes if not _fields_agree(probe)]
     return f"unknown layout of numpy.ndarray (shapes {wrong})" if wrong else None
+
+
+def _flags_word(kind: type) -> ctypes.c_ulong:
+    """The memory of a type's flags: after the head, the size, and 18 words that never changed."""
+    return ctypes.c_ulong.from_address(id(kind) + _object_head() + 19 * WORD)
+
+
+def set_flags(kind: type, flags: int) -> None:
+    """Set flags of a type that was just made."""
+    _flags_word(kind).value |= flags
 
 
 def _word(address: int, kind: Any = ctypes.c_int64) -> int:

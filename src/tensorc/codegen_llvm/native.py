@@ -222,7 +222,7 @@ def _native_function(base: type[F], machine: Machine, callbacks: Callbacks, caps
     function = made.__new__(made)
     function._context, function._state = capsule, machine
     function._holds = (callbacks.on_error, callbacks.load_generic, callbacks.wrap)
-    entry.set_vectorcall(function, base, "tensorc_call")
+    entry.set_vectorcall(function, "tensorc_call")
     return function
 
 
