@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, cast
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 
 from benchmarks.scalar_loops import compile_loop
 from oracle import mlir_oracle
-from tensorc.codegen_llvm.emitter import emit
 from tensorc.interp.loops import LoopInterpreter
 from tensorc.ir.builtin import (
     Call,
@@ -27,17 +25,14 @@ from tensorc.ir.errors import TensorcValueError
 from tensorc.ir.location import FileLocation
 from tensorc.ir.parser import parse_module
 from tensorc.ir.printer import print_op
-from tensorc.ir.types import FloatType, MemRefType, Type, f32, f64
+from tensorc.ir.types import FloatType, Type, f32, f64
 from tensorc.ir.verifier import verify
 from tensorc.ops.loops import LoopBuilder
 from tensorc.ops.loops.arith import attribute_value
 from tensorc.ops.loops.base import ScalarOp
-from tensorc.ops.loops.nests import lanes
 from tensorc.ops.scalar import FUNCTIONS
 from tensorc.passes.expand_math import Expander, ExpandMath, entry_of, function_of
 from tensorc.passes.math import EXPANSIONS, RARE
-from tensorc.passes.vectorize import Vectorize
-from tests.codegen_llvm.emitter_support import Native, build
 
 POINTS = [
     0.0,
@@ -337,28 +332,3 @@ def test_every_row_of_the_scalar_table_is_served(name: str) -> None:
         else:
             assert set(callees(module)) <= RARE.keys()
             assert expansion.ulp <= row.ulp
-
-
-@pytest.mark.parametrize("element", [f32, f64], ids=str)
-@pytest.mark.parametrize("name", list(EXPANSIONS))
-def test_compiled_loops_vectorise_whole_and_compute_the_same_bits(name: str, element: FloatType) -> None:
-    operands = EXPANSIONS[name].operands
-    types: list[Type] = [MemRefType((None,), element)] * (operands + 1)
-
-    def make(b: LoopBuilder, *buffers: Value) -> None:
-        with lanes(b, b.dim(buffers[-1], 0)) as at:
-            xs = [b.load(buffer, [at]) for buffer in buffers[:-1]]
-            y = getattr(b, name)(*xs) if name in DIALECT else b.call(f"tensorc_{name}_{element}", xs, element)
-            b.store(y, buffers[-1], [at])
-
-    module = build(types, make)
-    ExpandMath().run(module)
-    Vectorize().run(module)
-    native = Native(emit(module))
-    assert re.search(r"<\d+ x (float|double)> @llvm\.fma\.v", native.optimised)
-    x = np.linspace(-20, 20, 1003).astype(dtype_of(element))
-    x[: len(POINTS)] = POINTS
-    arguments = [x, x[::-1].copy()][:operands]
-    out = np.empty_like(x)
-    assert native.call("f", [*arguments, out], types) == 0
-    np.testing.assert_array_equal(out, compile_loop(name, element)(*arguments))
