@@ -12,14 +12,14 @@ from itertools import product
 import pytest
 
 from oracle.mlir_oracle import OracleMissing, find, verify
-from tensorc.ir.attributes import UNIT
+from tensorc.ir.attributes import UNIT, IntegerAttr
 from tensorc.ir.builtin import new_function, new_module
 from tensorc.ir.core import Operation
 from tensorc.ir.definition import NO_ATTRS, REGISTRY, Attrs, OpDefinition
 from tensorc.ir.errors import TensorcError
 from tensorc.ir.printer import print_op
 from tensorc.ir.types import MemRefType, StridedLayout, Type, f32, f64, i1, i8, i32, i64, index
-from tensorc.ops.loops import LoopBuilder, arith
+from tensorc.ops.loops import LoopBuilder, arith, memref
 from tensorc.ops.loops.nests import LANES
 from tensorc.passes.vectorize import Vectorize
 
@@ -133,6 +133,7 @@ def test_control_flow_and_buffers() -> None:
     scratch = b.alloc(f32, [n, 8])
     b.copy(scratch, b.alloc(f32, [n, 8]))
     b.store(b.constant(1, i8), b.alloca(i8, [4]), [0])
+    b.create_op(memref.Prefetch, [source, n, n], memref.PrefetchAttrs(False, IntegerAttr(3, i32), True))
     b.dealloc(scratch)
     b.return_(b.constant(0, i32))
     assert verify(print_op(module)) == []

@@ -118,6 +118,17 @@ def test_turned_buffers_are_walked_in_tiles() -> None:
     assert max(depths) - min(depths) == 2
 
 
+def test_what_streams_in_is_asked_for_once() -> None:
+    """By the first stage that reads it; not what every row reads again, nor what is known to be small."""
+    x, g = tc.matrix("x"), tc.vector("g")
+    y = (x - tc.mean(x, axis=1, keepdims=True)) * g
+    f = tc.function([x, g], tc.sum(y * y, axis=1))
+    lines = [line for line in f.source("loops").splitlines() if "memref.prefetch" in line]
+    assert len({line.split("(")[1].split(",")[0] for line in lines}) == 1
+    small = tc.tensor("x", shape=(30, 40))
+    assert "prefetch" not in tc.function([small], tc.sum(small, axis=1)).source("loops")
+
+
 ORDERS = ((2, 0, 1), (1, 0, 2), (2, 1, 0))
 
 

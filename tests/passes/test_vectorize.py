@@ -11,15 +11,19 @@ import pytest
 from codegen_llvm.emitter_support import build, compile_module, same
 from tensorc.interp import loops
 from tensorc.ir.attributes import UNIT
+from tensorc.ir.builtin import functions
 from tensorc.ir.clone import clone_op
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.parser import parse_module
 from tensorc.ir.printer import print_op
 from tensorc.ir.types import MemRefType, StridedLayout, Type, f32, f64, i1, i8, i16, i32, i64, index
 from tensorc.ir.verifier import check
-from tensorc.ops.loops import LoopBuilder
-from tensorc.ops.loops.nests import LANES
+from tensorc.ops.loops import LoopBuilder, memref, vector
+from tensorc.ops.loops.base import width
+from tensorc.ops.loops.fold import constant_value
+from tensorc.ops.loops.nests import LANES, STREAM
 from tensorc.passes.expand_math import ExpandMath
+from tensorc.passes.lanes import AHEAD
 from tensorc.passes.vectorize import Vectorize
 
 COUNTS = (0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 300)
@@ -258,6 +262,30 @@ def test_accumulators_in_memory_become_registers() -> None:
 
     module = agree([F64, F64], make, [sample(F64, 200, 2), np.zeros(64)])
     assert "alloca" not in compile_module(module, vector_width=512).optimised
+
+
+@pytest.mark.parametrize("kind", [F32, F64, I8])
+def test_what_streams_in_is_asked_for_ahead(kind: MemRefType) -> None:
+    """Each line of a whole vector once, `AHEAD` bytes on; nothing for what is not marked, or at the end."""
+
+    def make(b: LoopBuilder, x: Value, y: Value, out: Value) -> None:
+        def body(i: Value) -> None:
+            near, far = b.load(x, [i]), b.load(y, [i])
+            far.owner.set_attribute(STREAM, UNIT)  # type: ignore[union-attr]
+            b.store(far if kind is I8 else b.addf(near, far), out, [i])
+
+        lanes_loop(b, 0, b.dim(out, 0), body)
+
+    for count in (0, 3, 64, 300):
+        module = agree([kind] * 3, make, [sample(kind, count, k) for k in range(3)])
+    asked = [op for op in module.walk() if op.isa(memref.Prefetch)]
+    vectors = [op.result.type for op in module.walk() if op.isa(vector.Load)]
+    size = width(kind.element) // 8
+    assert len(asked) == max(1, vectors[0].shape[0] * size // 64)  # type: ignore[attr-defined]
+    assert len({op.operands[1] for op in asked}) == len(asked)
+    assert {op.operands[0] for op in asked} == {next(functions(module)).regions[0].block.args[1]}
+    starts = [constant_value(op.operands[1].owner.operands[1]) for op in asked]  # type: ignore[union-attr]
+    assert starts == [(AHEAD + 64 * k) // size for k in range(len(asked))]
 
 
 def test_bool_lanes() -> None:

@@ -59,6 +59,7 @@ FREE: tuple[type[OpDefinition], ...] = (
     memref.Alloc,
     memref.Alloca,
     memref.Dealloc,
+    memref.Prefetch,
     scf.Yield,
     scf.Condition,
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, byte_width, i64, llvm_type, overload_name
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import OpDefinition
-from tensorc.ops.loops import vector
+from tensorc.ops.loops import memref, vector
 from tensorc.ops.loops.vector import lanes
 
 if TYPE_CHECKING:
@@ -67,6 +67,16 @@ def _store(e: Emitter, op: Operation) -> Result:
     value, target, *indices = op.operands
     buffer, pointer, align = _place(e, target, indices)
     e.line(f"store {e.scalar(value)}, {pointer}, align {align}{e.scope_suffix(buffer)}")
+    return None
+
+
+def _prefetch(e: Emitter, op: Operation) -> Result:
+    _, pointer, _ = _place(e, op.operands[0], op.operands[1:])
+    attrs = op.attrs
+    assert isinstance(attrs, memref.PrefetchAttrs)
+    flags = (attrs.isWrite, attrs.localityHint.value, attrs.isDataCache)
+    args = [pointer, *(Scalar("i32", str(int(flag))) for flag in flags)]
+    e.line(_declared(e, "llvm.prefetch.p0", "void", args, ""))
     return None
 
 
@@ -143,6 +153,7 @@ VECTOR_OPS: Final[dict[type[OpDefinition], Callable[[Emitter, Operation], Result
     vector.CreateMask: _create_mask,
     vector.Load: _load,
     vector.Store: _store,
+    memref.Prefetch: _prefetch,
     vector.MaskedLoad: _masked_load,
     vector.MaskedStore: _masked_store,
     vector.Gather: _gather,

@@ -20,7 +20,7 @@ from tensorc.ops.loops.nests import PARALLEL, PRODUCT
 
 _VIEWS = (memref.ReinterpretCast, memref.Cast, memref.ExtractStridedMetadata)
 _ALLOCATIONS = (memref.Alloc, memref.Alloca)
-_READERS = (memref.Load, memref.Dim, vector.Load, vector.MaskedLoad, vector.Gather)
+_READERS = (memref.Load, memref.Dim, memref.Prefetch, vector.Load, vector.MaskedLoad, vector.Gather)
 _WRITERS = (memref.Store, memref.Copy, vector.Store, vector.MaskedStore, vector.Scatter)
 _KNOWN = frozenset((*_VIEWS, *_READERS, *_WRITERS, memref.Dealloc))
 """Ops that take buffers and do no more with them than `stores` tells."""

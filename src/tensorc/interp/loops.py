@@ -610,6 +610,11 @@ def _copy(p: Program, op: Operation) -> Instruction:
     return copy
 
 
+def _prefetch(p: Program, op: Operation) -> Instruction:
+    """It tells the machine about time, nothing else."""
+    return lambda frame: None
+
+
 _HANDLERS: dict[type[OpDefinition] | None, Callable[[Program, Operation], Instruction]] = {
     Call: _call,
     Return: _return,
@@ -618,6 +623,7 @@ _HANDLERS: dict[type[OpDefinition] | None, Callable[[Program, Operation], Instru
     memref.Dealloc: _dealloc,
     memref.Load: _load,
     memref.Store: _store,
+    memref.Prefetch: _prefetch,
     memref.Dim: _dim,
     memref.ReinterpretCast: _reinterpret_cast,
     memref.ExtractStridedMetadata: _metadata,

@@ -11,18 +11,27 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
-from tensorc.ir.attributes import UNIT, FloatAttr
+from tensorc.ir.attributes import UNIT, FloatAttr, IntegerAttr
 from tensorc.ir.builtin import Call, CallAttrs, Module, lookup
 from tensorc.ir.clone import clone_op
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Trait
-from tensorc.ir.types import IndexType, MemRefType, ScalarType, Type, VectorType, i1, index
+from tensorc.ir.types import IndexType, MemRefType, ScalarType, Type, VectorType, i1, i32, index
 from tensorc.ops.loops import arith, memref, scf, vector
-from tensorc.ops.loops.base import ScalarOp, is_terminated
+from tensorc.ops.loops.base import ScalarOp, is_terminated, width
 from tensorc.ops.loops.builder import Index, LoopBuilder
 from tensorc.ops.loops.fold import constant_value
-from tensorc.ops.loops.nests import LANEWISE, PARTIAL, rolled
+from tensorc.ops.loops.nests import LANEWISE, PARTIAL, STREAM, rolled
+
+AHEAD: Final = 8192
+"""Bytes from what is read to what is asked for, in the nearest cache. Measured: sums and variances of 64 MiB
+become 1.1 to 1.3 times as fast, maxima, whose loops are longer, twice; sums of what lies in the second cache
+gain a fifth. Between 4 and 16 KiB it makes no difference.
+"""
+LINE: Final = 64
+_PREFETCH: Final = memref.PrefetchAttrs(isWrite=False, localityHint=IntegerAttr(3, i32), isDataCache=True)
 
 
 class Kind(enum.Enum):
@@ -120,6 +129,8 @@ class VectorBody:
     kinds: dict[Value, Kind]
     lanes: int
     active: Index | None
+    ahead: bool = False
+    """Whether to ask ahead of time for what streams in."""
     _first: dict[Value, Value] = field(default_factory=dict)
     """Values that are the same in all lanes; of indices that grow, the value in the first lane."""
     _growth: dict[Value, Index] = field(default_factory=dict)
@@ -233,6 +244,16 @@ class VectorBody:
             operands = [self._scalar(buffer), *place, self._mask, self._zeros(element)]
             found = self.b.create_op(vector.MaskedLoad, operands).result
         self._vectors[op.result] = found
+        if self.ahead and STREAM in op.attributes and place is not None:
+            self._prefetch(buffer, place, element)
+
+    def _prefetch(self, buffer: Value, place: Sequence[Value], element: Type) -> None:
+        """What lies `AHEAD` bytes behind a vector, line by line."""
+        *outer, last = place
+        size = -(-width(element) // 8)
+        for start in range(AHEAD, AHEAD + self.lanes * size, LINE):
+            at = self.b.index(self.b.add(last, start // size))
+            self.b.create_op(memref.Prefetch, [self._scalar(buffer), *outer, at], _PREFETCH)
 
     def _store(self, op: Operation) -> None:
         value, buffer, *indices = op.operands

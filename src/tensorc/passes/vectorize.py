@@ -123,7 +123,8 @@ class _Loop:
 
     def _step(self, first: Index, lanes: int, active: Index | None) -> None:
         """The body for `lanes` iterations from `first` on; of them the first `active` ones, if not all."""
-        VectorBody(self.b, self.kinds, lanes, active).write(self.op, self.b.index(first))
+        ahead = active is None or self.weight > HEAVY
+        VectorBody(self.b, self.kinds, lanes, active, ahead).write(self.op, self.b.index(first))
 
 
 def _computes(op: Operation, kinds: dict[Value, Kind]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tensorc.ir.attributes import DenseArrayAttr
+from tensorc.ir.attributes import DenseArrayAttr, IntegerAttr
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Attrs, register
 from tensorc.ir.types import Extent, MemRefType, ScalarType, StridedLayout, Type, i32, index
@@ -138,6 +138,32 @@ class Store(LoopOp):
         if operands[0] != memref.element:
             raise wrong_types(cls.name, f"a value of type {memref.element}", operands[:1])
         _check_indices(cls.name, memref, operands[2:])
+        return ()
+
+
+@dataclass(frozen=True)
+class PrefetchAttrs(Attrs):
+    """`localityHint`: an i32, 3 for the nearest cache, 0 for none."""
+
+    isWrite: bool
+    localityHint: IntegerAttr
+    isDataCache: bool
+
+
+@register
+class Prefetch(LoopOp):
+    """`memref.prefetch(buffer, indices...)`: the element will be read soon, if there is one: the place may
+    lie outside the extents.
+    """
+
+    name = "memref.prefetch"
+    attrs_type = PrefetchAttrs
+
+    @classmethod
+    def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
+        if not operands:
+            raise wrong_types(cls.name, "a memref and indices", operands)
+        _check_indices(cls.name, check_memref(cls.name, operands[0]), operands[1:])
         return ()
 
 

@@ -16,6 +16,10 @@ LANES = "tensorc.lanes"
 """Attribute of an innermost `scf.for` of step 1 without carried values whose iterations may run at the same
 time: the pass `vectorize` makes vector code of it.
 """
+STREAM = "tensorc.stream"
+"""Attribute of a `memref.load` of what is read in order, once, from far away: vector code asks for what comes
+later ahead of time.
+"""
 PARTIAL = "tensorc.partial"
 """Attribute of a `vector.load` of a stack buffer some lanes of which may never have been written: what is in
 them is not used.

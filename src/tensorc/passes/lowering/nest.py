@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from tensorc.ir.attributes import UNIT
 from tensorc.ir.builtin import body
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.types import MemRefType, ScalarType, i1
 from tensorc.ops.loops.builder import LoopBuilder
-from tensorc.ops.loops.nests import PARALLEL, Index, nest
+from tensorc.ops.loops.nests import PARALLEL, STREAM, Index, nest
 
 __all__ = ["Access", "Index", "Lowerer", "load", "merge", "mergeable", "nest", "store"]
 
@@ -78,9 +79,11 @@ class Access:
         return kind
 
 
-def load(b: LoopBuilder, access: Access, indices: Sequence[Index]) -> Value:
+def load(b: LoopBuilder, access: Access, indices: Sequence[Index], stream: bool = False) -> Value:
     """The element at these iteration indices, as a register value."""
     value = b.load(access.buffer, [indices[a] if a >= 0 else 0 for a in access.axes])
+    if stream and value.owner is not None:
+        value.owner.set_attribute(STREAM, UNIT)
     return b.to_bool(value) if access.element == i1 else value
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from tensorc.ir.attributes import UNIT
 from tensorc.ir.core import Value
-from tensorc.ops.loops.base import memory_type
+from tensorc.ops.loops.base import memory_type, width
 from tensorc.ops.loops.nests import PARALLEL, cells, lanes, tiles
 from tensorc.passes.lowering.nest import Access, Index, Lowerer, load, nest, store
 from tensorc.passes.lowering.space import Earlier, Emitter, Space, combined, combiners_of
@@ -22,6 +22,8 @@ PART: Final = 1 << 16
 """Elements of a part of a long reduction."""
 ROWS: Final = 16
 """Rows that share one scratch buffer, one after the other."""
+NEAR: Final = 1 << 18
+"""Bytes of a buffer that may well lie in a cache."""
 TALL: Final = 64
 WIDE: Final = 16
 PAD: Final = 16
@@ -37,6 +39,7 @@ class Rows(Emitter):
     def __init__(self, b: Lowerer, space: Space) -> None:
         super().__init__(b, space)
         self.registers: dict[tuple[int, int], Value] = {}
+        self.streams = _streams(space)
 
     def emit(self) -> None:
         crossing = _crossing(self.space)
@@ -63,6 +66,7 @@ class Rows(Emitter):
         """
         b, extents = self.b, self.space.extents
         last = len(extents) - 1
+        self.streams = [set() for _ in self.space.stages]
         others = [a for a in range(last) if a != axis]
         with ExitStack() as loops:
             leading = nest(b, [extents[a] for a in others], parallel=True)
@@ -122,7 +126,11 @@ class Rows(Emitter):
     def compute(self, number: int, indices: Sequence[Index]) -> list[Value]:
         """The body at these indices; plain results are stored, all results returned."""
         stage = self.space.stages[number]
-        values = stage.body(self.b, indices, [self.input(x, indices) for x in stage.inputs])
+        xs = [
+            load(self.b, x, indices, stream=True) if x in self.streams[number] else self.input(x, indices)
+            for x in stage.inputs
+        ]
+        values = stage.body(self.b, indices, xs)
         for k, (result, value) in enumerate(zip(stage.results, values, strict=True)):
             if result.combiner is None and stage.full:
                 self.store_all(value, [result.out, self.tiles.get((number, k))], indices)
@@ -286,6 +294,26 @@ def _crossing(space: Space) -> int | None:
             if last in access.axes and near not in (None, last):
                 return near
     return None
+
+
+def _streams(space: Space) -> list[set[Access]]:
+    """Of each stage, the inputs that no stage before it reads, with as many elements as there are iterations,
+    if they may not all lie in a cache.
+    """
+    moving = {axis for axis, extent in enumerate(space.extents) if extent != 1}
+    seen: set[Value] = set()
+    found: list[set[Access]] = []
+    for stage in space.stages:
+        inputs = [x for x in stage.inputs if isinstance(x, Access)]
+        found.append({x for x in inputs if x.buffer not in seen and moving <= set(x.axes) and not _near(x)})
+        seen.update(x.buffer for x in inputs)
+    return found
+
+
+def _near(access: Access) -> bool:
+    """Whether a buffer is known to be small."""
+    extents = [n for n in access.type.shape if n is not None]
+    return len(extents) == access.type.rank and prod(extents) * width(access.type.element) <= 8 * NEAR
 
 
 def _contiguous_axis(access: Access) -> int | None:
