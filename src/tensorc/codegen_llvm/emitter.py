@@ -105,6 +105,8 @@ class Emitter(FunctionText):
         self.parallel: dict[Operation, ParallelLoop] = {}
         self.elsewhere: set[Operation] = set()
         """Allocations that every thread makes for itself, where its part of the loop begins."""
+        self.streams: dict[Value, Scalar] = {}
+        """Whether outputs are large, for those that are stored to past the caches where they are."""
         self.captured = 0
         """Bytes of the frame for what loops of several threads read."""
         self.nothing = "void"

@@ -132,11 +132,19 @@ class Load(LoopOp):
         return []
 
 
+@dataclass(frozen=True)
+class StoreAttrs(Attrs):
+    nontemporal: bool | None = None
+
+
 @register
 class Store(LoopOp):
-    """`vector.store(value, buffer, indices...)`: the counterpart of `vector.load`."""
+    """`vector.store(value, buffer, indices...)`: the counterpart of `vector.load`. What is `nontemporal` is
+    not expected to be read again soon; that is a hint, and changes no value.
+    """
 
     name = "vector.store"
+    attrs_type = StoreAttrs
 
     @classmethod
     def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
