@@ -48,6 +48,8 @@ class ModuleText:
     metadata: list[str] = field(default_factory=list)
     bodies: list[str] = field(default_factory=list)
     """Definitions of functions that others have begun."""
+    inlined: dict[str, Operation] = field(default_factory=dict)
+    """Elementwise functions that are called, by name (`instructions.py`)."""
 
     def text(self, definitions: Sequence[str]) -> str:
         parts = [*definitions, *self.bodies, *self.declarations.values(), *self.metadata]
