@@ -305,7 +305,7 @@ def _cost(op: Operation) -> int:
 
 
 def _cost_of_product(emitter: Emitter, op: Operation) -> Scalar:
-    x, _, out = op.operands
+    x, *_, out = op.operands
     assert isinstance(x.type, MemRefType)
     cost = i64(byte_width(x.type.element))
     for matrix, axis in ((out, 0), (out, 1), (x, 1)):

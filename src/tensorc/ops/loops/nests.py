@@ -97,6 +97,14 @@ def tiles(b: LoopBuilder, extent: Index, size: int = TILE) -> Iterator[tuple[Ind
 
 
 @contextmanager
+def parallel(b: LoopBuilder, count: Index) -> Iterator[Value]:
+    """A loop of independent iterations; gives its index."""
+    with b.for_(0, count) as loop:
+        loop.op.set_attribute(PARALLEL, UNIT)
+        yield loop.iv
+
+
+@contextmanager
 def rolled(b: LoopBuilder, lower: Index, upper: Index, step: Index = 1) -> Iterator[Value]:
     """A loop that stays one; gives its index."""
     with b.for_(lower, upper, step) as loop:
