@@ -35,9 +35,9 @@ def scalar_text(name: str, element: FloatType) -> str:
     return emit(module)
 
 
-def loop_text(name: str, element: FloatType, width: int) -> str:
-    """LLVM IR of `void loop(in..., out)`, which applies the expansion `name` to every element of buffers
-    without stride, in vectors of `width` bits.
+def loop_module(name: str, element: FloatType, width: int) -> Operation:
+    """`@loop(in..., out)` applies the expansion `name` to every element of buffers without stride, in vectors
+    of `width` bits.
     """
     buffer = MemRefType((None,), element)
     module, function = _function("loop", [buffer] * (EXPANSIONS[name].operands + 1), [])
@@ -48,7 +48,7 @@ def loop_text(name: str, element: FloatType, width: int) -> str:
     b.return_()
     ExpandMath().run(module)
     Vectorize(width).run(module)
-    return emit(module, EmitterOptions(width))
+    return module
 
 
 def _function(name: str, types: list[Type], results: list[Type]) -> tuple[Operation, Operation]:
@@ -95,7 +95,8 @@ def compile_loop(name: str, element: FloatType = f64, width: int = 512, features
         features = llvm.get_host_cpu_features().flatten()
     target = llvm.Target.from_default_triple()
     machine = target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=3, jit=True)
-    module = llvm.parse_assembly(loop_text(name, element, width))
+    options = EmitterOptions(width, avx512=width == 512 and "+avx512f" in features.split(","))
+    module = llvm.parse_assembly(emit(loop_module(name, element, width), options))
     module.verify()
     builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=1))
     builder.getModulePassManager().run(module, builder)

@@ -51,7 +51,8 @@ def test_sites_are_those_of_the_code(name: str, mode: str) -> None:
         table = build.sites(kind)
         assert [table[site.number] for site in left] == left
         assert all((number >= 1 << 20) == (kind == "generic") for number in table)
-        assert left or name == "none"
+        cannot_fail = name == "none" or (kind == "fast" and name in ("add", "twice"))
+        assert bool(left) != cannot_fail
 
 
 def _loops(build: Build, kind: Kind) -> Any:

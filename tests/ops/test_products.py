@@ -56,14 +56,26 @@ def test_every_edge_of_tiles_and_every_layout(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_blas_takes_what_leaves_the_cache(dtype: str) -> None:
+def test_large_right_sides_are_packed(dtype: str) -> None:
+    # Beyond each edge of tiles, panels, groups of panels, blocks of rows and of columns of the left side.
     rng = np.random.default_rng(8)
-    x, y = sample(rng, dtype, 40, 1100), sample(rng, dtype, 1100, 520)
-    for form, left, right in layouts(x, y):
-        np.testing.assert_array_equal(compiled(dtype, form)(left, right), x @ y, form)
-    symbol = "tensorc_matmul_" + {"float32": "f32", "float64": "f64"}[dtype]
-    assert symbol in compiled(dtype, "xy").source("llvm")
-    assert "@tensorc_blas_" in libraries.text_of(symbol)
+    for m, k, n in ((40, 1100, 520), (131, 270, 545), (17, 2049, 30), (300, 300, 300)):
+        x, y = sample(rng, dtype, m, k), sample(rng, dtype, k, n)
+        for form, left, right in layouts(x, y):
+            np.testing.assert_array_equal(compiled(dtype, form)(left, right), x @ y, f"{form} {m} {k} {n}")
+    element = {"float32": "f32", "float64": "f64"}[dtype]
+    assert f"tensorc_matmul_{element}" in compiled(dtype, "xy").source("llvm")
+    assert f"@tensorc_pack_{element}" in libraries.text_of(f"tensorc_matmul_{element}")
+
+
+def test_packing_does_not_show() -> None:
+    rng = np.random.default_rng(14)
+    x, y = rng.standard_normal((40, 2100)), rng.standard_normal((2100, 70))
+    whole = compiled("float64", "xy")(x, y)
+    thin = compiled("float64", "xy")(x[3:19].copy(), y)  # too few rows to pack anything
+    np.testing.assert_array_equal(thin, whole[3:19])
+    np.testing.assert_array_equal(compiled("float64", "xTy")(np.ascontiguousarray(x.T), y), whole)
+    np.testing.assert_array_equal(compiled("float64", "xyT")(x, np.ascontiguousarray(y.T)), whole)
 
 
 @pytest.mark.parametrize("form", ["xy", "xyT", "xTy"])
@@ -152,9 +164,10 @@ def test_functions_of_a_process_share_the_kernels(fresh: Any, monkeypatch: pytes
     a = np.ones((3, 3), np.float32)
     tc.function([x, y], x @ y)(a, a)
     tc.function([x, y, v], (x @ y + 1) @ v)(a, a, a)
-    (kernels,) = (text for text in texts if "llvm.fma.v" in text)
-    assert len(texts) == 4, "two functions, the kernels, and what chooses between them and BLAS"
-    assert all(len(text) < 30_000 for text in texts if text is not kernels)
+    kernels = [text for text in texts if "llvm.fma.v" in text]
+    assert len(kernels) == 2, "of products that are packed, and of those that are not"
+    assert len(texts) == 6, "two functions, the kernels, what packs, and what chooses"
+    assert all(len(text) < 30_000 for text in texts if text not in kernels)
 
 
 def products(form: str) -> Any:
@@ -169,8 +182,10 @@ def test_bits_do_not_depend_on_threads(fresh: Any) -> None:
     alone = {form: products(form) for form in forms}
     fresh(parallel_work=0)
     shared = {form: products(form) for form in forms}
-    assert "@tensorc_parallel(" in libraries.text_of("tensorc_product_f64")
-    for m, n, k in ((300, 17, 33), (9, 900, 33), (1, 900, 40), (900, 1, 40), (70, 65, 16), (0, 5, 3)):
+    for name in ("product", "matmul", "pack"):
+        assert "@tensorc_parallel(" in libraries.text_of(f"tensorc_{name}_f64")
+    large = [(300, 290, 300), (129, 520, 1100)]
+    for m, n, k in (*large, (300, 17, 33), (9, 900, 33), (1, 900, 40), (900, 1, 40), (70, 65, 16), (0, 5, 3)):
         x, y = rng.standard_normal((m, k)), rng.standard_normal((k, n))
         for form in forms:
             right = np.ascontiguousarray(y.T) if form == "xyT" else y

@@ -57,6 +57,23 @@ def test_order_cannot_be_seen(name: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["max", "min"])
+def test_zeros_have_signs_and_nan_is_found_wherever_it_lies(name: str, dtype: str) -> None:
+    worse, better = (-0.0, 0.0) if name == "max" else (0.0, -0.0)
+    for shape in ((1, 17), (200, 3), (3, 200), (9, 64), (257, 300)):
+        x = np.full(shape, worse, dtype)
+        x[RNG.random(shape) < 0.5] = -np.inf if name == "max" else np.inf
+        at = tuple(int(RNG.integers(n)) for n in shape)
+        for axis in (0, 1, None):
+            for special in (worse, better, np.nan, -np.nan):
+                x[at] = special
+                got = np.asarray(compiled(name, axis, dtype, 2)(x))
+                zero = np.signbit(worse) ^ (x == 0).any(axis) & (np.signbit(x) != np.signbit(worse)).any(axis)
+                np.testing.assert_array_equal(got, getattr(np, name)(x, axis=axis))
+                np.testing.assert_array_equal(np.signbit(got)[got == 0], np.asarray(zero)[got == 0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("axis", [0, 1, None])
 def test_sums_are_near_the_exact_ones(dtype: str, axis: int | None) -> None:
     """Of positive numbers, the relative error of pairwise sums stays within a few units in the last place."""

@@ -32,7 +32,7 @@ def rows():
         y = tc.exp(tc.sin(y))
     return m, tc.nn.softmax(y, axis=1), np.ones((8_000, 5_000)), np.ones((2, 2))
 
-def products():  # many calls of BLAS
+def products():  # of matrices that are packed
     y = m
     for _ in range(30):
         y = y @ m

@@ -21,7 +21,6 @@ from tensorc.ir.definition import OpDefinition
 from tensorc.ir.errors import InternalError
 from tensorc.ir.types import MemRefType, ScalarType
 from tensorc.ops.loops import arith, gpu, math, memref
-from tensorc.ops.loops.nests import LANEWISE
 
 GLOBAL = " addrspace(1)"
 
@@ -203,7 +202,7 @@ class CudaEmitter(Emitter):
         symbol = attrs.callee.name
         args = [self.values[v] for v in op.operands]
         own = lookup(self.unit.module, symbol)
-        if own is not None and LANEWISE in own.attributes:
+        if own is not None and own.regions[0].blocks:
             self.called[symbol] = own
             result = llvm_type(op.result.type)
             self.values[op.result] = self.let(result, f"call {result} @{symbol}({', '.join(map(str, args))})")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from tensorc.codegen_llvm import emitter_exits, emitter_parallel, emitter_polls
+from tensorc.codegen_llvm import emitter_exits, emitter_parallel, emitter_polls, instructions
 from tensorc.codegen_llvm.emitter_scalar import emit_scalar
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, byte_width, i64, literal, llvm_type
 from tensorc.codegen_llvm.emitter_vectors import VECTOR_OPS
@@ -36,9 +36,9 @@ from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import OpDefinition
 from tensorc.ir.errors import InternalError
 from tensorc.ir.types import MemRefType
-from tensorc.ops.loops import arith, memref, scf
+from tensorc.ops.loops import arith, memref, scf, vector
 from tensorc.ops.loops.memref import view_parts
-from tensorc.ops.loops.nests import APART, LANEWISE, OF_LIBRARY, PRODUCT
+from tensorc.ops.loops.nests import APART, ELEMENTWISE, LANEWISE, OF_LIBRARY, PRODUCT
 
 Steps = Iterator["Steps"]
 """A region op's handler is a generator that yields the emission of its blocks: nesting costs no Python stack.
@@ -53,19 +53,23 @@ RARE = "willreturn memory(none)"
 class EmitterOptions:
     """`vector_width` is the preferred vector register width in bits, None for LLVM's own choice; with
     `polls`, long computations answer signals (`emitter_polls.py`); loops of `parallel_work` or more run in
-    several threads (`emitter_parallel.py`), None: no loop does. That needs `polls`.
+    several threads (`emitter_parallel.py`), None: no loop does. That needs `polls`. With `avx512`, its
+    instructions may be used by name (`instructions.py`).
     """
 
     vector_width: int | None = None
     polls: bool = False
     parallel_work: int | None = None
+    avx512: bool = False
 
 
 def emit(module: Operation, options: EmitterOptions | None = None) -> str:
     """The LLVM IR text of an L2 module. Raises InternalError on an op or type that is not L2."""
     unit = ModuleText(module, options or EmitterOptions())
-    defined = [f for f in functions(module) if f.regions[0].blocks]
-    return unit.text([Emitter(unit, symbol_name(f) or "").definition(f) for f in defined])
+    defined = [f for f in functions(module) if f.regions[0].blocks and ELEMENTWISE not in f.attributes]
+    definitions = [Emitter(unit, symbol_name(f) or "").definition(f) for f in defined]
+    definitions += [Emitter(unit, name).definition(f) for name, f in unit.inlined.items()]
+    return unit.text(definitions)
 
 
 class Emitter(FunctionText):
@@ -105,6 +109,8 @@ class Emitter(FunctionText):
         self.parallel: dict[Operation, ParallelLoop] = {}
         self.elsewhere: set[Operation] = set()
         """Allocations that every thread makes for itself, where its part of the loop begins."""
+        self.streams: dict[Value, Scalar] = {}
+        """Whether outputs are large, for those that are stored to past the caches where they are."""
         self.captured = 0
         """Bytes of the frame for what loops of several threads read."""
         self.nothing = "void"
@@ -151,6 +157,8 @@ class Emitter(FunctionText):
         flags = self.function_attributes()
         if LANEWISE in function.attributes:
             flags = f"noinline {RARE} {flags}"
+        elif ELEMENTWISE in function.attributes:
+            flags = f"alwaysinline {flags}"
         elif APART in function.attributes:
             flags = f"noinline {flags}"
         return self.text(f"{head} {flags}")
@@ -280,6 +288,9 @@ class Emitter(FunctionText):
         args = [convert(v, by_reference) for v in op.operands]
         pure = external and not any(isinstance(v.type, MemRefType) for v in op.operands)
         result = result_type(callee)
+        if ELEMENTWISE in callee.attributes:
+            self.values[op.result] = instructions.call(self, op, callee)
+            return
         rare = LANEWISE in callee.attributes
         if by_reference or shared or (not external and not rare):
             emitter_polls.look_up(self)
@@ -470,7 +481,8 @@ class Emitter(FunctionText):
         yield self.emit_block(block)
         self.depth -= 1
         carried = [self.scalar(v) for v in block.terminator.operands]
-        self.close_loop(loop, step, carried)
+        lane_by_lane = any(inner.isa(vector.Extract) for inner in block)
+        self.close_loop(loop, step, carried, lane_by_lane)
         if chunks is not None:
             emitter_polls.close_chunks(self, chunks, loop)
         self.values.update(zip(op.results, loop.phis[1:], strict=True))
@@ -505,6 +517,7 @@ class Emitter(FunctionText):
         phis = [self.let(v.type, f"phi {v.type} [ {v.text}, %{entered} ]") for v in inits]
         self.values.update(zip(before.args, phis, strict=True))
         self.depth += 1
+        self.loops.enter()
         yield self.emit_block(before)
         go_on, *passed = (self.scalar(v) for v in before.terminator.operands)
         self.branch_if(go_on, inside, done)
@@ -515,6 +528,7 @@ class Emitter(FunctionText):
         self.complete_phis(first, [self.scalar(v) for v in after.terminator.operands])
         self.branch(head)
         self.place(done)
+        self.loops.leave(len(self.lines) - first)
         self.values.update(zip(op.results, passed, strict=True))
 
     def _parallel(self, op: Operation) -> Steps:

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tensorc.codegen_llvm import emitter_exits, emitter_polls
+from tensorc.codegen_llvm import emitter_exits, emitter_polls, emitter_streams
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, byte_width, i64
 from tensorc.codegen_llvm.parallel_loops import ParallelLoop, parallel_loops
 from tensorc.ir.core import Block, Operation, Value
@@ -130,6 +130,7 @@ def run(emitter: Emitter, op: Operation, weight: Scalar) -> Steps:
     inner = type(emitter)(emitter.unit, f"{emitter.name}.loop{len(emitter.unit.bodies)}")
     inner.values = {v: captures.value(found) for v, found in _read(emitter, loop)}
     inner.scopes = emitter.scopes  # it works on the same allocations
+    inner.streams = {v: captures.scalar(much) for v, much in emitter_streams.large(emitter, op).items()}
     inner.depth = 1
     yield from _iterations(inner, loop)
     text, used = _function(inner, captures)
@@ -160,6 +161,7 @@ def _iterations(emitter: Emitter, loop: ParallelLoop) -> Steps:
     for op in loop.private:
         if op.isa(memref.Alloc):
             emitter.free(emitter.buffer(op.result).base)
+    emitter_streams.finish(emitter)
     emitter.line("ret i32 0")
     emitter_exits.finish_allocations(emitter)
     emitter_exits.finish_failures(emitter)
@@ -303,7 +305,7 @@ def _cost(op: Operation) -> int:
 
 
 def _cost_of_product(emitter: Emitter, op: Operation) -> Scalar:
-    x, _, out = op.operands
+    x, *_, out = op.operands
     assert isinstance(x.type, MemRefType)
     cost = i64(byte_width(x.type.element))
     for matrix, axis in ((out, 0), (out, 1), (x, 1)):

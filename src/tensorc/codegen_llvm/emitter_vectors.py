@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from tensorc.codegen_llvm import emitter_streams
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, byte_width, i64, llvm_type, overload_name
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import OpDefinition
@@ -66,7 +67,11 @@ def _load(e: Emitter, op: Operation) -> Result:
 def _store(e: Emitter, op: Operation) -> Result:
     value, target, *indices = op.operands
     buffer, pointer, align = _place(e, target, indices)
-    e.line(f"store {e.scalar(value)}, {pointer}, align {align}{e.scope_suffix(buffer)}")
+    stored, how = e.scalar(value), f"align {align}{e.scope_suffix(buffer)}"
+    if target in e.streams and lanes(value.type) * align >= emitter_streams.LEAST:
+        emitter_streams.store(e, stored, pointer, how, e.streams[target])
+        return None
+    e.line(f"store {stored}, {pointer}, {how}")
     return None
 
 
@@ -142,15 +147,6 @@ def _insert(e: Emitter, op: Operation) -> Result:
     return e.let(target.type, f"insertelement {target}, {value}, {at}")
 
 
-def _slice(e: Emitter, op: Operation) -> Result:
-    source, attrs = e.scalar(op.operands[0]), op.attrs
-    assert isinstance(attrs, vector.SliceAttrs)
-    first, count = attrs.span() or (0, 0)
-    chosen = ", ".join(f"i32 {n}" for n in range(first, first + count))
-    kind = llvm_type(op.result.type)
-    return e.let(kind, f"shufflevector {source}, {source.type} poison, <{count} x i32> <{chosen}>")
-
-
 def _any(e: Emitter, op: Operation) -> Result:
     mask = e.scalar(op.operands[0])
     return e.intrinsic("vector.reduce.or", mask.type, [mask], "i1")
@@ -169,6 +165,5 @@ VECTOR_OPS: Final[dict[type[OpDefinition], Callable[[Emitter, Operation], Result
     vector.Scatter: _scatter,
     vector.Extract: _extract,
     vector.Insert: _insert,
-    vector.ExtractStridedSlice: _slice,
     vector.Reduction: _any,
 }

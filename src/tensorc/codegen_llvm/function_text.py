@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tensorc.codegen_llvm.emitter_bodies import Bodies
 from tensorc.codegen_llvm.emitter_exits import Exits
 from tensorc.codegen_llvm.emitter_values import (
     Buffer,
@@ -24,6 +25,7 @@ from tensorc.codegen_llvm.emitter_values import (
     llvm_type,
     overload_name,
 )
+from tensorc.codegen_llvm.jit import STRAIGHT
 from tensorc.ir.core import Operation
 from tensorc.ir.errors import InternalError
 from tensorc.ir.types import MemRefType, ScalarType
@@ -46,6 +48,8 @@ class ModuleText:
     metadata: list[str] = field(default_factory=list)
     bodies: list[str] = field(default_factory=list)
     """Definitions of functions that others have begun."""
+    inlined: dict[str, Operation] = field(default_factory=dict)
+    """Elementwise functions that are called, by name (`instructions.py`)."""
 
     def text(self, definitions: Sequence[str]) -> str:
         parts = [*definitions, *self.bodies, *self.declarations.values(), *self.metadata]
@@ -75,6 +79,7 @@ class FunctionText:
         self.label = "entry"
         self.names = 0
         self.stack = 0
+        self.loops = Bodies()
         self.scopes = Scopes()
         self.exits = Exits()
 
@@ -87,6 +92,8 @@ class FunctionText:
         flags = ["nounwind", '"denormal-fp-math"="ieee,ieee"', '"no-trapping-math"="true"']
         if self.unit.options.vector_width is not None:
             flags.append(f'"prefer-vector-width"="{self.unit.options.vector_width}"')
+        if self.loops.straight:
+            flags.append(STRAIGHT)
         return " ".join(flags)
 
     def line(self, text: str) -> None:
@@ -233,15 +240,23 @@ class FunctionText:
         go_on = self.let("i1", f"icmp slt {phis[0]}, {upper.text}")
         self.branch_if(go_on, inside, done)
         self.place(inside)
+        self.loops.enter()
         return OpenLoop(head, done, first, phis)
 
-    def close_loop(self, loop: OpenLoop, step: Scalar, carried: Sequence[Scalar] = ()) -> None:
+    def close_loop(
+        self,
+        loop: OpenLoop,
+        step: Scalar,
+        carried: Sequence[Scalar] = (),
+        lane_by_lane: bool = False,
+    ) -> None:
         """End the body. iv < upper inside, so iv + 1 cannot overflow; other steps might."""
         iv = loop.phis[0]
         following = self.let(iv.type, f"add{' nsw' if step.constant == 1 else ''} {iv}, {step.text}")
         self.complete_phis(loop.first, [following, *carried])
         self.branch(loop.head)
         self.place(loop.done)
+        self.loops.leave(len(self.lines) - loop.first, lane_by_lane)
 
     def complete_phis(self, first: int, values: Sequence[Scalar]) -> None:
         """Add the edge from the current block to the phis that begin at line `first`."""

@@ -48,7 +48,8 @@ def host_options() -> EmitterOptions:
     from tensorc.codegen_llvm.emitter import EmitterOptions
     from tensorc.codegen_llvm.emitter_parallel import THRESHOLD
 
-    return EmitterOptions(vector_width(), polls=True, parallel_work=THRESHOLD)
+    width = vector_width()
+    return EmitterOptions(width, polls=True, parallel_work=THRESHOLD, avx512=width == 512)
 
 
 def vector_width() -> int | None:

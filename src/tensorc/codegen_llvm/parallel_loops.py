@@ -105,7 +105,7 @@ def stores(op: Operation) -> list[tuple[Value, Sequence[Value]]]:
     if op.isa(memref.Copy):
         return [(op.operands[1], ())]
     if PRODUCT in op.attributes:
-        return [(op.operands[2], ())]
+        return [(op.operands[-1], ())]
     return []
 
 

@@ -12,6 +12,7 @@ from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import NO_ATTRS, Attrs
 from tensorc.ir.types import FloatType, IntegerType, ScalarType, TensorType, Type, f32, f64, i64
 from tensorc.ops import checks, dtypes, emit, index
+from tensorc.ops.accumulators import Accumulator
 from tensorc.ops.attrs import AxesAttrs
 from tensorc.ops.base import Array, Creator, ErrorSample, Fact, OpDef, Sample, V, defines
 
@@ -220,6 +221,11 @@ class Reduction(OpDef):
     def combine(s: Any, element: ScalarType, acc: Any, x: Any) -> Any:
         """One step on scalars."""
         raise NotImplementedError
+
+    @classmethod
+    def accumulator(cls, element: ScalarType) -> Accumulator:
+        """What many steps keep, if that is more than one value."""
+        return Accumulator(cls, element)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

@@ -25,9 +25,8 @@ class Matmul(Opaque):
     are batches.
 
     Integers wrap; bools are or-ed products; an empty k gives zeros. Floats are added by fused multiply-add,
-    in blocks, in an order that depends on the extents and the strides. Larger products are BLAS's, with
-    an order that may depend on the number of its threads, too. The caller broadcasts batches and adds axes to
-    vectors.
+    in blocks, in an order that depends on the extents and the strides. The caller broadcasts batches and adds
+    axes to vectors.
     C1: both ranks are equal and at least 2. C2: one element type: bool, an integer, f32 or f64. C3: batch
     extents are equal.
     C4: the contracted extents are equal (C3, C4: at run time an error where unknown).

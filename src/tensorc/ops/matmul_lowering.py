@@ -1,7 +1,7 @@
 """The matrix product in loops: calls of the functions of `product_library.py`.
 
-The matrices of a batch are shared among threads where our own code computes them. BLAS has threads of its
-own, which take part in one product at a time: a batch of large products runs in order.
+The matrices of a batch are shared among threads; large ones are computed one after the other, and their
+blocks are shared.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ def matmul(b: LoopBuilder, x: Value, y: Value, out: Value, kind: ScalarType) -> 
     first = Product(Matrix.of(b, x), Matrix.of(b, y), Matrix.of(b, out), kind)
     strides = [b.metadata(v)[3][:-2] for v in (x, y, out)]
     if never_large(first):
-        _each(b, first, batch, strides, blas=False)
+        _each(b, first, batch, strides, large=False)
     elif not batch:
-        call_library(b, first, blas=True)
+        call_library(b, first, large=True)
     else:
-        large, small = (partial(_each, b, first, batch, strides, blas=blas) for blas in (True, False))
+        large, small = (partial(_each, b, first, batch, strides, large=large) for large in (True, False))
         choose(b, is_large(b, first), large, small)
 
 
 def _each(
-    b: LoopBuilder, first: Product, batch: Sequence[Index], strides: Sequence[Sequence[Index]], *, blas: bool
+    b: LoopBuilder, first: Product, batch: Sequence[Index], strides: Sequence[Sequence[Index]], *, large: bool
 ) -> None:
     """Every product of a batch that begins with `first`."""
-    with nest(b, batch, parallel=not blas) as at:
+    with nest(b, batch, parallel=not large) as at:
         matrices = (first.x, first.y, first.out)
         x, y, out = (v.moved(b, at, steps) for v, steps in zip(matrices, strides, strict=True))
-        call_library(b, Product(x, y, out, first.kind), blas=blas)
+        call_library(b, Product(x, y, out, first.kind), large=large)

@@ -22,8 +22,8 @@ from typing import Final
 
 from tensorc.ir.attributes import UNIT, StringAttr, SymbolRefAttr
 from tensorc.ir.builtin import Call, CallAttrs, Return, body, lookup, new_function
-from tensorc.ir.core import Operation, Value
-from tensorc.ir.types import FloatType, IntegerType, ScalarType, Type, VectorType, i1, i8
+from tensorc.ir.core import Value
+from tensorc.ir.types import FloatType, IntegerType, ScalarType, VectorType, i1, i8
 from tensorc.ops.loops import vector
 from tensorc.ops.loops.base import memory_type
 from tensorc.ops.loops.builder import Index, LoopBuilder
@@ -105,11 +105,8 @@ def call(b: LoopBuilder, name: str, kind: ScalarType, x: Matrix, y: Matrix, out:
     """Call the kernel `name` of `KERNELS`, making it if the module has none yet."""
     build, inner = KERNELS[name]
     symbol = f"tensorc_product_{name}_{kind}"
-    module = b._module()
     operands = [v.view(b, last) for v, last in zip((x, y, out), inner, strict=True)]
-    if lookup(module, symbol) is None:
-        block = module.regions[0].block
-        block.insert_before(_function(symbol, [v.type for v in operands], build, kind), block.first)
+    make_function(b, symbol, operands, lambda inside, *args: build(Kernel(inside, kind), *args))
     call_product(b, symbol, operands)
 
 
@@ -119,16 +116,21 @@ def call_product(b: LoopBuilder, symbol: str, operands: Sequence[Value]) -> None
     op.set_attribute(PRODUCT, UNIT)
 
 
-def _function(symbol: str, types: Sequence[Type], build: Builder, kind: ScalarType) -> Operation:
-    function = new_function(symbol, types, [])
+def make_function(b: LoopBuilder, symbol: str, operands: Sequence[Value], build: Callable[..., None]) -> None:
+    """A private function of such operands, which `build(b, *args)` fills, if the module has none yet."""
+    module = b._module()
+    if lookup(module, symbol) is not None:
+        return
+    function = new_function(symbol, [v.type for v in operands], [])
     function.set_attribute("sym_visibility", StringAttr("private"))
-    b = LoopBuilder(body(function))
-    build(_Kernel(b, kind), *body(function).args)
-    b.create_op(Return, [])
-    return function
+    inside = LoopBuilder(body(function))
+    build(inside, *body(function).args)
+    inside.create_op(Return, [])
+    block = module.regions[0].block
+    block.insert_before(function, block.first)
 
 
-class _Kernel:
+class Kernel:
     """Vector arithmetic of one element type."""
 
     def __init__(self, b: LoopBuilder, kind: ScalarType) -> None:
@@ -200,10 +202,10 @@ class _Kernel:
         return list(blocks.results)
 
 
-Builder = Callable[[_Kernel, Value, Value, Value], None]
+Builder = Callable[[Kernel, Value, Value, Value], None]
 
 
-def _last(b: LoopBuilder, start: Index, count: int, extent: Index) -> list[Index]:
+def last(b: LoopBuilder, start: Index, count: int, extent: Index) -> list[Index]:
     """`count` places from `start` on, the last one of the axis instead of those beyond."""
     end = b.sub(extent, 1)
     return [b.minimum(b.add(start, n), end) for n in range(count)]
@@ -212,7 +214,7 @@ def _last(b: LoopBuilder, start: Index, count: int, extent: Index) -> list[Index
 # ------------------------------------------------------------------------------------------ lanes on columns
 
 
-def _rows(e: _Kernel, x: Value, y: Value, out: Value) -> None:
+def _rows(e: Kernel, x: Value, y: Value, out: Value) -> None:
     """Panels of two vectors of columns; the rest is one such panel that starts earlier, or masked vectors."""
     b = e.b
     n, panel = b.index(b.dim(out, 1)), b.index(2 * e.lanes)
@@ -227,7 +229,7 @@ def _rows(e: _Kernel, x: Value, y: Value, out: Value) -> None:
 
 
 def _panel(
-    e: _Kernel, x: Value, y: Value, out: Value, j: Value, tiles: Sequence[Tile], mask: Value | None
+    e: Kernel, x: Value, y: Value, out: Value, j: Value, tiles: Sequence[Tile], mask: Value | None
 ) -> None:
     """One panel of columns: many rows at a time, then few."""
     b = e.b
@@ -243,10 +245,10 @@ def _panel(
 
 
 def _tile(
-    e: _Kernel, x: Value, y: Value, out: Value, at: tuple[Value, Value], tile: Tile, mask: Value | None
+    e: Kernel, x: Value, y: Value, out: Value, at: tuple[Value, Value], tile: Tile, mask: Value | None
 ) -> None:
     b = e.b
-    rows = _last(b, at[0], tile.rows, b.dim(out, 0))
+    rows = last(b, at[0], tile.rows, b.dim(out, 0))
     columns = [b.add(at[1], v * e.lanes) for v in range(tile.vectors)]
 
     def terms(p: Value, sums: list[Value]) -> list[Value]:
@@ -259,7 +261,7 @@ def _tile(
         e.store(total, out, [row, column], mask)
 
 
-def _row(e: _Kernel, x: Value, y: Value, out: Value) -> None:
+def _row(e: Kernel, x: Value, y: Value, out: Value) -> None:
     """One row by a matrix."""
     b = e.b
     n, panel = b.index(b.dim(out, 1)), WIDE.vectors * e.lanes
@@ -273,7 +275,7 @@ def _row(e: _Kernel, x: Value, y: Value, out: Value) -> None:
             _row_panel(e, x, y, out, b.index(0), masked=True)
 
 
-def _stream(e: _Kernel, x: Value, y: Value, out: Value) -> None:
+def _stream(e: Kernel, x: Value, y: Value, out: Value) -> None:
     """`STREAM` vectors of columns, their sums in memory: y comes from far away, and does so in long runs."""
     b, width = e.b, STREAM * e.lanes
     k, sums = b.index(b.dim(x, 1)), b.alloca(e.memory, [width])
@@ -292,7 +294,7 @@ def _stream(e: _Kernel, x: Value, y: Value, out: Value) -> None:
             e.store(total, out, [0, j], None)
 
 
-def _add_rows(e: _Kernel, x: Value, y: Value, sums: Value, rows: Sequence[Index]) -> None:
+def _add_rows(e: Kernel, x: Value, y: Value, sums: Value, rows: Sequence[Index]) -> None:
     """Add some rows of y, each times its element of x."""
     b = e.b
     factors = [e.spread(e.truth(b.load(x, [0, p]))) for p in rows]
@@ -303,7 +305,7 @@ def _add_rows(e: _Kernel, x: Value, y: Value, sums: Value, rows: Sequence[Index]
         e.store(total, sums, [j], None)
 
 
-def _row_panel(e: _Kernel, x: Value, y: Value, out: Value, j: Value, masked: bool) -> None:
+def _row_panel(e: Kernel, x: Value, y: Value, out: Value, j: Value, masked: bool) -> None:
     b = e.b
     columns = [b.add(j, v * e.lanes) for v in range(WIDE.vectors)]
     masks = [e.mask(b.sub(b.dim(out, 1), column)) if masked else None for column in columns]
@@ -321,18 +323,18 @@ def _row_panel(e: _Kernel, x: Value, y: Value, out: Value, j: Value, masked: boo
 # --------------------------------------------------------------------------------------------- lanes on terms
 
 
-def _dots(tile: Tile, e: _Kernel, x: Value, y: Value, out: Value) -> None:
+def _dots(tile: Tile, e: Kernel, x: Value, y: Value, out: Value) -> None:
     """x and y by rows: out[i, j] is the sum of x[i, p] y[j, p]."""
     b = e.b
     m, n = b.dims(out)
     with b.for_(0, m, tile.rows) as down, b.for_(0, n, tile.vectors) as across:
-        lefts, rights = _last(b, down.iv, tile.rows, m), _last(b, across.iv, tile.vectors, n)
+        lefts, rights = last(b, down.iv, tile.rows, m), last(b, across.iv, tile.vectors, n)
         for total, (i, j) in zip(_tile_of_dots(e, x, y, lefts, rights), product(lefts, rights), strict=True):
             b.store(_lanes_summed(e, total), out, [i, j])
 
 
 def _tile_of_dots(
-    e: _Kernel, x: Value, y: Value, lefts: Sequence[Index], rights: Sequence[Index]
+    e: Kernel, x: Value, y: Value, lefts: Sequence[Index], rights: Sequence[Index]
 ) -> list[Value]:
     b = e.b
     k = b.index(b.dim(x, 1))
@@ -348,7 +350,7 @@ def _tile_of_dots(
     return terms(whole, sums, e.mask(rest))
 
 
-def _lanes_summed(e: _Kernel, x: Value) -> Value:
+def _lanes_summed(e: Kernel, x: Value) -> Value:
     """The lanes of a vector by halves, through a buffer that becomes registers."""
     b = e.b
     scratch = b.alloca(e.memory, [e.lanes])

@@ -1,43 +1,52 @@
 """Matrix products as functions that all compiled code shares: a call costs its caller a few instructions, and
 the vector code is compiled once.
 
-| symbol | what |
-|---|---|
-| `tensorc_product_TYPE` | our own vector code (`product_kernels.py`), in blocks that threads take |
-| `tensorc_matmul_TYPE` | for floats: BLAS where the right side is large, else the former |
+| symbol | of | what |
+|---|---|---|
+| `tensorc_product_TYPE` | x, y, out | the product, in blocks that threads take |
+| `tensorc_matmul_TYPE` | x, y, out | the same; a large right side is packed before |
+| `tensorc_pack_TYPE` | y, packed | packs a right side into panels; nothing if `packed` is empty |
+| `tensorc_block_TYPE` | x, y, packed, out | a block of the result: x and y are its rows and columns |
 
-All are (x [m, k], y [k, n], out [m, n]) of any strides. TYPE is the element in memory, `i1` for bool.
+Matrices are x [m, k], y [k, n], out [m, n] of any strides. TYPE is the element in memory, `i1` for bool; the
+last three are there for floats alone. The `packed` of a block begins with its panels, or is empty.
 
-BLAS is column-major (Dongarra et al., A Set of Level 3 Basic Linear Algebra Subprograms, ACM TOMS 16(1),
-1990): the row-major C = A B is asked for as C' = B' A'. A matrix goes in as it lies if one of its strides is
-1 and the other a leading dimension; else as a copy. BLAS has threads of its own, so it is not called from
-ours: see `matmul_lowering.py`.
+The kernels are `product_kernels.py`, for products that stay in the caches, and `product_panels.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Final
 
-from tensorc.ir.attributes import UNIT, StringAttr
-from tensorc.ir.builtin import Return, body, lookup, new_declaration, new_function, new_module
+from tensorc.ir.attributes import UNIT, StringAttr, SymbolRefAttr
+from tensorc.ir.builtin import (
+    Call,
+    CallAttrs,
+    Return,
+    body,
+    lookup,
+    new_declaration,
+    new_function,
+    new_module,
+)
 from tensorc.ir.core import Operation, Value
-from tensorc.ir.types import FloatType, MemRefType, ScalarType, StridedLayout, i1, i8, i32
-from tensorc.ops import dtypes
+from tensorc.ir.types import FloatType, MemRefType, ScalarType, StridedLayout, i1
+from tensorc.ops import dtypes, product_panels
 from tensorc.ops.loops.base import memory_type
 from tensorc.ops.loops.builder import Index, LoopBuilder
-from tensorc.ops.loops.nests import OF_LIBRARY, PARALLEL
+from tensorc.ops.loops.nests import OF_LIBRARY, PRODUCT, parallel
 from tensorc.ops.product_kernels import STREAM, WIDE, Matrix, call, call_product, lanes_of
 
 CACHED: Final = 1 << 17
-"""Bytes of a right side up to which our code, on one thread and without copies, was the faster."""
+"""Bytes of a right side up to which it is read as it lies: to pack it gained nothing."""
 TURNED: Final = 1 << 12
 """The same for a right side that is dense along k, where sums end in additions across lanes."""
 THIN: Final = 16
 """Rows or columns up to which memory is the limit, not arithmetic."""
-LARGEST: Final = (1 << 31) - 1
 LINES: Final = 64
 """Rows of a block, or columns where the terms of sums are on lanes."""
 PANELS: Final = 2 * WIDE.vectors
@@ -59,66 +68,158 @@ class Product:
         """The same product, out' = y' x'."""
         return Product(self.y.turned, self.x.turned, self.out.turned, self.kind)
 
+    @property
+    def matrices(self) -> tuple[Matrix, Matrix, Matrix]:
+        return self.x, self.y, self.out
+
+    def part(self, b: LoopBuilder, rows: tuple[Index, Index], columns: tuple[Index, Index]) -> Product:
+        """What gives a block of the result: where its rows and columns begin, and how many there are."""
+        x, y = self.x.part(b, 0, *rows), self.y.part(b, 1, *columns)
+        return replace(self, x=x, y=y, out=self.out.part(b, 0, *rows).part(b, 1, *columns))
+
 
 Builder = Callable[[LoopBuilder, Product], None]
+Body = Callable[[LoopBuilder, ScalarType, Sequence[Value]], None]
 
 
-def call_library(b: LoopBuilder, p: Product, *, blas: bool) -> None:
-    """Call the library for a product, with `blas` the one that may use BLAS; declare it where it is not."""
-    kind = _stored(p.kind)
-    symbol = f"tensorc_{'matmul' if blas else 'product'}_{kind}"
+def call_library(b: LoopBuilder, p: Product, *, large: bool) -> None:
+    """Call the library for a product, with `large` the function that looks whether it is."""
+    _call(b, "matmul" if large else "product", p.kind, [v.view(b) for v in p.matrices])
+
+
+def _call(b: LoopBuilder, name: str, kind: ScalarType, operands: Sequence[Value]) -> None:
+    """Call a function of the library; declare it where it is not."""
+    symbol = f"tensorc_{name}_{_stored(kind)}"
     module = b._module()
     if lookup(module, symbol) is None:
-        declaration = new_declaration(symbol, [_argument(kind)] * 3, [])
+        declaration = new_declaration(symbol, _arguments(name, kind), [])
         declaration.set_attribute(OF_LIBRARY, UNIT)
         module.regions[0].block.append(declaration)
-    call_product(b, symbol, [v.view(b) for v in (p.x, p.y, p.out)])
+    op = b.create_op(Call, operands, CallAttrs(SymbolRefAttr(symbol)), results=[])
+    if name != "pack":
+        op.set_attribute(PRODUCT, UNIT)
 
 
 def _stored(kind: ScalarType) -> ScalarType:
     return kind if kind == i1 else memory_type(kind)
 
 
-def _argument(kind: ScalarType) -> MemRefType:
-    return MemRefType((None, None), memory_type(kind), StridedLayout((None, None), None))
+def _arguments(name: str, kind: ScalarType) -> list[MemRefType]:
+    matrix = MemRefType((None, None), memory_type(kind), StridedLayout((None, None), None))
+    packed = MemRefType((None,), memory_type(kind), StridedLayout((1,), None))
+    return {"pack": [matrix, packed], "block": [matrix, matrix, packed, matrix]}.get(name, [matrix] * 3)
 
 
 @cache
-def symbols() -> dict[str, tuple[ScalarType, Builder]]:
-    """Every function of the library: the element type, and what builds it."""
+def symbols() -> dict[str, tuple[str, ScalarType, Body]]:
+    """Every function of the library: its name, the element type, and what builds it."""
     kinds = {_stored(kind): None for kind in dtypes.ALL}
-    ours = {f"tensorc_product_{kind}": (kind, _inline) for kind in kinds}
-    floats = (kind for kind in kinds if isinstance(kind, FloatType))
-    return {**ours, **{f"tensorc_matmul_{kind}": (kind, _with_blas) for kind in floats}}
+    floats = [kind for kind in kinds if isinstance(kind, FloatType)]
+    bodies: dict[str, Body] = {"matmul": _matmul, "pack": _pack, "block": _block}
+    ours = {f"tensorc_product_{kind}": ("product", kind, _product) for kind in kinds}
+    return ours | {f"tensorc_{n}_{kind}": (n, kind, build) for n, build in bodies.items() for kind in floats}
 
 
 def module_of(symbol: str) -> Operation:
     """A module that defines this one of `symbols()`."""
-    kind, build = symbols()[symbol]
+    name, kind, build = symbols()[symbol]
     module = new_module()
-    function = new_function(symbol, [_argument(kind)] * 3, [])
+    function = new_function(symbol, _arguments(name, kind), [])
     module.regions[0].block.append(function)
     _fill(function, kind, build)
     return module
 
 
-def _fill(function: Operation, kind: ScalarType, build: Builder) -> None:
+def _fill(function: Operation, kind: ScalarType, build: Body) -> None:
     function.set_attribute(OF_LIBRARY, UNIT)
     b = LoopBuilder(body(function))
-    x, y, out = (Matrix.of(b, v) for v in body(function).args)
-    build(b, Product(x, y, out, kind))
+    build(b, kind, body(function).args)
     b.create_op(Return, [])
 
 
-def _with_blas(b: LoopBuilder, p: Product) -> None:
-    choose(b, is_large(b, p), partial(_blas, b, p), partial(call_library, b, p, blas=False))
+def _of(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> Product:
+    x, y, out = (Matrix.of(b, v) for v in args)
+    return Product(x, y, out, kind)
+
+
+# ------------------------------------------------------------------------------------------ large right sides
+
+
+def _matmul(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
+    p = _of(b, kind, args)
+
+    def packed() -> None:
+        with prepared(b, p, True) as block, blocks(b, p.out.sizes, kind) as (rows, columns):
+            block(rows, columns)
+
+    choose(b, is_large(b, p), packed, partial(call_library, b, p, large=False))
+
+
+@contextmanager
+def prepared(b: LoopBuilder, p: Product, large: Truth) -> Iterator[Callable[..., None]]:
+    """Pack the right side if the product is `large`; gives `block(rows, columns)`, which computes a block of
+    `blocks`.
+    """
+    size = product_panels.packed_size(b, p.kind, p.y)
+    if isinstance(large, Value):
+        size = b.select(large, b.index(size), b.index(0))
+    packed = b.alloc(memory_type(p.kind), [size if large is not False else 0])
+    k = p.x.sizes[1]
+
+    def view(start: Index, size: Index) -> Value:
+        return b.reinterpret_cast(packed, start, [b.index(size)], [1])
+
+    _call(b, "pack", p.kind, [p.y.view(b), view(0, size)])
+
+    def block(rows: tuple[Index, Index], columns: tuple[Index, Index]) -> None:
+        part = p.part(b, rows, columns)
+        start = b.mul(columns[0], k)
+        left = b.maximum(b.sub(size, start), 0)
+        operands = [part.x.view(b), part.y.view(b), view(start, left), part.out.view(b)]
+        _call(b, "block", p.kind, operands)
+
+    yield block
+    b.dealloc(packed)
+
+
+@contextmanager
+def blocks(
+    b: LoopBuilder, sizes: tuple[Index, Index], kind: ScalarType
+) -> Iterator[tuple[tuple[Index, Index], tuple[Index, Index]]]:
+    """A parallel loop over blocks of a result, about equally high; gives where the rows and the columns of
+    each begin, and how many there are.
+    """
+    (m, n), tile = sizes, product_panels.TILES[0].rows
+    width = product_panels.GROUP * product_panels.width_of(kind)
+    count = b.maximum(b.ceildiv(m, product_panels.LINES), 1)
+    each = b.index(b.mul(b.ceildiv(b.ceildivsi(b.index(m), b.index(count)), tile), tile))
+    each = b.maxsi(each, b.index(tile))
+    down = b.ceildivsi(b.index(m), each)
+    with parallel(b, b.mul(down, b.ceildiv(n, width))) as number:
+        i, j = b.mul(b.remsi(number, down), each), b.mul(b.divsi(number, down), width)
+        yield (i, b.minimum(each, b.sub(m, i))), (j, b.minimum(b.minimum(n, width), b.sub(n, j)))
+
+
+def _pack(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
+    y, packed = args
+    with b.if_(b.cmpi("ne", b.index(b.dim(packed, 0)), b.index(0))):
+        product_panels.pack(b, kind, Matrix.of(b, y), packed)
+
+
+def _block(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
+    x, y, packed, out = args
+    p = _of(b, kind, [x, y, out])
+    with b.if_(b.cmpi("eq", b.index(b.dim(packed, 0)), b.index(0))) as direct:
+        call_library(b, p, large=False)
+    with direct.else_():
+        product_panels.block(b, kind, p.x, packed, p.out)
 
 
 # ------------------------------------------------------------------------------------------------- conditions
 
 
 def is_large(b: LoopBuilder, p: Product) -> Truth:
-    """Whether BLAS, which copies both sides into an order of its own, is worth a call."""
+    """Whether packing the right side is worth its while."""
     if not isinstance(p.kind, FloatType):
         return False
     (m, k), n = p.x.sizes, p.y.sizes[1]
@@ -128,16 +229,11 @@ def is_large(b: LoopBuilder, p: Product) -> Truth:
         limit: Index = CACHED if lies else TURNED
     else:
         limit = b.select(lies, b.index(CACHED), b.index(TURNED))
-    return _all(
-        b,
-        _compare(b, "sgt", size, limit),
-        _compare(b, "sgt", b.minimum(m, n), THIN),
-        _compare(b, "sle", b.maximum(b.maximum(m, n), k), LARGEST),
-    )
+    return _all(b, _compare(b, "sgt", size, limit), _compare(b, "sgt", b.minimum(m, n), THIN))
 
 
 def never_large(p: Product) -> bool:
-    """Whether it is known that BLAS is not worth a call."""
+    """Whether it is known that packing is not."""
     (m, k), n = p.x.sizes, p.y.sizes[1]
     thin = any(isinstance(extent, int) and extent <= THIN for extent in (m, n))
     if thin or not isinstance(p.kind, FloatType):
@@ -186,7 +282,8 @@ def _dense(b: LoopBuilder, matrix: Matrix, axis: int) -> Truth:
 # --------------------------------------------------------------------------------------------- our own code
 
 
-def _inline(b: LoopBuilder, p: Product) -> None:
+def _product(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
+    p = _of(b, kind, args)
     one_column = _compare(b, "eq", p.out.sizes[1], 1)
     choose(b, one_column, partial(_column, b, p), partial(_columns, b, p))
 
@@ -262,81 +359,23 @@ def _in_blocks(b: LoopBuilder, name: str, p: Product) -> None:
     symbol = f"tensorc_product_{name}_blocks_{p.kind}"
     module = b._module()
     if lookup(module, symbol) is None:
-        function = new_function(symbol, [_argument(p.kind)] * 3, [])
+        function = new_function(symbol, _arguments(name, p.kind), [])
         function.set_attribute("sym_visibility", StringAttr("private"))
         module.regions[0].block.append(function)
         _fill(function, p.kind, partial(_blocks, name))
     call_product(b, symbol, [v.view(b) for v in (p.x, p.y, p.out)])
 
 
-def _blocks(name: str, b: LoopBuilder, p: Product) -> None:
+def _blocks(name: str, b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
     """One block of columns after the other, so that what is read of y stays in the cache."""
+    p = _of(b, kind, args)
     dots = name in ("dots", "column")
     (m, n), vectors = p.out.sizes, STREAM if name == "row" else PANELS
     width = LINES if dots else vectors * lanes_of(p.kind)
     down, across = b.index(b.ceildiv(m, LINES)), b.ceildiv(n, width)
     most = b.minimum(m, LINES), b.minimum(n, width)
-    with b.for_(0, b.mul(down, across)) as loop:
-        loop.op.set_attribute(PARALLEL, UNIT)
-        i, j = b.mul(b.remsi(loop.iv, down), LINES), b.mul(b.divsi(loop.iv, down), width)
+    with parallel(b, b.mul(down, across)) as number:
+        i, j = b.mul(b.remsi(number, down), LINES), b.mul(b.divsi(number, down), width)
         rows, columns = b.minimum(most[0], b.sub(m, i)), b.minimum(most[1], b.sub(n, j))
         x, y = p.x.part(b, 0, i, rows), p.y.part(b, 0 if dots else 1, j, columns)
         call(b, name, p.kind, x, y, p.out.part(b, 0, i, rows).part(b, 1, j, columns))
-
-
-# ---------------------------------------------------------------------------------------------------- BLAS
-
-
-@dataclass(frozen=True)
-class _Operand:
-    """How a row-major matrix goes to BLAS: transpose flag, leading dimension, and whether it can."""
-
-    matrix: Matrix
-    flag: Value
-    leading: Value
-    fits: Value
-
-
-def _blas(b: LoopBuilder, p: Product) -> None:
-    left, right = _operand(b, p.x), _operand(b, p.y)
-
-    def copied() -> None:
-        (x, left), (y, right) = (_copy(b, v) for v in (p.x, p.y))
-        _gemm(b, _operand(b, left), _operand(b, right), p)
-        b.dealloc(x)
-        b.dealloc(y)
-
-    choose(b, b.andi(left.fits, right.fits), partial(_gemm, b, left, right, p), copied)
-
-
-def _operand(b: LoopBuilder, matrix: Matrix) -> _Operand:
-    plain, turned = b.constant(ord("N"), i8), b.constant(ord("T"), i8)
-    by_rows, row_leading = _lies(b, matrix)
-    by_columns, column_leading = _lies(b, matrix.turned)
-    flag = b.select(by_rows, plain, turned)
-    return _Operand(matrix, flag, b.select(by_rows, row_leading, column_leading), b.ori(by_rows, by_columns))
-
-
-def _lies(b: LoopBuilder, matrix: Matrix) -> tuple[Value, Value]:
-    """Whether rows are contiguous and a step between them is at least a whole one; the leading dimension."""
-    (rows, columns), (row_step, column_step) = matrix.sizes, matrix.strides
-    one = b.index(1)
-    one_column = b.cmpi("sle", b.index(columns), one)
-    one_row = b.cmpi("sle", b.index(rows), one)
-    least = b.index(b.maximum(columns, 1))
-    step = b.index(row_step)
-    dense = b.ori(b.cmpi("eq", b.index(column_step), one), one_column)
-    whole = b.andi(b.cmpi("sge", step, least), b.cmpi("sle", step, b.index(LARGEST)))
-    return b.andi(dense, b.ori(whole, one_row)), b.select(one_row, least, step)
-
-
-def _gemm(b: LoopBuilder, left: _Operand, right: _Operand, p: Product) -> None:
-    assert isinstance(p.kind, FloatType)
-    (m, k), n = p.x.sizes, p.y.sizes[1]
-    rows, columns, terms = (b.index_cast(b.index(e), i32) for e in (m, n, k))
-    leading = b.index_cast(b.index(b.maximum(n, 1)), i32)
-    one, zero = b.constant(1, p.kind), b.constant(0, p.kind)
-    operands = [v for side in (right, left) for v in (side.matrix.view(b), b.index_cast(side.leading, i32))]
-    flags = [right.flag, left.flag, columns, rows, terms, one]
-    symbol = f"tensorc_blas_{'d' if p.kind.width == 64 else 's'}gemm"
-    b.call_void(symbol, [*flags, *operands, zero, p.out.view(b), leading])

@@ -13,6 +13,7 @@ from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Attrs
 from tensorc.ir.types import FloatType, ScalarType, TensorType, Type, f64, i1, i64
 from tensorc.ops import checks, dtypes, emit, extremes_lowering
+from tensorc.ops.accumulators import Accumulator, Extremes
 from tensorc.ops.attrs import AxesAttrs, AxisAttrs
 from tensorc.ops.base import Creator, ErrorSample, Fact, Sample, V, register
 from tensorc.ops.dtypes import integer_range, is_floating, is_signed_integer, to_dtype
@@ -69,6 +70,12 @@ class _Extremum(Reduction):
 
     accepts: ClassVar[tuple[ScalarType, ...]] = dtypes.NUMBERS
     nonempty = True
+
+    @classmethod
+    def accumulator(cls, element: ScalarType) -> Accumulator:
+        if is_floating(element):
+            return Extremes(cls, element, cls.combiner == "maximum")
+        return super().accumulator(element)
 
     @classmethod
     def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:

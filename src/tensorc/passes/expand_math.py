@@ -5,7 +5,8 @@ It rewrites `math.<fn>` and `func.call @tensorc_<fn>_<f32|f64>` (functions the `
 the module defines them) in one walk:
 
 - functions of `passes.math.EXPANSIONS`, and `math.rsqrt`, become `arith` and `math` scalar ops at the call;
-  some end in the call of a rare function (`passes/math/rare.py`), which is then defined in the module;
+  some end in the call of a rare function (`passes/math/rare.py`) or call steps (`steps.py`), which are then
+  defined in the module;
 - integer powers become a loop at the call;
 - those that the C library has (see `ops/scalar.py` or the op's class) become `func.call @sin` (f32: `@sinf`),
   declared in the module;
@@ -40,9 +41,9 @@ from tensorc.ir.types import FunctionType, Type, f32, f64
 from tensorc.ops.loops.arith import Constant
 from tensorc.ops.loops.builder import LoopBuilder
 from tensorc.ops.loops.math import MathOp, Rsqrt
-from tensorc.ops.loops.nests import LANEWISE
+from tensorc.ops.loops.nests import ELEMENTWISE, LANEWISE
 from tensorc.ops.scalar import FUNCTIONS
-from tensorc.passes.math import EXPANSIONS, RARE
+from tensorc.passes.math import EXPANSIONS, RARE, STEPS
 from tensorc.passes.math.half_power import HALVES, half_power
 from tensorc.passes.math.integer_power import INTEGER_EXPANSIONS
 
@@ -97,10 +98,11 @@ class Expander(LoopBuilder):
         return found
 
     def call(self, symbol: str, args: Sequence[Value], result: Type) -> Value:
-        """A call; the first one of a rare function (`passes/math/rare.py`) defines it."""
+        """A call; the first one of a function of `passes/math/rare.py` or `steps.py` defines it."""
+        make = rare_function if symbol in RARE else step_function if symbol in STEPS else None
         module = self._module()
-        if symbol in RARE and lookup(module, symbol) is None:
-            module.regions[0].block.append(rare_function(symbol))
+        if make is not None and lookup(module, symbol) is None:
+            module.regions[0].block.append(make(symbol))
         return super().call(symbol, args, result)
 
 
@@ -118,6 +120,17 @@ def rare_function(symbol: str) -> Operation:
     with branch.else_():
         branch.yield_(fast)
     b.return_(branch.results[0])
+    return function
+
+
+def step_function(symbol: str) -> Operation:
+    """The definition of a step."""
+    step = STEPS[symbol]
+    function = new_function(symbol, [step.type] * step.operands, [step.type])
+    function.set_attribute("sym_visibility", StringAttr("private"))
+    function.set_attribute(ELEMENTWISE, StringAttr(step.name))
+    b = LoopBuilder(body(function))
+    b.return_(step.value(b, *body(function).args))
     return function
 
 

@@ -27,6 +27,7 @@ from tensorc.ops.loops.arith import CmpI, Constant, PredicateAttrs
 Extent = int | Value
 Shape = tuple[Extent, ...]
 _SCALARS = (index, i1)
+_AT_LEAST = PredicateAttrs(CmpI.predicates.index("sge"))
 
 
 class Extents:
@@ -123,7 +124,15 @@ class Extents:
         if constant is not None:
             return constant.attributes["value"] == BoolAttr(True)
         pair = compared(condition)
-        return pair is not None and self.same(*pair)
+        return self.same(*pair) if pair is not None else self._is_extent(condition)
+
+    def _is_extent(self, condition: Value) -> bool:
+        """Whether a condition is that a number is not negative which is the extent of some tensor."""
+        op = condition.defining(CmpI)
+        if op is None or op.attrs != _AT_LEAST or self.rep(op.operands[1]) != 0:
+            return False
+        found = self.rep(op.operands[0])
+        return found >= 0 if isinstance(found, int) else found.defining(Dim) is not None
 
     def _equate(self, a: Extent, b: Extent) -> None:
         """The representative is an integer if there is one, otherwise the value that was there first."""

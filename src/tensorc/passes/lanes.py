@@ -2,19 +2,19 @@
 
 An index that grows by the same amount from lane to lane is kept as its value in the first lane and that
 amount, so that a load or store at neighbouring places is one access, and places anywhere else are gathered.
-What has no vector form (a call, a branch, a loop) runs lane by lane; a branch that only some lanes take is
-skipped if none does.
+What has no vector form (most calls, a branch, a loop) runs lane by lane; a branch that only some lanes take
+is skipped if none does.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from tensorc.ir.attributes import UNIT, Attribute, FloatAttr, IntegerAttr
-from tensorc.ir.builtin import Call, CallAttrs, Module, lookup
+from tensorc.ir.attributes import UNIT, FloatAttr, IntegerAttr, StringAttr
+from tensorc.ir.builtin import Call, CallAttrs, Module, body, lookup, new_function, symbol_name
 from tensorc.ir.clone import clone_op
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Trait
@@ -22,8 +22,8 @@ from tensorc.ir.types import IndexType, MemRefType, ScalarType, Type, VectorType
 from tensorc.ops.loops import arith, memref, scf, vector
 from tensorc.ops.loops.base import ScalarOp, is_terminated, width
 from tensorc.ops.loops.builder import Index, LoopBuilder
-from tensorc.ops.loops.fold import constant_value, fold, identity
-from tensorc.ops.loops.nests import LANEWISE, PARTIAL, STREAM, rolled
+from tensorc.ops.loops.fold import constant_value
+from tensorc.ops.loops.nests import ELEMENTWISE, LANEWISE, PARTIAL, STREAM, rolled
 
 AHEAD: Final = 8192
 """Bytes from what is read to what is asked for, in the nearest cache. Measured: sums and variances of 64 MiB
@@ -61,10 +61,12 @@ def classify(loop: Operation) -> dict[Value, Kind] | None:
 
 def _kind(op: Operation, kinds: dict[Value, Kind]) -> Kind | None:
     definition = op.definition
-    if op.regions or definition is Call:
+    if op.regions or (definition is Call and _elementwise(op) is None):
         return _kind_lane_by_lane(op)
     found = [kinds.get(v, Kind.SAME) for v in op.operands]
     same = all([kind is Kind.SAME for kind in found])
+    if definition is Call:
+        return Kind.SAME if same else Kind.VARYING
     if definition is memref.Store:
         moves = any([kind is not Kind.SAME for kind in found[2:]])
         return Kind.VARYING if moves and found[1] is Kind.SAME else None
@@ -167,12 +169,15 @@ class VectorBody:
         if op.isa(memref.Store):
             self._store(op)
             return
-        if op.regions or op.isa(Call):
+        callee = _elementwise(op) if op.isa(Call) else None
+        if op.regions or (op.isa(Call) and callee is None):
             self._lane_by_lane(op)
             return
         kind = self.kinds[op.results[0]]
         if kind is Kind.SAME:
             self._copy(op)
+        elif callee is not None:
+            self._lanes_call(op, callee)
         elif kind is not Kind.VARYING:
             self._grow(op)
         elif op.isa(memref.Load):
@@ -182,14 +187,7 @@ class VectorBody:
 
     def _copy(self, op: Operation) -> None:
         copied = clone_op(op, self._first)
-        known = _known(copied)
-        if known is None:
-            self.b.block.insert_before(copied, self.b.anchor)
-            return
-        if isinstance(known, Attribute):
-            known = self.b.create_op(arith.Constant, [], arith.ConstantAttrs(known)).result
-        copied.drop_operands()
-        self._first[op.result] = known
+        self.b.block.insert_before(copied, self.b.anchor)
 
     def _lanes_op(self, op: Operation) -> None:
         definition, kind = op.definition, op.result.type
@@ -197,6 +195,18 @@ class VectorBody:
         operands = [self._vectors.get(v) or self._vector(v) for v in op.operands]
         made = self.b.create_op(definition, operands, op.attrs, results=[self._type(kind)])
         self._vectors[op.result] = made.result
+
+    def _lanes_call(self, op: Operation, callee: Operation) -> None:
+        """A call of an elementwise function: of its form for vectors, defined where it is missing."""
+        kind = op.result.type
+        assert isinstance(kind, ScalarType)
+        symbol = f"{symbol_name(callee)}_x{self.lanes}"
+        module = callee.parent
+        assert module is not None
+        if lookup(module, symbol) is None:
+            module.regions[0].block.append(_function_of_vectors(callee, symbol, self._type))
+        operands = [self._vector(v) for v in op.operands]
+        self._vectors[op.result] = self.b.call(symbol, operands, self._type(kind))
 
     # indices that grow
 
@@ -395,25 +405,57 @@ class VectorBody:
         return list(copied.results)
 
 
-def _known(op: Operation) -> Attribute | Value | None:
-    """What a copy in the first lane gives, if it is a constant there or one of its operands."""
-    definition = op.definition
-    if definition is arith.Constant or definition is None or not issubclass(definition, ScalarOp):
-        return None
-    known = fold(op) if all([constant_value(v) is not None for v in op.operands]) else None
-    return identity(op) if known is None else known
-
-
 def _bound(op: Operation) -> FloatAttr | None:
     """The bound within which a call gives its second operand back, if it is a call of such a function."""
+    callee = _callee(op)
+    bound = None if callee is None else callee.attributes.get(LANEWISE)
+    return bound if isinstance(bound, FloatAttr) else None
+
+
+def _elementwise(op: Operation) -> Operation | None:
+    """The function of scalars that a call calls, if vectors may take their place."""
+    callee = _callee(op)
+    return callee if callee is not None and ELEMENTWISE in callee.attributes else None
+
+
+def _callee(op: Operation) -> Operation | None:
     module = op.parent
     while module is not None and not module.isa(Module):
         module = module.parent
     if module is None or not isinstance(op.attrs, CallAttrs):
         return None
-    callee = lookup(module, op.attrs.callee.name)
-    bound = None if callee is None else callee.attributes.get(LANEWISE)
-    return bound if isinstance(bound, FloatAttr) else None
+    return lookup(module, op.attrs.callee.name)
+
+
+def _function_of_vectors(
+    function: Operation, symbol: str, vector_of: Callable[[ScalarType], VectorType]
+) -> Operation:
+    """The form for vectors of a function of scalars."""
+
+    def widened(v: Value) -> VectorType:
+        assert isinstance(v.type, ScalarType)
+        return vector_of(v.type)
+
+    source = body(function)
+    results = [widened(v) for v in source.terminator.operands]
+    made = new_function(symbol, [widened(v) for v in source.args], results, location=function.location)
+    made.set_attribute("sym_visibility", StringAttr("private"))
+    made.set_attribute(ELEMENTWISE, function.attributes[ELEMENTWISE])
+    b = LoopBuilder(body(made))
+    values: dict[Value, Value] = dict(zip(source.args, body(made).args, strict=True))
+    for op in source:
+        if op.isa(arith.Constant):
+            copied = clone_op(op, {})
+            b.block.append(copied)
+            wide = b.create_op(vector.Broadcast, [copied.result], results=[widened(op.result)])
+            values[op.result] = wide.result
+        elif not is_terminated(op):
+            assert op.definition is not None
+            operands = [values[v] for v in op.operands]
+            wide = b.create_op(op.definition, operands, op.attrs, results=[widened(op.result)])
+            values[op.result] = wide.result
+    b.return_(*(values[v] for v in source.terminator.operands))
+    return made
 
 
 def _rare(op: Operation) -> bool:

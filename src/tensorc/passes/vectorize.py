@@ -102,8 +102,8 @@ class _Loop:
         while done < most:
             lanes = min(self.width, _power(most - done))
             left = b.sub(upper, b.add(lower, done))
-            full = isinstance(left, int) and left >= lanes
-            self._step(b.add(lower, done), lanes, None if full else left)
+            whole = isinstance(left, int) and left >= lanes
+            self._step(b.add(lower, done), lanes, None if whole else left)
             done += lanes
 
     def _full(self, lower: Index, upper: Index) -> Index:

@@ -4,8 +4,8 @@ code (`codegen_llvm/threads.ll`).
 `TENSORC_NUM_THREADS` says how many threads may work on one loop, the caller's included; without it, as many
 as there are CPUs this process may use. With 1 no thread is ever started. It is read when a loop first is
 large enough to want help; then workers are started, which hold no lock and no reference and never need the
-GIL. Before a fork they end, and both processes start their own when they need them. Results of our loops
-do not depend on any of this; products by BLAS may, in their last bits.
+GIL. Before a fork they end, and both processes start their own when they need them. Results do not depend on
+any of this.
 """
 
 from __future__ import annotations

@@ -38,6 +38,11 @@ LANEWISE = "tensorc.lanewise"
 """Attribute of a `func.func` of (x, y) that gives y back where |x| is at most the attribute's value, or NaN:
 vector code calls it for all lanes of a vector at once.
 """
+ELEMENTWISE = "tensorc.elementwise"
+"""Attribute of a `func.func` of scalars without branches and memory: vector code calls the same function of
+vectors. Its value names what a machine may have an instruction for (`codegen_llvm/instructions.py`); the body
+says what that computes.
+"""
 ROLLED = "tensorc.rolled"
 """Attribute of an `scf.for` that the pass `unroll` leaves alone: what that gains is not worth the compile
 time.
@@ -89,6 +94,14 @@ def tiles(b: LoopBuilder, extent: Index, size: int = TILE) -> Iterator[tuple[Ind
         loop.op.set_attribute(PARALLEL, UNIT)
         start = b.mul(loop.iv, size)
         yield start, b.minimum(b.sub(extent, start), size)
+
+
+@contextmanager
+def parallel(b: LoopBuilder, count: Index) -> Iterator[Value]:
+    """A loop of independent iterations; gives its index."""
+    with b.for_(0, count) as loop:
+        loop.op.set_attribute(PARALLEL, UNIT)
+        yield loop.iv
 
 
 @contextmanager

@@ -13,15 +13,13 @@ from tensorc.ir.core import Value
 from tensorc.ops.loops.base import memory_type, width
 from tensorc.ops.loops.nests import lanes, tiles
 from tensorc.passes.lowering.nest import Access, Index, Lowerer, load, nest, store
-from tensorc.passes.lowering.space import Earlier, Emitter, Space, combined, combiners_of
-from tensorc.passes.lowering.sums import LANES, Combiner, fill, levels
+from tensorc.passes.lowering.space import LIGHT, Earlier, Emitter, Space, combined, combiners_of
+from tensorc.passes.lowering.sums import LANES, Accumulators, levels, reset
 
 BLOCK: Final = 128
 """Rows that are combined before the pairwise scheme takes over."""
 WAYS: Final = 8
 """Rows that are read at a time."""
-LIGHT: Final = 6
-"""The weight of a body that is worth repeating for that."""
 BYTES: Final = 4096
 """What the accumulators of one chunk of columns may take."""
 LEVELS: Final = 12
@@ -34,6 +32,7 @@ class Columns(Emitter):
     def __init__(self, b: Lowerer, space: Space) -> None:
         super().__init__(b, space)
         self.registers: dict[tuple[int, int], Access] = {}
+        self.parts: dict[int, list[Accumulators]] = {}
         self.chunk = self._chunk()
         self.width: Index = self.chunk
         self.base: Index = 0
@@ -63,11 +62,16 @@ class Columns(Emitter):
         """Results without inner axes: a buffer of one value a column."""
         rank = len(self.space.extents)
         for number, stage in enumerate(self.space.stages):
+            self.parts[number] = []
+            shape = [LEVELS if stage.full and self._in_blocks(number) else 1, self.chunk]
             for k, result in enumerate(stage.results):
-                if result.combiner is None and (stage.full or not result.kept):
+                if result.combiner is not None:
+                    self.parts[number].append(Accumulators.make(self.b, result.combiner, shape))
+                    buffer = self.parts[number][-1].result
+                elif stage.full or not result.kept:
                     continue
-                levels = LEVELS if stage.full and self._in_blocks(number) else 1
-                buffer = self.b.scratch(memory_type(result.element), [levels, self.chunk])
+                else:
+                    buffer = self.b.scratch(memory_type(result.element), shape)
                 self.registers[number, k] = Access(buffer, (-1, rank), result.element)
 
     def register(self, place: Earlier, indices: Sequence[Index]) -> Value:
@@ -97,15 +101,14 @@ class Columns(Emitter):
         """Accumulators at level 0 end up with the results, which are stored where they are wanted."""
         stage = self.space.stages[number]
         places = [k for k, r in enumerate(stage.results) if r.combiner is not None]
-        combiners = combiners_of(stage)
-        stacks = [self.registers[number, k].buffer for k in places]
         inner = self.space.inner if stage.full else [1] * len(self.space.inner)
         if stage.full and self._in_blocks(number):
-            self.blocks(number, outer, combiners, stacks)
+            self.blocks(number, outer)
         else:
-            fill(self.b, combiners, stacks, self.width, [0])
+            reset(self.b, self.parts[number], self.width, [0])
             with nest(self.b, inner[:-1]) as at:
-                self.walk(number, [outer, at], combiners, stacks, 0, (0, inner[-1]))
+                self.walk(number, [outer, at], 0, (0, inner[-1]))
+        self.settle(number)
         wanted = [k for k in places if stage.results[k].out is not None]
         if not wanted:
             return
@@ -124,28 +127,33 @@ class Columns(Emitter):
         few = known and isinstance(total, int) and total <= BLOCK
         return not few and not all(c.exact for c in combiners)
 
-    def blocks(
-        self, number: int, outer: list[Index], combiners: list[Combiner], stacks: list[Value]
-    ) -> None:
+    def settle(self, number: int) -> None:
+        """Make the first parts of accumulators the values."""
+        several = [part for part in self.parts[number] if len(part.buffers) > 1]
+        if not several:
+            return
+        with lanes(self.b, self.width) as lane:
+            for part in several:
+                part.combiner.write(self.b, part.value(self.b, [0, lane]), part.result, [0, lane])
+
+    def blocks(self, number: int, outer: list[Index]) -> None:
         """Blocks of rows, combined pairwise: block `n` is at the level that is the number of ones in n."""
         b = self.b
         *leading, last = self.space.inner
         if leading:
-            self.grouped(number, outer, combiners, stacks)
+            self.grouped(number, outer)
             return
         size = _rows_of_block(b, last)
         count = b.maximum(_ceildiv(b, last, size), 1)
         with b.for_(0, count) as block:
             level, merges = levels(b, block.iv, count)
-            fill(b, combiners, stacks, self.width, [level])
+            reset(b, self.parts[number], self.width, [level])
             lower = b.mul(block.iv, size)
             bounds = (lower, b.minimum(b.add(lower, size), last))
-            self.walk(number, [outer, []], combiners, stacks, level, bounds)
-            self.merge(combiners, stacks, level, merges)
+            self.walk(number, [outer, []], level, bounds)
+            self.merge(number, level, merges)
 
-    def grouped(
-        self, number: int, outer: list[Index], combiners: list[Combiner], stacks: list[Value]
-    ) -> None:
+    def grouped(self, number: int, outer: list[Index]) -> None:
         """Several inner axes: a few blocks of the last one make a group, and groups are combined pairwise."""
         b = self.b
         *leading, last = self.space.inner
@@ -153,7 +161,7 @@ class Columns(Emitter):
         total = b.index(b.product([*leading, blocks]))
         size = b.index(self._blocks_of_group(total))
         groups = b.ceildivsi(total, size)
-        fill(b, combiners, stacks, self.width, [0])
+        reset(b, self.parts[number], self.width, [0])
         with nest(b, leading) as at, b.for_(0, last, BLOCK) as start:
             place: Index = 0
             for index, extent in zip(at, leading, strict=True):
@@ -166,11 +174,11 @@ class Columns(Emitter):
             level, merges = levels(b, group, groups)
             zero = b.index(0)
             first = b.select(b.cmpi("eq", block, begin), b.index(self.width), zero)
-            fill(b, combiners, stacks, first, [level])
+            reset(b, self.parts[number], first, [level])
             bounds = (start.iv, b.minimum(b.add(start.iv, BLOCK), last))
-            self.walk(number, [outer, at], combiners, stacks, level, bounds)
+            self.walk(number, [outer, at], level, bounds)
             final = b.cmpi("eq", b.addi(block, b.index(1)), end)
-            self.merge(combiners, stacks, level, b.select(final, merges, zero))
+            self.merge(number, level, b.select(final, merges, zero))
 
     def _blocks_of_group(self, total: Value) -> Index:
         """Groups have about `BLOCK` rows at least; there are at most 2 ** (LEVELS - 1)."""
@@ -179,21 +187,18 @@ class Columns(Emitter):
         size = BLOCK // rows if isinstance(rows, int) else b.divui(b.index(BLOCK), rows)
         return b.add(size, b.shrui(total, b.index(LEVELS - 1)))
 
-    def merge(self, combiners: list[Combiner], stacks: list[Value], level: Value, merges: Value) -> None:
+    def merge(self, number: int, level: Value, merges: Value) -> None:
         """Combine so many levels from `level` down."""
         b = self.b
         with b.for_(0, merges) as merge, lanes(b, self.width) as lane:
             top = b.subi(level, merge.iv)
-            for combiner, stack in zip(combiners, stacks, strict=True):
-                value = combiner.read(b, stack, [top, lane])
-                combiner.accumulate(b, value, stack, [b.subi(top, b.index(1)), lane])
+            for part in self.parts[number]:
+                part.join(b, [top, lane], [b.subi(top, b.index(1)), lane])
 
     def walk(
         self,
         number: int,
         around: list[list[Index]],
-        combiners: list[Combiner],
-        stacks: list[Value],
         level: Index,
         bounds: tuple[Index, Index],
     ) -> None:
@@ -206,18 +211,16 @@ class Columns(Emitter):
         if ways > 1:
             full = extent - extent % ways if isinstance(extent, int) else b.andi(extent, b.index(-ways))
             end = b.add(lower, full)
-            self._rows(number, around, combiners, stacks, level, (lower, end), ways)
+            self._rows(number, around, level, (lower, end), ways)
         if end is not upper and end != upper:
             rest = b.sub(upper, end)
             few = rest if isinstance(rest, int) and rest < WAYS else 1
-            self._rows(number, around, combiners, stacks, level, (end, upper), few)
+            self._rows(number, around, level, (end, upper), few)
 
     def _rows(
         self,
         number: int,
         around: list[list[Index]],
-        combiners: list[Combiner],
-        stacks: list[Value],
         level: Index,
         bounds: tuple[Index, Index],
         ways: int,
@@ -236,9 +239,8 @@ class Columns(Emitter):
                 combined(stage, self.compute(number, self.at(outer, [*inner, b.add(start, way)], lane)))
                 for way in range(ways)
             ]
-            for k, (combiner, stack) in enumerate(zip(combiners, stacks, strict=True)):
-                value = combiner.together(b, [values[k] for values in rows])
-                combiner.accumulate(b, value, stack, [level, lane])
+            for k, part in enumerate(self.parts[number]):
+                part.take(b, [values[k] for values in rows], [level, lane])
 
 
 def _rows_of_block(b: Lowerer, rows: Index) -> Index:

@@ -13,8 +13,17 @@ from tensorc.ir.core import Value
 from tensorc.ops.loops.base import memory_type, width
 from tensorc.ops.loops.nests import PARALLEL, cells, lanes, tiles
 from tensorc.passes.lowering.nest import Access, Index, Lowerer, load, nest, store
-from tensorc.passes.lowering.space import Earlier, Emitter, Space, combined, combiners_of
-from tensorc.passes.lowering.sums import BLOCK, LANES, Combiner, Counter, fill, halve, join_parts
+from tensorc.passes.lowering.space import LIGHT, Earlier, Emitter, Space, combined, combiners_of
+from tensorc.passes.lowering.sums import (
+    BLOCK,
+    LANES,
+    Accumulators,
+    Combiner,
+    Counter,
+    halve,
+    join_parts,
+    reset,
+)
 
 FEW: Final = 16
 """Elements that are combined one after the other."""
@@ -206,11 +215,11 @@ class Rows(Emitter):
         single = len(extents) == 1 and isinstance(last, int) and last <= BLOCK
         if single or all(c.exact for c in combiners):
             width = min(LANES, 1 << (last - 1).bit_length()) if isinstance(last, int) and last else LANES
-            parts = [b.scratch(memory_type(c.element), [width]) for c in combiners]
-            fill(b, combiners, parts, width)
+            parts = [Accumulators.make(b, c, [width]) for c in combiners]
+            reset(b, parts, width)
             with _spans(b, bounds[:-1]) as at:
-                self.steps(number, [*outer, *at], combiners, parts, bounds[-1])
-            return halve(b, combiners, parts, width)
+                self.steps(number, [*outer, *at], parts, bounds[-1])
+            return halve(b, parts, width)
         return self.blocks(number, outer, combiners, bounds)
 
     def sequential(
@@ -240,47 +249,59 @@ class Rows(Emitter):
         extents = [b.sub(last, first) for first, last in bounds]
         extents[-1] = b.ceildiv(extents[-1], BLOCK)
         counter = Counter(b, combiners, b.product(extents))
-        parts = [b.scratch(memory_type(c.element), [LANES]) for c in combiners]
+        parts = [Accumulators.make(b, c, [LANES]) for c in combiners]
         with _spans(b, bounds[:-1]) as at, b.for_(lower, upper, BLOCK) as start:
-            fill(b, combiners, parts, LANES)
+            reset(b, parts, LANES)
             end = b.minimum(b.add(start.iv, BLOCK), upper)
-            self.steps(number, [*outer, *at], combiners, parts, (start.iv, end))
+            self.steps(number, [*outer, *at], parts, (start.iv, end))
             place: Index = 0
             for index, (first, _), extent in zip(at, bounds, extents, strict=False):
                 place = b.add(b.mul(place, extent), b.sub(index, first))
             past = b.divui(b.index(b.sub(start.iv, lower)), b.index(BLOCK))
             block = b.add(b.mul(place, extents[-1]), past)
-            counter.push(halve(b, combiners, parts, LANES), b.index(block))
+            counter.push(halve(b, parts, LANES), b.index(block))
         return counter.result()
 
     def steps(
-        self,
-        number: int,
-        indices: list[Index],
-        combiners: list[Combiner],
-        parts: list[Value],
-        bounds: tuple[Index, Index],
+        self, number: int, indices: list[Index], parts: list[Accumulators], bounds: tuple[Index, Index]
     ) -> None:
-        """Neighbours into accumulators: `LANES` at a time, then the rest."""
+        """Neighbours into accumulators: `LANES` at a time, or twice as many where that is cheaper; then the
+        rest.
+        """
         b = self.b
         lower, upper = bounds
-        extent = b.sub(upper, lower)
-        full = extent - extent % LANES if isinstance(extent, int) else b.andi(extent, b.index(-LANES))
-        end = b.add(lower, full)
-        if full != 0:
-            with b.for_(lower, end, LANES) as step, lanes(b, LANES) as lane:
-                self.accumulate(number, [*indices, b.addi(step.iv, lane)], combiners, parts, lane)
-        if full == extent:
+        for ways in dict.fromkeys((self._ways(number, parts), 1)):
+            size = LANES * ways
+            extent = b.sub(upper, lower)
+            full = extent - extent % size if isinstance(extent, int) else b.andi(extent, b.index(-size))
+            if full == 0:
+                continue
+            end = b.add(lower, full)
+            with b.for_(lower, end, size) as step, lanes(b, LANES) as lane:
+                places = [b.add(step.iv, b.add(lane, way * LANES)) for way in range(ways)]
+                self.accumulate(number, indices, places, parts, lane)
+            lower = end
+        if lower == upper:
             return
-        with lanes(b, b.minimum(b.sub(upper, end), LANES)) as lane:
-            self.accumulate(number, [*indices, b.add(end, lane)], combiners, parts, lane)
+        with lanes(b, b.minimum(b.sub(upper, lower), LANES)) as lane:
+            self.accumulate(number, indices, [b.add(lower, lane)], parts, lane)
+
+    def _ways(self, number: int, parts: list[Accumulators]) -> int:
+        """How many values a lane takes at a time: more than one where the order cannot be seen and there are
+        parts that like pairs.
+        """
+        exact = all(part.combiner.exact for part in parts)
+        several = any(len(part.buffers) > 1 for part in parts)
+        return 2 if exact and several and self.space.stages[number].weight <= LIGHT else 1
 
     def accumulate(
-        self, number: int, indices: list[Index], combiners: list[Combiner], parts: list[Value], lane: Value
+        self, number: int, outer: list[Index], places: list[Index], parts: list[Accumulators], lane: Value
     ) -> None:
-        found = combined(self.space.stages[number], self.compute(number, indices))
-        for combiner, part, value in zip(combiners, parts, found, strict=True):
-            combiner.accumulate(self.b, value, part, [lane])
+        """The values at some places along the last axis into one accumulator."""
+        stage = self.space.stages[number]
+        found = [combined(stage, self.compute(number, [*outer, place])) for place in places]
+        for k, part in enumerate(parts):
+            part.take(self.b, [values[k] for values in found], [lane])
 
 
 def _crossing(space: Space) -> int | None:

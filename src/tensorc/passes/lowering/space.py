@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from tensorc.ir.core import Value
 from tensorc.ir.types import ScalarType
@@ -11,6 +12,8 @@ from tensorc.ops.loops.base import memory_type
 from tensorc.passes.lowering.nest import Access, Index, Lowerer, load, store
 from tensorc.passes.lowering.sums import Combiner
 
+LIGHT: Final = 6
+"""The weight of a body that is worth writing out several times for several values at a time."""
 Body = Callable[[Lowerer, Sequence[Index], Sequence[Value]], list[Value]]
 
 

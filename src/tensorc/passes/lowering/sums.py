@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Final, cast
 
 from tensorc.ir.core import Value
 from tensorc.ir.definition import REGISTRY
 from tensorc.ir.types import FloatType, ScalarType, i1, i64, index
+from tensorc.ops.accumulators import Accumulator
 from tensorc.ops.families import Reduction
 from tensorc.ops.loops.base import memory_type, register_type
 from tensorc.ops.loops.nests import lanes
@@ -44,6 +45,10 @@ class Combiner:
     def identity(self, b: Lowerer) -> Value:
         return b.constant(self.definition.initial(self.element), register_type(self.element))
 
+    @property
+    def accumulator(self) -> Accumulator:
+        return self.definition.accumulator(self.element)
+
     def combine(self, b: Lowerer, a: Value, x: Value) -> Value:
         joined: Value = self.definition.combine(b, self.element, a, x)
         return joined
@@ -60,14 +65,48 @@ class Combiner:
         """Combine a value into an accumulator in memory."""
         self.write(b, self.combine(b, self.read(b, buffer, indices), value), buffer, indices)
 
-    def together(self, b: Lowerer, values: Sequence[Value]) -> Value:
-        """Several values combined pairwise."""
-        while len(values) > 1:
-            half = (len(values) + 1) // 2
-            pairs = zip(values, values[half:], strict=False)
-            odd = values[half - 1 : half] if len(values) % 2 else ()
-            values = [*(self.combine(b, x, y) for x, y in pairs), *odd]
-        return values[0]
+
+@dataclass(frozen=True)
+class Accumulators:
+    """Accumulators of one result in memory: a buffer for each part of what is kept. The first one has the
+    result in the end.
+    """
+
+    combiner: Combiner
+    buffers: tuple[Value, ...]
+
+    @classmethod
+    def make(cls, b: Lowerer, combiner: Combiner, shape: Sequence[int]) -> Accumulators:
+        parts = combiner.accumulator.parts
+        return cls(combiner, tuple(b.scratch(memory_type(part), shape) for part in parts))
+
+    @property
+    def result(self) -> Value:
+        return self.buffers[0]
+
+    def reset(self, b: Lowerer, at: Sequence[Index]) -> None:
+        self.write(b, self.combiner.accumulator.start(b), at)
+
+    def take(self, b: Lowerer, values: Sequence[Value], at: Sequence[Index]) -> None:
+        """Combine some values into the accumulator at a place."""
+        self.write(b, self.combiner.accumulator.take(b, self.read(b, at), values), at)
+
+    def join(self, b: Lowerer, other: Sequence[Index], at: Sequence[Index]) -> None:
+        """Combine the accumulator at one place into that at another."""
+        joined = self.combiner.accumulator.join(b, self.read(b, at), self.read(b, other))
+        self.write(b, joined, at)
+
+    def value(self, b: Lowerer, at: Sequence[Index]) -> Value:
+        return cast(Value, self.combiner.accumulator.value(b, self.read(b, at)))
+
+    def read(self, b: Lowerer, at: Sequence[Index]) -> list[Value]:
+        first, *others = self.buffers
+        return [self.combiner.read(b, first, at), *(b.load(buffer, at) for buffer in others)]
+
+    def write(self, b: Lowerer, kept: Sequence[Value], at: Sequence[Index]) -> None:
+        for value, buffer in zip(kept[1:], self.buffers[1:], strict=True):
+            b.store(value, buffer, at)
+        self.combiner.write(b, kept[0], self.buffers[0], at)
 
 
 @cache
@@ -79,30 +118,31 @@ def reduction_for(combiner: str) -> type[Reduction]:
     raise KeyError(combiner)
 
 
-def fill(
-    b: Lowerer,
-    combiners: Sequence[Combiner],
-    parts: Sequence[Value],
-    width: Index,
-    level: Sequence[Index] = (),
-) -> None:
-    """Identities into `width` accumulators."""
+def reset(b: Lowerer, parts: Sequence[Accumulators], width: Index, level: Sequence[Index] = ()) -> None:
+    """`width` accumulators of each result are as of no values."""
     with lanes(b, width) as lane:
-        for combiner, part in zip(combiners, parts, strict=True):
-            combiner.write(b, combiner.identity(b), part, [*level, lane])
+        for part in parts:
+            part.reset(b, [*level, lane])
 
 
-def halve(b: Lowerer, combiners: Sequence[Combiner], parts: Sequence[Value], width: int) -> list[Value]:
+def halve(b: Lowerer, parts: Sequence[Accumulators], width: int) -> list[Value]:
     """`width` accumulators of each result, a power of two of them, combined pairwise."""
     while width > _SCALARS:
         width //= 2
         with lanes(b, width) as lane:
-            for combiner, part in zip(combiners, parts, strict=True):
-                combiner.accumulate(b, combiner.read(b, part, [b.add(lane, width)]), part, [lane])
-    return [
-        c.together(b, [c.read(b, part, [lane]) for lane in range(width)])
-        for c, part in zip(combiners, parts, strict=True)
-    ]
+            for part in parts:
+                part.join(b, [b.add(lane, width)], [lane])
+    return [_last(b, part, width) for part in parts]
+
+
+def _last(b: Lowerer, part: Accumulators, width: int) -> Value:
+    """The value of so many accumulators."""
+    how = part.combiner.accumulator
+    kept = [part.read(b, [lane]) for lane in range(width)]
+    while len(kept) > 1:
+        half = len(kept) // 2
+        kept = [how.join(b, one, other) for one, other in zip(kept, kept[half:], strict=False)]
+    return cast(Value, how.value(b, kept[0]))
 
 
 class Counter:

@@ -5,11 +5,12 @@ tables, no gathers, no branches. They assume a fused multiply-add; without the i
 get slow. Nothing in them is undefined for any input: bit patterns are shifted by constants, and floating
 numbers become integers only through the bits of a sum, never through a conversion.
 
-Arguments that need much longer code are left to `rare` functions, which vector code branches around.
+Arguments that need much longer code are left to `rare` functions, which vector code branches around. What
+some machines have an instruction for is a function of its own (`steps`).
 
 Here: one file per family (`exponential`, `logarithm`, `hyperbolic`, `inverse_hyperbolic`, `trigonometric`
 with `huge`, `inverse_trigonometric`, `roots`, `error`, `power`, `half_power`, `sigmoid`, `log1mexp`),
-`scalars` (what they are written against), `coefficients` and the `*_constants` (made by
+`scalars` and `steps` (what they are written against), `coefficients` and the `*_constants` (made by
 `tools/minimax*.py`). May import `ir` and `ops.scalar`; imported by `passes/expand_math.py` alone. To add a
 function: write it over `ScalarBuilder`, enter it in `EXPANSIONS` with the error it reaches, run
 `benchmarks/accuracy.py`.
@@ -32,6 +33,7 @@ from tensorc.passes.math.power import powf
 from tensorc.passes.math.rare import RARE, Rare
 from tensorc.passes.math.roots import cbrt, hypot
 from tensorc.passes.math.sigmoid import logaddexp, sigmoid, softplus
+from tensorc.passes.math.steps import STEPS, Step
 from tensorc.passes.math.trigonometric import cos, sin, tan
 
 
@@ -80,4 +82,4 @@ EXPANSIONS: dict[str, Expansion] = {
     )
 }
 
-__all__ = ["EXPANSIONS", "RARE", "Expansion", "Rare"]
+__all__ = ["EXPANSIONS", "RARE", "STEPS", "Expansion", "Rare", "Step"]

@@ -29,7 +29,7 @@ from tensorc.passes.math.error_constants import (
     SLOPE_F32,
     SLOPE_F64,
 )
-from tensorc.passes.math.exponential import exp_remainder, reduce_once
+from tensorc.passes.math.exponential import ScaledPair, exp_remainder, reduce_once
 from tensorc.passes.math.scalars import (
     BINARY32,
     at_least,
@@ -40,15 +40,13 @@ from tensorc.passes.math.scalars import (
     format_of,
     horner,
 )
+from tensorc.passes.math.steps import scaled
 
 FULL = {23: 3.95, 52: 5.9}
 """erf(x) rounds to 1 before, by fraction digits."""
 
 GONE = {23: 10.2, 52: 27.3}
 """erfc(x) rounds to 0 before."""
-
-RAISED = 64
-"""Bits by which 2^k is made too large to stay normal, for k down to -GONE^2 / ln 2."""
 
 
 def log_erfc(b: ScalarBuilder[S], a: S) -> tuple[S, S]:
@@ -80,14 +78,14 @@ def erf(b: ScalarBuilder[S], x: S) -> S:
     return b.copysign(value, x)
 
 
-def bell(b: ScalarBuilder[S], a: S, square: S) -> tuple[S, S, S]:
-    """(high, low, power): e^(-a^2) = (high + low) power 2^-RAISED for 0 <= a <= GONE and a rounded square."""
+def bell(b: ScalarBuilder[S], a: S, square: S) -> ScaledPair[S]:
+    """e^(-a^2) for 0 <= a <= GONE and a rounded square."""
     fmt = format_of(a)
-    reduced = reduce_once(b, b.negf(square), b.fma(b.negf(a), a, square), fmt.bias + RAISED)
+    reduced = reduce_once(b, b.negf(square), b.fma(b.negf(a), a, square), 0)
     high, low = fast_two_sum(b, b.constant(1.0, fmt.type), reduced.r)
     low = exp_remainder(b, reduced.r, low)
     low = b.fma(b.addf(high, low), reduced.tail, low)
-    return high, low, exponent_field(b, reduced.shifted, fmt)
+    return ScaledPair(high, low, reduced.k)
 
 
 def erfc(b: ScalarBuilder[S], x: S) -> S:
@@ -102,14 +100,14 @@ def erfc(b: ScalarBuilder[S], x: S) -> S:
     larger, smaller = at_least(b, double, 1.0), at_most(b, double, 1.0)
     reciprocal = b.divf(b.constant(1.0, fmt.type), b.addf(larger, smaller))
     part = b.divf(b.mulf(a, over), under)
-    high, low, power = bell(b, a, square)
-    n = b.fma(high, part, high)
-    n_low = b.addf(b.fma(high, part, b.subf(high, n)), b.fma(low, part, low))
+    pair = bell(b, a, square)
+    n = b.fma(pair.high, part, pair.high)
+    n_low = b.addf(b.fma(pair.high, part, b.subf(pair.high, n)), b.fma(pair.low, part, pair.low))
     guess = b.mulf(n, reciprocal)
     # The remainder of n / (1 + 2 a), in the order that cancels first.
     minus_guess = b.negf(guess)
     remainder = b.addf(b.fma(minus_guess, smaller, b.fma(minus_guess, larger, n)), n_low)
     quotient = b.fma(remainder, reciprocal, guess)
-    value = b.mulf(b.mulf(quotient, power), b.constant(2.0**-RAISED, fmt.type))
+    value = scaled(b, quotient, pair.k)
     below = b.cmpf("olt", x, b.constant(0.0, fmt.type))
     return b.select(below, b.subf(b.constant(2.0, fmt.type), value), value)

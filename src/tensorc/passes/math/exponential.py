@@ -1,11 +1,11 @@
 """exp, exp2 and expm1, and the reduction that tanh, sigmoid and softplus share with them.
 
 x = k ln 2 + r with |r| <= ln(2)/2 (W. J. Cody and W. Waite, Software Manual for the Elementary Functions,
-1980, chapter 6); e^r = 1 + r + r^2 q(r), and 2^k is made in the exponent field. The product k * ln2 is exact
-under fma, and because r is short, x - k * ln2_high is exact as well: it is a multiple of an ulp of ln2_high
-or of x, whichever is finer, and less than 2^(digits+1) of them. What is left to lose is the rounding of r
-itself; `tail` holds it where a function needs it (P. T. P. Tang, Table-driven implementation of the expm1
-function, ACM TOMS 18, 1992, keeps the same two-part r).
+1980, chapter 6); e^r = 1 + r + r^2 q(r), and 2^k comes in last (`steps.scaled`). The product k * ln2 is
+exact under fma, and because r is short, x - k * ln2_high is exact as well: it is a multiple of an ulp of
+ln2_high or of x, whichever is finer, and less than 2^(digits+1) of them. What is left to lose is the rounding
+of r itself; `tail` holds it where a function needs it (P. T. P. Tang, Table-driven implementation of the
+expm1 function, ACM TOMS 18, 1992, keeps the same two-part r).
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ from tensorc.passes.math.scalars import (
     fast_two_sum,
     format_of,
     horner,
+    nearest_integer,
 )
+from tensorc.passes.math.steps import scaled
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Reduced(Generic[S]):
     """x = k ln 2 + r + tail. `shifted` holds k + offset in its low bits."""
 
     shifted: S
+    k: S
     r: S
     tail: S
 
@@ -75,17 +78,17 @@ def reduce_once(b: ScalarBuilder[S], x: S, x_low: S, offset: int) -> Reduced[S]:
     """
     shifted, k, near = _nearest(b, x, offset)
     low = LN2_F32[1] if format_of(x) is BINARY32 else LN2_F64[1]
-    return Reduced(shifted, near, b.fma(k, b.constant(-low, x.type), x_low))
+    return Reduced(shifted, k, near, b.fma(k, b.constant(-low, x.type), x_low))
 
 
-def reduce(b: ScalarBuilder[S], x: S, offset: int) -> Reduced[S]:
+def reduce(b: ScalarBuilder[S], x: S, offset: int = 0) -> Reduced[S]:
     """Split a clamped (or NaN) x, the tail below an ulp of r. `offset` is as for `reduce_once`."""
     shifted, k, near = _nearest(b, x, offset)
     low = LN2_F32[1] if format_of(x) is BINARY32 else LN2_F64[1]
     minus_low = b.constant(-low, x.type)
     r = b.fma(k, minus_low, near)
     tail = b.fma(k, minus_low, b.subf(near, r))
-    return Reduced(shifted, r, tail)
+    return Reduced(shifted, k, r, tail)
 
 
 def _nearest(b: ScalarBuilder[S], x: S, offset: int) -> tuple[S, S, S]:
@@ -106,27 +109,14 @@ def exp_remainder(b: ScalarBuilder[S], r: S, tail: S | None = None) -> S:
     return b.mulf(square, q) if tail is None else b.fma(square, q, tail)
 
 
-def two_powers(b: ScalarBuilder[S], shifted: S, fmt: Format) -> tuple[S, S]:
-    """Powers of two s1 and s2, both normal, with s1 s2 = 2^k, where `shifted` holds k + 2 * bias.
-
-    Two of them because 2^k may be subnormal or overflow while 2^k (1 + e) is neither; the product p s1 is
-    exact, so that (p s1) s2 is rounded once, into the subnormals too.
-    """
-    half = b.shrui(shifted, b.constant(1, fmt.bits))
-    return exponent_field(b, half, fmt), exponent_field(b, b.subi(shifted, half), fmt)
-
-
 def exp(b: ScalarBuilder[S], x: S) -> S:
     """e^x. exp(-inf) = 0, exp(inf) = inf, subnormal results are kept."""
     fmt = format_of(x)
     reach = limits(fmt)
     inside = at_least(b, at_most(b, x, reach.over), reach.under)
-    reduced = reduce(b, inside, 2 * fmt.bias)
-    square = b.mulf(reduced.r, reduced.r)
-    q = horner(b, reduced.r, EXP_F32 if fmt is BINARY32 else EXP_F64)
-    grown = b.addf(b.constant(1.0, fmt.type), b.fma(square, q, reduced.r))
-    first, second = two_powers(b, reduced.shifted, fmt)
-    return b.mulf(b.mulf(grown, first), second)
+    reduced = reduce(b, inside)
+    grown = horner(b, reduced.r, (1.0, 1.0, *(EXP_F32 if fmt is BINARY32 else EXP_F64)))
+    return scaled(b, grown, reduced.k)
 
 
 def exp2(b: ScalarBuilder[S], x: S) -> S:
@@ -134,14 +124,9 @@ def exp2(b: ScalarBuilder[S], x: S) -> S:
     fmt = format_of(x)
     reach = limits(fmt)
     inside = at_least(b, at_most(b, x, reach.over2), reach.under2)
-    shifter = b.constant(float(fmt.shifter + 2 * fmt.bias), fmt.type)
-    shifted = b.addf(inside, shifter)
-    r = b.subf(inside, b.subf(shifted, shifter))
+    k = nearest_integer(b, inside)
     ln2, coefficients = (LN2_F32[0], EXP2_F32) if fmt is BINARY32 else (LN2_F64[0], EXP2_F64)
-    rest = b.mulf(b.mulf(r, r), horner(b, r, coefficients))
-    grown = b.addf(b.constant(1.0, fmt.type), b.fma(r, b.constant(ln2, fmt.type), rest))
-    first, second = two_powers(b, b.bitcast(shifted, fmt.bits), fmt)
-    return b.mulf(b.mulf(grown, first), second)
+    return scaled(b, horner(b, b.subf(inside, k), (1.0, ln2, *coefficients)), k)
 
 
 def expm1(b: ScalarBuilder[S], x: S) -> S:
@@ -164,20 +149,19 @@ def expm1(b: ScalarBuilder[S], x: S) -> S:
 
 @dataclass(frozen=True)
 class ScaledPair(Generic[S]):
-    """e^x = (high + low) first second: `first` and `second` are powers of two, |low| <= 0.08 |high|."""
+    """e^x = (high + low) 2^k, |low| <= 0.08 |high|."""
 
     high: S
     low: S
-    first: S
-    second: S
+    k: S
 
 
 def exp_pair(b: ScalarBuilder[S], x: S, x_low: S | None = None) -> ScaledPair[S]:
     """e^(x + x_low) for x <= 0 (or NaN), |x_low| below an ulp of x, with several bits beyond the format."""
     fmt = format_of(x)
-    reduced = reduce(b, at_least(b, x, limits(fmt).under), 2 * fmt.bias)
+    reduced = reduce(b, at_least(b, x, limits(fmt).under))
     high, low = fast_two_sum(b, b.constant(1.0, fmt.type), reduced.r)
     low = b.addf(low, exp_remainder(b, reduced.r, reduced.tail))
     if x_low is not None:
         low = b.fma(high, x_low, low)
-    return ScaledPair(high, low, *two_powers(b, reduced.shifted, fmt))
+    return ScaledPair(high, low, reduced.k)

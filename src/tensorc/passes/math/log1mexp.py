@@ -8,9 +8,10 @@ logarithm: they differ only in what is handed from the one to the other.
 from __future__ import annotations
 
 from tensorc.ops.scalar import S, ScalarBuilder
-from tensorc.passes.math.exponential import exp_remainder, limits, reduce, two_powers
+from tensorc.passes.math.exponential import exp_remainder, limits, reduce
 from tensorc.passes.math.logarithm import INF, NAN, add_exponent, log1p_remainder, split
 from tensorc.passes.math.scalars import at_least, exponent_field, fast_two_sum, format_of
+from tensorc.passes.math.steps import scaled
 
 ONE_MINUS_HALF_ROOT = 0.29289322
 """About 1 - sqrt(1/2): up to here 1 - z needs no reduction."""
@@ -20,16 +21,15 @@ def log1mexp(b: ScalarBuilder[S], x: S) -> S:
     """log(1 - e^x) for x <= 0. log1mexp(+-0) = -inf, log1mexp(-inf) = -0, log1mexp(x > 0) = NaN."""
     fmt = format_of(x)
     zero, one = b.constant(0.0, fmt.type), b.constant(1.0, fmt.type)
-    reduced = reduce(b, at_least(b, x, limits(fmt).under), 2 * fmt.bias)
+    reduced = reduce(b, at_least(b, x, limits(fmt).under))
     rest = exp_remainder(b, reduced.r, reduced.tail)
-    first, second = two_powers(b, reduced.shifted, fmt)
 
     # Far: f = -e^x, log(1 + f).
-    z = b.mulf(b.mulf(b.addf(one, b.addf(reduced.r, rest)), first), second)
+    z = scaled(b, b.addf(one, b.addf(reduced.r, rest)), reduced.k)
     far = b.cmpf("olt", z, b.constant(ONE_MINUS_HALF_ROOT, fmt.type))
 
     # Near: y = -expm1(x) = (1 - 2^k) - 2^k r - 2^k rest in parts, y = 2^j (1 + f).
-    minus_scale = b.negf(b.mulf(first, second))
+    minus_scale = scaled(b, b.constant(-1.0, fmt.type), reduced.k)
     gap = b.addf(one, minus_scale)
     head = b.fma(minus_scale, reduced.r, gap)
     lost = b.fma(minus_scale, reduced.r, b.subf(gap, head))

@@ -12,7 +12,6 @@ from __future__ import annotations
 from tensorc.ir.types import f64
 from tensorc.ops.scalar import S, ScalarBuilder
 from tensorc.passes.math.coefficients import EXP2_F32, EXP2_F64, LN2_F64
-from tensorc.passes.math.exponential import two_powers
 from tensorc.passes.math.logarithm import Split, split, split_normal
 from tensorc.passes.math.power_constants import LOG2_FIRST, LOG2_SHORT, LOG2_TAIL, LOG2_THIRD
 from tensorc.passes.math.scalars import (
@@ -24,7 +23,9 @@ from tensorc.passes.math.scalars import (
     fast_two_sum,
     format_of,
     horner,
+    nearest_integer,
 )
+from tensorc.passes.math.steps import scaled
 from tensorc.passes.math.trigonometric import with_sign
 
 INF, NAN = float("inf"), float("nan")
@@ -68,14 +69,12 @@ def power_double(b: ScalarBuilder[S], size: S, y: S) -> S:
     low = b.fma(y, log_low, b.fma(y, log, b.negf(high)))
     inside = at_least(b, at_most(b, high, 1030.0), -1080.0)
     low = b.select(b.cmpf("oeq", inside, high), low, b.constant(0.0, f64))
-    shifter = b.constant(float(BINARY64.shifter + 2 * BINARY64.bias), f64)
-    shifted = b.addf(inside, shifter)
-    r, r_low = fast_two_sum(b, b.subf(inside, b.subf(shifted, shifter)), low)
+    k = nearest_integer(b, inside)
+    r, r_low = fast_two_sum(b, b.subf(inside, k), low)
     ln2 = b.constant(LN2_F64[0], f64)
     rest = b.fma(r_low, ln2, b.mulf(b.mulf(r, r), horner(b, r, EXP2_F64)))
     grown = b.addf(b.constant(1.0, f64), b.fma(r, ln2, rest))
-    first, second = two_powers(b, b.bitcast(shifted, BINARY64.bits), BINARY64)
-    return b.mulf(b.mulf(grown, first), second)
+    return scaled(b, grown, k)
 
 
 def power_single(b: ScalarBuilder[S], size: S, y: S) -> S:

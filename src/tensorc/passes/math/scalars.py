@@ -90,6 +90,12 @@ def exponent_field(b: ScalarBuilder[S], biased: S, fmt: Format) -> S:
     return b.bitcast(b.shli(biased, b.constant(fmt.digits, fmt.bits)), fmt.type)
 
 
+def nearest_integer(b: ScalarBuilder[S], x: S) -> S:
+    """The nearest integral number, for |x| < 2^(digits-1)."""
+    shifter = b.constant(float(format_of(x).shifter), x.type)
+    return b.subf(b.addf(x, shifter), shifter)
+
+
 def fast_two_sum(b: ScalarBuilder[S], a: S, c: S) -> tuple[S, S]:
     """(s, e) with s = fl(a + c) and s + e = a + c exactly, for |a| >= |c| or a = 0 (T. J. Dekker, 1971)."""
     s = b.addf(a, c)

@@ -12,6 +12,7 @@ from tensorc.passes.math.exponential import ScaledPair, exp_pair
 from tensorc.passes.math.hyperbolic import corrected_quotient
 from tensorc.passes.math.logarithm import ln2, log1p_remainder
 from tensorc.passes.math.scalars import fast_two_sum, format_of, two_sum
+from tensorc.passes.math.steps import scaled
 
 ROOT_MINUS_ONE = 0.41421356
 """About sqrt(2) - 1: beyond it log(1 + z) is taken around 2."""
@@ -32,13 +33,13 @@ def sigmoid(b: ScalarBuilder[S], x: S) -> S:
     fmt = format_of(x)
     one, zero = b.constant(1.0, fmt.type), b.constant(0.0, fmt.type)
     pair = exp_pair(b, negative_abs(b, x))
-    scale = b.mulf(pair.first, pair.second)
+    scale = scaled(b, one, pair.k)
     d, d_low = fast_two_sum(b, one, b.mulf(pair.high, scale))
     d_low = b.fma(pair.low, scale, d_low)
     right = b.cmpf("oge", x, zero)
     n, n_low = b.select(right, one, pair.high), b.select(right, zero, pair.low)
     quotient = corrected_quotient(b, n, n_low, d, d_low)
-    return b.select(right, quotient, b.mulf(b.mulf(quotient, pair.first), pair.second))
+    return b.select(right, quotient, scaled(b, quotient, pair.k))
 
 
 def log1p_of_pair(b: ScalarBuilder[S], pair: ScaledPair[S]) -> tuple[S, S]:
@@ -47,8 +48,7 @@ def log1p_of_pair(b: ScalarBuilder[S], pair: ScaledPair[S]) -> tuple[S, S]:
     high, low = ln2(fmt)
     half, zero = b.constant(0.5, fmt.type), b.constant(0.0, fmt.type)
     p, p_low = fast_two_sum(b, pair.high, pair.low)
-    z = b.mulf(b.mulf(p, pair.first), pair.second)
-    z_low = b.mulf(b.mulf(p_low, pair.first), pair.second)
+    z, z_low = scaled(b, p, pair.k), scaled(b, p_low, pair.k)
     upper = b.cmpf("ogt", z, b.constant(ROOT_MINUS_ONE, fmt.type))
     f = b.select(upper, b.fma(z, half, b.constant(-0.5, fmt.type)), z)
     f_low = b.select(upper, b.fma(z_low, half, b.constant(low, fmt.type)), z_low)
