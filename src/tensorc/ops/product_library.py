@@ -190,12 +190,15 @@ def blocks(
     each begin, and how many there are.
     """
     (m, n), tile = sizes, product_panels.TILES[0].rows
-    width = product_panels.GROUP * product_panels.width_of(kind)
-    count = b.maximum(b.ceildiv(m, product_panels.LINES), 1)
-    each = b.index(b.mul(b.ceildiv(b.ceildivsi(b.index(m), b.index(count)), tile), tile))
-    each = b.maxsi(each, b.index(tile))
-    down = b.ceildivsi(b.index(m), each)
-    with parallel(b, b.mul(down, b.ceildiv(n, width))) as number:
+    (high, low), (wide, narrow) = product_panels.HEIGHTS, product_panels.GROUPS
+    many = b.cmpi("sgt", b.index(m), b.index(2 * product_panels.MANY * low))
+    height = b.select(many, b.index(high), b.index(low))
+    count = b.maxsi(b.ceildivsi(b.index(m), height), b.index(1))
+    each = b.maximum(b.mul(b.ceildiv(b.ceildivsi(b.index(m), count), tile), tile), tile)
+    down = b.ceildivsi(b.index(m), b.index(each))
+    panels = b.select(b.cmpi("sge", down, b.index(product_panels.MANY)), b.index(wide), b.index(narrow))
+    width = b.mul(panels, product_panels.width_of(kind))
+    with parallel(b, b.mul(down, b.ceildivsi(b.index(n), b.index(width)))) as number:
         i, j = b.mul(b.remsi(number, down), each), b.mul(b.divsi(number, down), width)
         yield (i, b.minimum(each, b.sub(m, i))), (j, b.minimum(b.minimum(n, width), b.sub(n, j)))
 

@@ -19,10 +19,10 @@ from functools import partial
 from itertools import product
 from typing import Final
 
-from tensorc.ir.attributes import UNIT
+from tensorc.ir.attributes import UNIT, IntegerAttr
 from tensorc.ir.core import Value
-from tensorc.ir.types import ScalarType, VectorType, index
-from tensorc.ops.loops import vector
+from tensorc.ir.types import ScalarType, VectorType, i32, index
+from tensorc.ops.loops import memref, vector
 from tensorc.ops.loops.base import memory_type
 from tensorc.ops.loops.builder import Index, LoopBuilder
 from tensorc.ops.loops.nests import ROLLED, parallel, rolled
@@ -43,12 +43,15 @@ TILES: Final = (Tile(14, VECTORS), Tile(4, VECTORS))
 """All registers but four; enough chains of additions for the units that add, for the last rows."""
 DEPTH: Final = 1024
 """Columns of the left side at a time: rows of a page or less are read slowly from far away."""
-GROUP: Final = 16
-"""Panels of a block: their columns times `DEPTH` are not more than a cache of the second level holds."""
-LINES: Final = 9 * TILES[0].rows
-"""Rows of a block, at most."""
+GROUPS: Final = (64, 16)
+"""Panels of a block, where there are many blocks and where there are few."""
+HEIGHTS: Final = (9 * TILES[0].rows, 4 * TILES[0].rows)
+"""Rows of a block, at most, likewise."""
+MANY: Final = 8
+"""Blocks of the lower kind, one above the other."""
 CHUNK: Final = 64
 """Rows of the right side that are packed at a time."""
+_FETCH: Final = memref.PrefetchAttrs(isWrite=False, localityHint=IntegerAttr(2, i32), isDataCache=True)
 Gather = Callable[[Index], Value]
 
 
@@ -84,11 +87,11 @@ def _pack_rows(e: Kernel, y: Matrix, packed: Value) -> None:
     """Rows of several panels at once: they are read as they lie."""
     b = e.b
     (k, n), width = y.sizes, width_of(e.kind)
-    count, across = b.ceildiv(n, width), b.index(b.ceildiv(n, GROUP * width))
+    count, across = b.ceildiv(n, width), b.index(b.ceildiv(n, GROUPS[1] * width))
     source, panels = y.view(b, 1), _panels(b, e.kind, y, packed)
     with parallel(b, b.mul(b.ceildiv(k, CHUNK), across)) as chunk:
-        start, first = b.mul(b.divsi(chunk, across), CHUNK), b.mul(b.remsi(chunk, across), GROUP)
-        end, past = b.minimum(b.add(start, CHUNK), k), b.minimum(b.add(first, GROUP), count)
+        start, first = b.mul(b.divsi(chunk, across), CHUNK), b.mul(b.remsi(chunk, across), GROUPS[1])
+        end, past = b.minimum(b.add(start, CHUNK), k), b.minimum(b.add(first, GROUPS[1]), count)
         with b.for_(start, end) as p, b.for_(first, past) as panel:
             for v in range(VECTORS):
                 column = b.add(b.mul(panel.iv, width), v * e.lanes)
@@ -139,8 +142,9 @@ def block(b: LoopBuilder, kind: ScalarType, x: Matrix, packed: Value, out: Matri
             column = b.mul(panel.iv, width)
             start = b.add(b.add(offset, b.mul(column, k)), b.mul(steps.iv, width))
             y = b.reinterpret_cast(packed, start, [b.index(size), width], [width, 1])
+            ahead = b.reinterpret_cast(packed, b.add(start, b.mul(k, width)), [1], [1])
             target = out.part(b, 1, column, b.minimum(b.sub(n, column), width))
-            _call_panel(b, kind, [rows, y, steps.iv, target.view(b, 1)])
+            _call_panel(b, kind, [rows, y, ahead, steps.iv, target.view(b, 1)])
     b.dealloc(rows)
 
 
@@ -167,18 +171,25 @@ def _call_panel(b: LoopBuilder, kind: ScalarType, operands: Sequence[Value]) -> 
     call_product(b, symbol, operands)
 
 
-def _panel(kind: ScalarType, b: LoopBuilder, x: Value, y: Value, begun: Value, out: Value) -> None:
-    """Rows by one panel, into the result or, where sums have begun, added to it."""
+def _panel(
+    kind: ScalarType, b: LoopBuilder, x: Value, y: Value, ahead: Value, begun: Value, out: Value
+) -> None:
+    """Rows by one panel, into the result or, where sums have begun, added to it. The panel `ahead` is the
+    next.
+    """
     e = Kernel(b, kind)
     n = b.dim(out, 1)
     masks = [e.mask(b.sub(n, v * e.lanes)) for v in range(VECTORS)]
     many, few = TILES
     m = b.index(b.dim(out, 0))
+    tiles = b.maxsi(b.divsi(m, b.index(many.rows)), b.index(1))
+    share = b.ceildivsi(b.index(width_of(kind)), tiles)
     rest = b.remsi(m, b.index(many.rows))
     whole = b.cmpi("sgt", rest, b.index(2 * few.rows))
     rows = b.select(whole, m, b.subi(m, rest))
     with b.for_(0, rows, many.rows) as loop:
-        _tile(e, x, y, out, (loop.iv, many.rows), masks, begun)
+        start = b.mul(b.mul(b.divsi(loop.iv, b.index(many.rows)), b.dim(y, 0)), share)
+        _tile(e, x, y, out, (loop.iv, many.rows), masks, begun, (ahead, start, share))
     with b.for_(rows, m, few.rows) as loop:
         _tile(e, x, y, out, (loop.iv, few.rows), masks, begun)
 
@@ -191,8 +202,11 @@ def _tile(
     lines: tuple[Value, int],
     masks: Sequence[Value],
     begun: Value,
+    fetched: tuple[Value, Index, Index] | None = None,
 ) -> None:
-    """`lines`: the first row, and how many."""
+    """`lines`: the first row, and how many. `fetched`: what is brought into the cache meanwhile, from
+    where on, and how many elements a step.
+    """
     b = e.b
     (row, count), k = lines, b.dim(y, 0)
     columns = [v * e.lanes for v in range(VECTORS)]
@@ -202,6 +216,9 @@ def _tile(
         end = b.minimum(b.add(part.iv, BLOCK), k)
         with b.for_(part.iv, end, init=[e.zero] * len(places)) as loop:
             loop.op.set_attribute(ROLLED, UNIT)
+            if fetched is not None:
+                place = b.index(b.add(fetched[1], b.mul(loop.iv, fetched[2])))
+                b.create_op(memref.Prefetch, [fetched[0], place], _FETCH)
             ys = [e.load(y, [loop.iv, column], None) for column in columns]
             xs = [e.spread(b.load(x, [b.add(row, r), loop.iv])) for r in range(count)]
             loop.yield_(*(e.step(s, *pair) for s, pair in zip(loop.args, product(xs, ys), strict=True)))
