@@ -19,7 +19,7 @@ from tensorc.ir.definition import NO_ATTRS, REGISTRY, Attrs, OpDefinition
 from tensorc.ir.errors import TensorcError
 from tensorc.ir.printer import print_op
 from tensorc.ir.types import MemRefType, StridedLayout, Type, f32, f64, i1, i8, i32, i64, index
-from tensorc.ops.loops import LoopBuilder, arith, memref
+from tensorc.ops.loops import LoopBuilder, arith, memref, vector
 from tensorc.ops.loops.nests import LANES
 from tensorc.passes.vectorize import Vectorize
 
@@ -140,7 +140,9 @@ def test_control_flow_and_buffers() -> None:
 
 
 def test_vectors() -> None:
-    """Every op that `vectorize` makes: loads and stores, masked, gathered, scattered, lane by lane."""
+    """Every op that `vectorize` makes: loads and stores, masked, gathered, scattered, lane by lane; and what
+    `carry` takes of a vector.
+    """
     strided = MemRefType((None, None), f64, StridedLayout((None, None), None))
     plain = MemRefType((None,), f64)
     function = new_function("f", [strided, plain, plain], [])
@@ -160,6 +162,11 @@ def test_vectors() -> None:
         b.store(branch.results[0], out, [loop.iv])
     b.return_()
     Vectorize().run(module)
+    whole = next(op for op in module.walk() if op.isa(vector.Load))
+    assert whole.block is not None
+    LoopBuilder(whole.block, whole.next).create_op(
+        vector.ExtractStridedSlice, whole.results, vector.SliceAttrs.of(2, 4)
+    )
     names = {op.name for op in module.walk() if op.name.startswith("vector.")}
     assert names == {n for n in REGISTRY if n.startswith("vector.")}
     assert verify(print_op(module)) == []

@@ -67,7 +67,7 @@ def without_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
     ops of the dialect `vector`. MLIR's own verifier judges those (`test_loop_ops.py`, `test_dumps.py`).
     """
     for name, passes in list(pipelines.PIPELINES.items()):
-        monkeypatch.setitem(pipelines.PIPELINES, name, passes.replace(",vectorize", ""))
+        monkeypatch.setitem(pipelines.PIPELINES, name, passes.replace(",vectorize,carry,stream", ""))
 
 
 @pytest.mark.usefixtures("without_vectors")

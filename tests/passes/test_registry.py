@@ -88,7 +88,7 @@ def test_drivers_are_started_with_listed_rules_only() -> None:
 
 LOWERINGS = {
     "autodiff", "specialize", "check_shapes", "decompose", "fuse", "fuse_kernel", "bufferize", "buffers",
-    "lower_to_loops", "extents", "outline", "expand_math", "unroll", "vectorize",
+    "lower_to_loops", "extents", "outline", "expand_math", "unroll", "vectorize", "carry",
     "map_gpu",
 }  # fmt: skip
 """Files of passes that change the level of a program."""

@@ -36,7 +36,7 @@ from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import OpDefinition
 from tensorc.ir.errors import InternalError
 from tensorc.ir.types import MemRefType
-from tensorc.ops.loops import arith, memref, scf, vector
+from tensorc.ops.loops import arith, memref, scf
 from tensorc.ops.loops.memref import view_parts
 from tensorc.ops.loops.nests import APART, ELEMENTWISE, LANEWISE, OF_LIBRARY, PRODUCT
 
@@ -481,8 +481,7 @@ class Emitter(FunctionText):
         yield self.emit_block(block)
         self.depth -= 1
         carried = [self.scalar(v) for v in block.terminator.operands]
-        lane_by_lane = any(inner.isa(vector.Extract) for inner in block)
-        self.close_loop(loop, step, carried, lane_by_lane)
+        self.close_loop(loop, step, carried)
         if chunks is not None:
             emitter_polls.close_chunks(self, chunks, loop)
         self.values.update(zip(op.results, loop.phis[1:], strict=True))
@@ -517,7 +516,6 @@ class Emitter(FunctionText):
         phis = [self.let(v.type, f"phi {v.type} [ {v.text}, %{entered} ]") for v in inits]
         self.values.update(zip(before.args, phis, strict=True))
         self.depth += 1
-        self.loops.enter()
         yield self.emit_block(before)
         go_on, *passed = (self.scalar(v) for v in before.terminator.operands)
         self.branch_if(go_on, inside, done)
@@ -528,7 +526,6 @@ class Emitter(FunctionText):
         self.complete_phis(first, [self.scalar(v) for v in after.terminator.operands])
         self.branch(head)
         self.place(done)
-        self.loops.leave(len(self.lines) - first)
         self.values.update(zip(op.results, passed, strict=True))
 
     def _parallel(self, op: Operation) -> Steps:

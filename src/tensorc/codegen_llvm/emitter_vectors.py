@@ -147,6 +147,15 @@ def _insert(e: Emitter, op: Operation) -> Result:
     return e.let(target.type, f"insertelement {target}, {value}, {at}")
 
 
+def _slice(e: Emitter, op: Operation) -> Result:
+    source, attrs = e.scalar(op.operands[0]), op.attrs
+    assert isinstance(attrs, vector.SliceAttrs)
+    first, count = attrs.span() or (0, 0)
+    chosen = ", ".join(f"i32 {n}" for n in range(first, first + count))
+    kind = llvm_type(op.result.type)
+    return e.let(kind, f"shufflevector {source}, {source.type} poison, <{count} x i32> <{chosen}>")
+
+
 def _any(e: Emitter, op: Operation) -> Result:
     mask = e.scalar(op.operands[0])
     return e.intrinsic("vector.reduce.or", mask.type, [mask], "i1")
@@ -165,5 +174,6 @@ VECTOR_OPS: Final[dict[type[OpDefinition], Callable[[Emitter, Operation], Result
     vector.Scatter: _scatter,
     vector.Extract: _extract,
     vector.Insert: _insert,
+    vector.ExtractStridedSlice: _slice,
     vector.Reduction: _any,
 }

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tensorc.codegen_llvm.emitter_bodies import Bodies
 from tensorc.codegen_llvm.emitter_exits import Exits
 from tensorc.codegen_llvm.emitter_values import (
     Buffer,
@@ -25,7 +24,6 @@ from tensorc.codegen_llvm.emitter_values import (
     llvm_type,
     overload_name,
 )
-from tensorc.codegen_llvm.jit import STRAIGHT
 from tensorc.ir.core import Operation
 from tensorc.ir.errors import InternalError
 from tensorc.ir.types import MemRefType, ScalarType
@@ -79,7 +77,6 @@ class FunctionText:
         self.label = "entry"
         self.names = 0
         self.stack = 0
-        self.loops = Bodies()
         self.scopes = Scopes()
         self.exits = Exits()
 
@@ -92,8 +89,6 @@ class FunctionText:
         flags = ["nounwind", '"denormal-fp-math"="ieee,ieee"', '"no-trapping-math"="true"']
         if self.unit.options.vector_width is not None:
             flags.append(f'"prefer-vector-width"="{self.unit.options.vector_width}"')
-        if self.loops.straight:
-            flags.append(STRAIGHT)
         return " ".join(flags)
 
     def line(self, text: str) -> None:
@@ -240,23 +235,15 @@ class FunctionText:
         go_on = self.let("i1", f"icmp slt {phis[0]}, {upper.text}")
         self.branch_if(go_on, inside, done)
         self.place(inside)
-        self.loops.enter()
         return OpenLoop(head, done, first, phis)
 
-    def close_loop(
-        self,
-        loop: OpenLoop,
-        step: Scalar,
-        carried: Sequence[Scalar] = (),
-        lane_by_lane: bool = False,
-    ) -> None:
+    def close_loop(self, loop: OpenLoop, step: Scalar, carried: Sequence[Scalar] = ()) -> None:
         """End the body. iv < upper inside, so iv + 1 cannot overflow; other steps might."""
         iv = loop.phis[0]
         following = self.let(iv.type, f"add{' nsw' if step.constant == 1 else ''} {iv}, {step.text}")
         self.complete_phis(loop.first, [following, *carried])
         self.branch(loop.head)
         self.place(loop.done)
-        self.loops.leave(len(self.lines) - loop.first, lane_by_lane)
 
     def complete_phis(self, first: int, values: Sequence[Scalar]) -> None:
         """Add the edge from the current block to the phis that begin at line `first`."""

@@ -25,15 +25,12 @@ LIBRARIES_PER_ENGINE = 64
 a millisecond and 120 KiB.
 """
 
-SHORT: Final = ("simplify_cfg", "instruction_combine")
-"""LLVM's passes at level 1."""
-
-STRAIGHT: Final = '"tensorc-straight"'
-"""The attribute of functions that consist of long straight-line code in loops (`emitter_bodies.py`)."""
-
-TIDY: Final = ("sroa", "simplify_cfg", "loop_rotate", "instruction_combine", "simplify_cfg")
-"""LLVM's passes for functions that are `STRAIGHT`. Of long bodies they make the same machine code as all of
-level 1, in a quarter of the time.
+PASSES: Final = {
+    1: ("simplify_cfg", "instruction_combine"),
+    2: ("loop_rotate", "instruction_combine"),
+}
+"""LLVM's passes at a level; 3 has those of 2. Loops come folded, merged, in vectors, and carrying what they
+add to (`passes/`): LLVM's own pipeline made the same code of them, in four times the time.
 """
 
 _lock = threading.RLock()  # LLVM's target machines and tables are shared by all compiles
@@ -132,44 +129,25 @@ _engines = _Engines()
 @cache
 def _pass_builder() -> Any:
     """One for all compiles: of each it would keep a little."""
-    options = _llvm().create_pipeline_tuning_options(speed_level=1)
-    options.loop_unrolling = False
-    return _llvm().create_pass_builder(_target_machine(2), options)
+    llvm = _llvm()
+    return llvm.create_pass_builder(_target_machine(2), llvm.create_pipeline_tuning_options())
 
 
 def _run_passes(module: Any, level: int) -> None:
-    """What LLVM does beside generating code. Loops come as vector code (`passes/vectorize.py`): a loop
-    vectoriser finds nothing but what is better left alone, and unrolling only makes code longer. Most of what
-    is gained comes from moving what does not change out of loops.
-    """
-    llvm = _llvm()
-    tidy = llvm.create_new_module_pass_manager()
-    tidy.add_always_inliner_pass()
-    tidy.add_global_dead_code_eliminate_pass()
-    for name in SHORT if level == 1 else ():
-        getattr(tidy, f"add_{name}_pass")()
-    _run(tidy, [module])
-    if level > 1:
-        defined = [function for function in module.functions if not function.is_declaration]
-        straight = [function for function in defined if _is_straight(function)]
-        _run(_pass_builder().getFunctionPassManager(), [f for f in defined if f not in straight])
-        few = llvm.create_new_function_pass_manager()
-        for name in TIDY:
-            getattr(few, f"add_{name}_pass")()
-        _run(few, straight)
+    """What LLVM does beside generating code."""
+    passes = _llvm().create_new_module_pass_manager()
+    passes.add_always_inliner_pass()
+    passes.add_global_dead_code_eliminate_pass()
+    for name in PASSES.get(min(level, 2), ()):
+        getattr(passes, f"add_{name}_pass")()
+    _run(passes, module)
 
 
-def _is_straight(function: Any) -> bool:
-    return any(STRAIGHT.encode() in attributes for attributes in function.attributes)
-
-
-def _run(passes: Any, units: Sequence[Any]) -> None:
+def _run(passes: Any, module: Any) -> None:
     from llvmlite.binding.newpassmanagers import NewPassManager
 
-    builder = _pass_builder()
     try:
-        for unit in units:
-            passes.run(unit, builder)
+        passes.run(module, _pass_builder())
     finally:
         # Its close() finds an empty method first (llvmlite 0.47 to 0.50) and leaves 90 KiB of passes and
         # analyses behind, for ever.

@@ -168,6 +168,17 @@ def _insert(op: Operation, operands: Slots, results: Slots) -> Instruction:
     return insert
 
 
+def _slice(op: Operation, operands: Slots, results: Slots) -> Instruction:
+    (source,), (result,), attrs = operands, results, op.attrs
+    assert isinstance(attrs, vector.SliceAttrs)
+    first, count = attrs.span() or (0, 0)
+
+    def cut(frame: Frame) -> None:
+        frame[result] = frame[source][first : first + count]
+
+    return cut
+
+
 def _any(op: Operation, operands: Slots, results: Slots) -> Instruction:
     (mask,), (result,) = operands, results
 
@@ -189,5 +200,6 @@ VECTOR_HANDLERS: Final[dict[type[OpDefinition] | None, Callable[[Operation, Slot
     vector.Scatter: _scatter,
     vector.Extract: _extract,
     vector.Insert: _insert,
+    vector.ExtractStridedSlice: _slice,
     vector.Reduction: _any,
 }

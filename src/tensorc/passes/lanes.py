@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from tensorc.ir.attributes import UNIT, FloatAttr, IntegerAttr, StringAttr
+from tensorc.ir.attributes import UNIT, Attribute, FloatAttr, IntegerAttr, StringAttr
 from tensorc.ir.builtin import Call, CallAttrs, Module, body, lookup, new_function, symbol_name
 from tensorc.ir.clone import clone_op
 from tensorc.ir.core import Operation, Value
@@ -22,7 +22,7 @@ from tensorc.ir.types import IndexType, MemRefType, ScalarType, Type, VectorType
 from tensorc.ops.loops import arith, memref, scf, vector
 from tensorc.ops.loops.base import ScalarOp, is_terminated, width
 from tensorc.ops.loops.builder import Index, LoopBuilder
-from tensorc.ops.loops.fold import constant_value
+from tensorc.ops.loops.fold import constant_value, fold, identity
 from tensorc.ops.loops.nests import ELEMENTWISE, LANEWISE, PARTIAL, STREAM, rolled
 
 AHEAD: Final = 8192
@@ -187,7 +187,14 @@ class VectorBody:
 
     def _copy(self, op: Operation) -> None:
         copied = clone_op(op, self._first)
-        self.b.block.insert_before(copied, self.b.anchor)
+        known = _known(copied)
+        if known is None:
+            self.b.block.insert_before(copied, self.b.anchor)
+            return
+        if isinstance(known, Attribute):
+            known = self.b.create_op(arith.Constant, [], arith.ConstantAttrs(known)).result
+        copied.drop_operands()
+        self._first[op.result] = known
 
     def _lanes_op(self, op: Operation) -> None:
         definition, kind = op.definition, op.result.type
@@ -403,6 +410,15 @@ class VectorBody:
         copied = clone_op(op, mapping)
         b.block.insert_before(copied, b.anchor)
         return list(copied.results)
+
+
+def _known(op: Operation) -> Attribute | Value | None:
+    """What a copy in the first lane gives, if it is a constant there or one of its operands."""
+    definition = op.definition
+    if definition is arith.Constant or definition is None or not issubclass(definition, ScalarOp):
+        return None
+    known = fold(op) if all([constant_value(v) is not None for v in op.operands]) else None
+    return identity(op) if known is None else known
 
 
 def _bound(op: Operation) -> FloatAttr | None:

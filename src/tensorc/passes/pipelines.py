@@ -6,7 +6,7 @@ opt FILE -p O2 --print-after-all` shows every step.
 
     L0 tensors     canonicalize, cse, dce, stabilise, autodiff, decompose, specialize
     L1 kernels     fuse, bufferize
-    L2 loops       lower-to-loops, expand-math, simplify, unroll, vectorize, stream
+    L2 loops       lower-to-loops, expand-math, simplify, unroll, vectorize, carry, stream
 
 A name stands for a class, which is imported when it is first needed.
 """
@@ -37,6 +37,7 @@ PASSES: Final = {
     "simplify": "tensorc.passes.simplify:Simplify",
     "unroll": "tensorc.passes.unroll:Unroll",
     "vectorize": "tensorc.passes.vectorize:Vectorize",
+    "carry": "tensorc.passes.carry:Carry",
     "stream": "tensorc.passes.stream:Stream",
     "map-gpu": "tensorc.passes.map_gpu:MapGpu",
 }
@@ -77,6 +78,7 @@ _FUSED = (
     "simplify,"  # index arithmetic and constants of the loops
     "unroll,"  # loops of few, known iterations
     "vectorize,"  # loops whose iterations are independent: vectors of 512 bits
+    "carry,"  # accumulators on the stack become values of loops
     "stream"  # stores of results that no loop reads again: past the caches, if they are large
 )
 

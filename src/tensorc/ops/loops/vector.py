@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tensorc.ir.attributes import OpaqueAttr
+from tensorc.ir.attributes import ArrayAttr, IntegerAttr, OpaqueAttr
 from tensorc.ir.core import Operation
 from tensorc.ir.definition import Attrs, register
 from tensorc.ir.types import IntegerType, MemRefType, Type, VectorType, i1, index
@@ -258,6 +258,45 @@ class Insert(LoopOp):
         if vector_type(cls.name, operands[1]).element != operands[0]:
             raise wrong_types(cls.name, "a scalar of the vector's type", operands)
         return (operands[1],)
+
+
+@dataclass(frozen=True)
+class SliceAttrs(Attrs):
+    offsets: ArrayAttr
+    sizes: ArrayAttr
+    strides: ArrayAttr
+
+    @staticmethod
+    def of(first: int, count: int) -> SliceAttrs:
+        """`count` lanes from lane `first` on."""
+        return SliceAttrs(*(ArrayAttr((IntegerAttr(n),)) for n in (first, count, 1)))
+
+    def span(self) -> tuple[int, int] | None:
+        """The first lane and how many; None for what is no run of lanes."""
+        numbers = [a.elements for a in (self.offsets, self.sizes, self.strides)]
+        if any(len(row) != 1 or not isinstance(row[0], IntegerAttr) for row in numbers):
+            return None
+        first, count, step = (row[0].value for row in numbers)  # type: ignore[attr-defined]
+        return (first, count) if step == 1 and first >= 0 and count > 0 else None
+
+
+@register
+class ExtractStridedSlice(LoopOp):
+    """`vector.extract_strided_slice(vector)`: neighbouring lanes as a shorter vector."""
+
+    name = "vector.extract_strided_slice"
+    attrs_type = SliceAttrs
+    traits = PURE
+
+    @classmethod
+    def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
+        if len(operands) != 1:
+            raise wrong_types(cls.name, "one vector", operands)
+        assert isinstance(attrs, SliceAttrs)
+        source, span = vector_type(cls.name, operands[0]), attrs.span()
+        if span is None or sum(span) > lanes(source):
+            raise wrong_types(cls.name, "lanes of the vector, one after the other", operands)
+        return (VectorType((span[1],), source.element),)
 
 
 @dataclass(frozen=True)
