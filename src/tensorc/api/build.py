@@ -111,6 +111,8 @@ class Build:
     def module(self, stage: str) -> Operation:
         """The IR at `tensor` (stabilised), `fused` (kernels) or `loops`."""
         function = clone_op(self.program.traced.func)
+        if stage == "loops" and self.program.updated:
+            self._say_updates(function)
         return _run(function, takewhile(lambda p: p.name not in _STAGE_ENDS[stage], self._passes("fast")))
 
     def source(self, stage: str, arch: str = "sm_90") -> str:
@@ -179,17 +181,20 @@ class Build:
         ]
         set_signature(function, kind_of.inputs, kind_of.results, attributes)
         function.set_attribute("sym_name", StringAttr(NAME))
-        function.set_attribute(sites.UPDATES, ArrayAttr(tuple(map(IntegerAttr, self._updates()))))
+        self._say_updates(function)
         if kind == "generic":
             function.set_attribute(sites.FIRST, IntegerAttr(_GENERIC_SITES))
         return function
 
-    def _updates(self) -> list[int]:
-        """For every update the numbers of the argument that is the cell and of the result it becomes."""
+    def _say_updates(self, function: Operation) -> None:
+        """Write on a function, for every update, the numbers of the argument that is the cell and of the
+        result it becomes.
+        """
         program = self.program
         first, cells = len(program.parameters), program.traced.shared
         pairs = [(first + cells.index(v), program.output_count + i) for i, v in enumerate(program.updated)]
-        return [number for pair in pairs for number in pair]
+        numbers = tuple(IntegerAttr(number) for pair in pairs for number in pair)
+        function.set_attribute(sites.UPDATES, ArrayAttr(numbers))
 
     def _fail(self, number: int, a: int, b: int, axis: int) -> NoReturn:
         """Raises the error of a failed check."""

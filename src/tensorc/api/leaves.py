@@ -137,9 +137,10 @@ class Constant(Leaf):
 class Shared(Leaf):
     """A variable that holds one array between calls; functions read it, and write it through `updates`.
 
-    `set_value` may change extents, not rank or dtype. The array inside is never written to: updates and
-    `set_value` replace it, so whoever has it, a running call or `get_value(borrow=True)`, keeps what it has.
-    `borrow` is a permission to go without a copy, used only where nobody can tell: see the methods.
+    `set_value` may change extents, not rank or dtype. Updates and `set_value` replace the array inside, or
+    write over it where nobody else has it: whoever has it, a running call or `get_value(borrow=True)`, keeps
+    what it has. `borrow` is a permission to go without a copy, used only where nobody can tell: see the
+    methods.
     """
 
     __slots__ = ("cell", "default_update")

@@ -12,22 +12,35 @@ from typing import Any, Literal
 
 import numpy as np
 
-OK, FAILED, ASSUMPTION, NO_MEMORY, INTERRUPTED = 0, 1, 2, 3, 4
+OK, FAILED, ASSUMPTION, NO_MEMORY, INTERRUPTED, OVERTAKEN = 0, 1, 2, 3, 4, 5
 """What a body returns: done; an error is recorded in the error cell; an assumption of this specialised body
 does not hold and nothing was written; memory ran out and the body has freed what it held; a signal handler
-raised, the Python exception is set, and the body has freed what it held.
+raised, the Python exception is set, and the body has freed what it held; a cell was written meanwhile, the
+call has to begin again.
 """
 
 ERROR_CELL = ("site", "index", "value", "extra")
 
-POLL = ("CHUNK", "LAST", "DUE", "HAS_GIL", "ARGS", "COUNT", "THREAD")
+POLL = ("CHUNK", "LAST", "DUE", "HAS_GIL", "ARGS", "COUNT", "THREAD", "CONTEXT", "FRAME")
 """Words of a call's poll record (`emitter_polls.py`): iterations before a nest of loops first polls (1: there
 is much data, poll before it, too); when it last polled and when it will look for signals; whether the GIL is
-held; the arguments; the thread state while it is not held.
+held; the arguments; the thread state while it is not held; the function's context and the call's frame, if
+there is something to claim (`entry_claim.ll`).
+
+`HAS_GIL`: 0 released, 1 held since the call began; with `GIL_KEPT` held to its end, because cells are being
+written: no poll looks up.
 """
+
+GIL_KEPT = 2
 
 NO_POLL_CHUNK = 1 << 40
 """As `CHUNK`: never poll. Also the largest chunk."""
+
+CLAIM_LIMIT = 1 << 24
+"""Elements that a call may write into cells while it holds the GIL: some milliseconds."""
+
+THREADS_FROM = 1 << 18
+"""Elements from which on writing them may want several threads."""
 
 ResultForm = Literal["none", "one", "tuple", "list", "dict"]
 

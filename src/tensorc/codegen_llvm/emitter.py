@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from tensorc.codegen_llvm import emitter_exits, emitter_parallel, emitter_polls, instructions
+from tensorc.codegen_llvm import (
+    emitter_claims,
+    emitter_copies,
+    emitter_exits,
+    emitter_parallel,
+    emitter_polls,
+    instructions,
+)
 from tensorc.codegen_llvm.emitter_scalar import emit_scalar
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, byte_width, i64, literal, llvm_type
 from tensorc.codegen_llvm.emitter_vectors import VECTOR_OPS
@@ -37,6 +44,7 @@ from tensorc.ir.definition import OpDefinition
 from tensorc.ir.errors import InternalError
 from tensorc.ir.types import MemRefType
 from tensorc.ops.loops import arith, memref, scf
+from tensorc.ops.loops.claims import CLAIM
 from tensorc.ops.loops.memref import view_parts
 from tensorc.ops.loops.nests import APART, ELEMENTWISE, LANEWISE, OF_LIBRARY, PRODUCT
 
@@ -106,6 +114,7 @@ class Emitter(FunctionText):
         self.depth = 0
         """Loops around the op that is being emitted."""
         self.record: emitter_polls.Record | None = None
+        self.claims = emitter_claims.Claims()
         self.parallel: dict[Operation, ParallelLoop] = {}
         self.elsewhere: set[Operation] = set()
         """Allocations that every thread makes for itself, where its part of the loop begins."""
@@ -140,6 +149,7 @@ class Emitter(FunctionText):
         attrs = function.attrs
         assert isinstance(attrs, FuncAttrs)
         block = body(function)
+        self.claims = emitter_claims.of(function)
         roots = self._argument_roots(block)
         parameters = [self._parameter(n, arg, roots[arg]) for n, arg in enumerate(block.args)]
         cell = emitter_polls.error_cell(function) if self.unit.options.polls else None
@@ -219,6 +229,8 @@ class Emitter(FunctionText):
         inputs = self.scopes.new()
         for arg in block.args:
             roots[arg] = self.scopes.new() if arg in written else inputs
+        for output, cell in self.claims.over.items():
+            roots[cell] = roots[output]
         return roots
 
     def _parameter(self, number: int, arg: Value, root: int | None) -> str:
@@ -226,13 +238,18 @@ class Emitter(FunctionText):
         if not isinstance(arg.type, MemRefType):
             self.values[arg] = Scalar(llvm_type(arg.type), name)
             return f"{llvm_type(arg.type)} {name}"
-        self.values[arg] = self.load_descriptor(arg.type, name, root)
+        base = None if self.claims.has_memory(arg) else emitter_claims.NO_MEMORY_YET
+        self.values[arg] = self.load_descriptor(arg.type, name, root, base)
         return f"ptr {name}"
 
-    def load_descriptor(self, type: MemRefType, pointer: str, root: int | None) -> Buffer:
-        """Read the numbers of a descriptor that the type does not tell."""
+    def load_descriptor(
+        self, type: MemRefType, pointer: str, root: int | None, base: str | None = None
+    ) -> Buffer:
+        """Read the numbers of a descriptor that the type does not tell, and where the data is, if not at
+        `base`.
+        """
         rank = type.rank
-        base = self.let("ptr", f"load ptr, ptr {self._field(pointer, 8)}, align 8").text
+        base = base or self.let("ptr", f"load ptr, ptr {self._field(pointer, 8)}, align 8").text
         offset = i64(0) if type.offset is not None else self._read(pointer, 16)
         sizes = [
             i64(n) if n is not None else self._read(pointer, 24 + 8 * k) for k, n in enumerate(type.shape)
@@ -278,6 +295,9 @@ class Emitter(FunctionText):
         attrs = op.attrs
         assert isinstance(attrs, CallAttrs)
         symbol = attrs.callee.name
+        if symbol == CLAIM:
+            self.values[op.result] = emitter_claims.claim(self, self.scalar(op.operands[0]))
+            return
         callee = lookup(self.unit.module, symbol)
         if callee is None or not callee.isa(Func):
             raise InternalError(f"call of @{symbol}, which the module does not declare")
@@ -332,6 +352,8 @@ class Emitter(FunctionText):
     def alloc(self, op: Operation) -> None:
         if op in self.elsewhere:
             return
+        if self.claims.made:
+            raise InternalError("memory is asked for behind a claim, where nothing may fail")
         kind = op.result.type
         assert isinstance(kind, MemRefType)
         dynamic = iter(op.operands)
@@ -444,24 +466,7 @@ class Emitter(FunctionText):
         )
 
     def _copy(self, op: Operation) -> None:
-        """An element-wise loop nest over the target's extents; where both are contiguous, the C library's."""
-        source, target = (self.buffer(v) for v in op.operands)
-        if source.type.layout is None and target.type.layout is None:
-            self._copy_bytes(source, target)
-            return
-        loops = [self.open_loop(i64(0), size) for size in target.sizes]
-        indices = [loop.phis[0] for loop in loops]
-        value = self.load_element(source, self.address(source, indices))
-        self.store_element(value, target, self.address(target, indices))
-        for loop in reversed(loops):
-            self.close_loop(loop, i64(1))
-
-    def _copy_bytes(self, source: Buffer, target: Buffer) -> None:
-        count = i64(byte_width(target.type.element))
-        for size in target.sizes:
-            count = self.mul(count, size)
-        args = [Scalar("ptr", target.start), Scalar("ptr", source.start), count, Scalar("i1", "false")]
-        self.call("llvm.memcpy.p0.p0.i64", args, "void")
+        emitter_copies.copy(self, op)
 
     # handlers: control flow
 

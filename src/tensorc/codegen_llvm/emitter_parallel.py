@@ -129,7 +129,7 @@ def run(emitter: Emitter, op: Operation, weight: Scalar) -> Steps:
     captures = Captures()
     inner = type(emitter)(emitter.unit, f"{emitter.name}.loop{len(emitter.unit.bodies)}")
     inner.values = {v: captures.value(found) for v, found in _read(emitter, loop)}
-    inner.scopes = emitter.scopes  # it works on the same allocations
+    inner.scopes, inner.claims = emitter.scopes, emitter.claims  # it works on the same allocations
     inner.streams = {v: captures.scalar(much) for v, much in emitter_streams.large(emitter, op).items()}
     inner.depth = 1
     yield from _iterations(inner, loop)

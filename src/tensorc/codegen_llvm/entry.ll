@@ -234,7 +234,7 @@ foreign:
 }
 
 ; The bytes of an array with these extents; 2**64 - 1 if that is no number of bytes.
-define internal i64 @bytes_of(ptr %dims, i64 %nd, i64 %shift) alwaysinline {
+define i64 @entry_bytes_of(ptr %dims, i64 %nd, i64 %shift) alwaysinline {
 entry:
   %item = shl i64 1, %shift
   br label %next
@@ -256,11 +256,28 @@ done:
   ret i64 %bytes
 }
 
-; Allocate every output from number %begin on at the %extents the shape function wrote. Returns their bytes; or -1 with a Python exception
-; set, and has dropped what it made.
-define internal i64 @allocate_outputs(ptr %ctx, ptr %frame, ptr %pointers, ptr %outs, i64 %begin, ptr %extents) alwaysinline {
+; A new array of these extents, %room bytes; null with a Python exception set.
+define ptr @entry_new_array(ptr %spec, ptr %dims, i64 %room) alwaysinline {
+entry:
+  %descr = get ptr, %spec, SPEC_DESCR
+  %nd = get i32, %spec, SPEC_ND
+  %is.small = icmp ult i64 %room, $KEEP_FROM
+  br i1 %is.small, label %little, label %large
+little:
+  call void @Py_IncRef(ptr %descr)
+  %small.array = call ptr @tensorc_np_NewFromDescr(ptr @tensorc_ndarray_type, ptr %descr, i32 %nd, ptr %dims, ptr null, ptr null, i32 0, ptr null)
+  ret ptr %small.array
+large:
+  %large.array = call ptr @entry_large_array(ptr %descr, i32 %nd, ptr %dims, i64 %room)
+  ret ptr %large.array
+}
+
+; Allocate every output from number %begin on at the %extents the shape function wrote, but for the updates in %claimed, whose arrays are
+; found when the body claims them. Returns their bytes; or -1 with a Python exception set, and has dropped what it made.
+define internal i64 @allocate_outputs(ptr %ctx, ptr %frame, ptr %pointers, ptr %outs, i64 %begin, ptr %extents, i64 %claimed) alwaysinline {
 entry:
   %n = get i64, %ctx, N_OUTPUTS
+  %n.results = get i64, %ctx, N_RESULTS
   %first = get i64, %ctx, N_ARGUMENTS
   %specs = get ptr, %ctx, OUTPUT_SPECS
   br label %next
@@ -273,30 +290,28 @@ next:
 one:
   %at = mul i64 %k, $SPEC_BYTES
   %spec = getelementptr i8, ptr %specs, i64 %at
-  %descr = get ptr, %spec, SPEC_DESCR
   %nd = get i64, %spec, SPEC_ND
-  %nd.short = trunc i64 %nd to i32
   %shift = get i64, %spec, SPEC_SHIFT
-  %room = call i64 @bytes_of(ptr %dims, i64 %nd, i64 %shift)
-  %is.small = icmp ult i64 %room, $KEEP_FROM
-  br i1 %is.small, label %little, label %large
-little:
-  call void @Py_IncRef(ptr %descr)
-  %small.array = call ptr @tensorc_np_NewFromDescr(ptr @tensorc_ndarray_type, ptr %descr, i32 %nd.short, ptr %dims, ptr null, ptr null, i32 0, ptr null)
-  br label %ready
-large:
-  %large.array = call ptr @entry_large_array(ptr %descr, i32 %nd.short, ptr %dims, i64 %room)
-  br label %ready
+  %room = call i64 @entry_bytes_of(ptr %dims, i64 %nd, i64 %shift)
+  %update = sub i64 %k, %n.results
+  %bit = call i64 @llvm.umin.i64(i64 %update, i64 63)         ; a result's is never set
+  %bits = lshr i64 %claimed, %bit
+  %later = trunc i64 %bits to i1
+  br i1 %later, label %made, label %new
+new:
+  %fresh = call ptr @entry_new_array(ptr %spec, ptr %dims, i64 %room)
+  %failed = icmp eq ptr %fresh, null
+  br i1 %failed, label %fail, label %ready
 ready:
-  %array = phi ptr [ %small.array, %little ], [ %large.array, %large ]
-  %failed = icmp eq ptr %array, null
-  br i1 %failed, label %fail, label %made
+  %fresh.data = get ptr, %fresh, ARRAY_DATA
+  br label %made
 made:
+  %array = phi ptr [ null, %one ], [ %fresh, %ready ]
+  %data = phi ptr [ null, %one ], [ %fresh.data, %ready ]
   %out = getelementptr ptr, ptr %outs, i64 %k
   store ptr %array, ptr %out
   %place = get i64, %spec, SPEC_PLACE
   %desc = getelementptr i8, ptr %frame, i64 %place
-  %data = get ptr, %array, ARRAY_DATA
   call void @fill_fresh(ptr %desc, ptr %data, ptr %dims, i64 %nd)
   %total.next = call i64 @llvm.uadd.sat.i64(i64 %total, i64 %room)
   %index = add i64 %first, %k
@@ -317,10 +332,14 @@ fail:
 
 ; Call the body. With much data the GIL is released, and the arguments are held: their owner may drop them meanwhile. With
 ; little data @tensorc_poll may do the same, if it takes long all the same.
-define internal i32 @run_body(ptr %ctx, ptr %body, ptr %pointers, ptr %args, i64 %bytes, ptr %frame) alwaysinline {
+define internal i32 @run_body(ptr %ctx, ptr %body, ptr %pointers, ptr %args, i64 %bytes, ptr %frame, i64 %claimed) alwaysinline {
 entry:
   %record = getelementptr i8, ptr %frame, i64 $FRAME_POLL
   put i64 0, %record, POLL_LAST
+  %no.claim = icmp eq i64 %claimed, 0
+  %claim.context = select i1 %no.claim, ptr null, ptr %ctx
+  put ptr %claim.context, %record, POLL_CONTEXT
+  put ptr %frame, %record, POLL_FRAME
   %n = get i64, %ctx, N_INPUTS
   %limit = get i64, %ctx, GIL_BYTES
   %large = icmp ugt i64 %bytes, %limit
@@ -332,11 +351,16 @@ direct:
   put i64 %n, %record, POLL_COUNT
   %code = call i32 %body(ptr %pointers)
   %has.gil = get i64, %record, POLL_HAS_GIL
-  %quick = icmp ne i64 %has.gil, 0
-  br i1 %quick, label %done, label %restore
+  %ever = trunc i64 %has.gil to i1
+  br i1 %ever, label %done, label %released.meanwhile
+released.meanwhile:
+  %taken.back = icmp ne i64 %has.gil, 0
+  br i1 %taken.back, label %drop, label %restore
 restore:
   %given.away = get ptr, %record, POLL_THREAD
   call void @PyEval_RestoreThread(ptr %given.away)
+  br label %drop
+drop:
   call void @entry_drop(ptr %args, i64 %n)
   br label %done
 done:
@@ -465,7 +489,10 @@ elsewhere.cells:
 allocate:
   %begin = phi i64 [ 0, %into.maybe ], [ %n.results, %into ]
   %dims = phi ptr [ %extents, %into.maybe ], [ %rest, %into ]
-  %out.bytes = call i64 @allocate_outputs(ptr %ctx, ptr %frame, ptr %pointers, ptr %outs, i64 %begin, ptr %dims)
+  %noted = load i64, ptr %notes
+  %noted.claims = lshr i64 %noted, 1
+  %claimed = and i64 %noted.claims, $NOTE_CLAIMS
+  %out.bytes = call i64 @allocate_outputs(ptr %ctx, ptr %frame, ptr %pointers, ptr %outs, i64 %begin, ptr %dims, i64 %claimed)
   %allocated = icmp sge i64 %out.bytes, 0
   br i1 %allocated, label %compute, label %raised
 compute:
@@ -473,7 +500,7 @@ compute:
   store ptr %error.desc, ptr %after.outputs
   %in.bytes = lshr i64 %form, 1
   %bytes = add i64 %in.bytes, %out.bytes
-  %code = call i32 @run_body(ptr %ctx, ptr %body, ptr %pointers, ptr %args, i64 %bytes, ptr %frame)
+  %code = call i32 @run_body(ptr %ctx, ptr %body, ptr %pointers, ptr %args, i64 %bytes, ptr %frame, i64 %claimed)
   %ok = icmp eq i32 %code, 0
   br i1 %ok, label %commit.maybe, label %body.failed
 commit.maybe:
@@ -517,9 +544,12 @@ failed.cells:
 which:
   %assumption = icmp eq i32 %failure, 2
   %retry = and i1 %assumption, %fast
-  br i1 %retry, label %again, label %error
+  br i1 %retry, label %again, label %other
 again:
   ret i32 2
+other:
+  %begin.again = icmp eq i32 %failure, $OVERTAKEN
+  br i1 %begin.again, label %overtaken, label %error
 error:
   call void @entry_report(ptr %ctx, i32 %failure, ptr %error.cell)
   store ptr null, ptr %result

@@ -10,6 +10,7 @@ import ctypes
 import platform
 import sys
 import sysconfig
+import weakref
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -17,7 +18,17 @@ from typing import Any
 import numpy as np
 
 from tensorc.codegen_llvm import runtime_symbols
-from tensorc.codegen_llvm.abi import ERROR_CELL, NO_POLL_CHUNK, POLL, ArraySpec, canonical
+from tensorc.codegen_llvm.abi import (
+    CLAIM_LIMIT,
+    ERROR_CELL,
+    GIL_KEPT,
+    NO_POLL_CHUNK,
+    OVERTAKEN,
+    POLL,
+    THREADS_FROM,
+    ArraySpec,
+    canonical,
+)
 from tensorc.passes.sites import NOTE_SURE
 from tensorc.runtime import threads
 from tensorc.runtime.cell import BOX
@@ -25,6 +36,8 @@ from tensorc.runtime.memory import FIGURES, KEEP_FROM, MAP_FROM, SLOTS
 
 WORD = 8
 NPY_C_CONTIGUOUS, NPY_OWNDATA, NPY_ALIGNED, NPY_WRITEABLE, NPY_CARRAY = 0x1, 0x4, 0x100, 0x400, 0x501
+OWN = NPY_C_CONTIGUOUS | NPY_OWNDATA | NPY_ALIGNED | NPY_WRITEABLE
+"""Flags of an array whose memory may be written anew."""
 NPY_TRACE_DOMAIN = 389047
 """Under which NumPy reports the memory of arrays to `tracemalloc`."""
 STACK_FRAME_LIMIT = 1 << 16
@@ -81,6 +94,34 @@ def handlers_agree() -> bool:
     current, own = runtime_symbols.current_handler(), np.zeros(3)
     offset = array_handler_offset()
     return _word(id(own) + offset) == id(current) and _word(id(own[1:]) + offset) == 0
+
+
+def weak_references_offset() -> int:
+    """The offset of an array's list of weak references, after the fields that NumPy documents."""
+    return _object_head() + WORD * len(_ARRAY_FIELDS)
+
+
+def references_offset() -> int:
+    """The offset of an object's count of references: a number of 32 bits, or the lower half of one of 64, in
+    CPython of all versions.
+    """
+    return _object_head() - 2 * WORD
+
+
+@cache
+def owners_agree() -> bool:
+    """Whether an array's count of references and its weak ones are where we look for them."""
+    array = np.zeros(3)
+    count, weak = id(array) + references_offset(), id(array) + weak_references_offset()
+    before = _word(count, ctypes.c_int32), _word(weak)
+    held, watcher = [array] * 5, weakref.ref(array)
+    after = _word(count, ctypes.c_int32), _word(weak)
+    return (
+        sys.getrefcount(array) - 1 == after[0]
+        and after[0] - before[0] == len(held)
+        and before[1] == 0
+        and after[1] == id(watcher)
+    )
 
 
 def _object_head() -> int:
@@ -190,6 +231,14 @@ def names(function_base: type) -> dict[str, int | str]:
         "FRAME_HAS_CELLS": FRAME_HAS_CELLS,
         "FRAME_OUTS": FRAME_OUTS,
         "NOTE_SURE": NOTE_SURE,
+        "NOTE_CLAIMS": -1 if owners_agree() else 0,
+        "CLAIM_LIMIT": CLAIM_LIMIT,
+        "GIL_KEPT": GIL_KEPT,
+        "OVERTAKEN": OVERTAKEN,
+        "THREADS_FROM": THREADS_FROM,
+        "OBJECT_REFERENCES": references_offset(),
+        "ARRAY_WEAK": weak_references_offset(),
+        "ARRAY_OWN": OWN,
         **{
             f"SCALAR_{kind.upper()}": n
             for kind, n in zip(("f64", "f32", "i64", "bool"), SCALARS.values(), strict=True)

@@ -583,8 +583,14 @@ define i32 @tensorc_invoke(ptr %body, ptr %pointers, ptr %record) {
   %thread = call ptr @PyEval_SaveThread()
   put ptr %thread, %record, POLL_THREAD
   %code = call i32 %body(ptr %pointers)
+  %has = get i64, %record, POLL_HAS_GIL
+  %released = icmp eq i64 %has, 0
+  br i1 %released, label %restore, label %done
+restore:
   %own = get ptr, %record, POLL_THREAD
   call void @PyEval_RestoreThread(ptr %own)
+  br label %done
+done:
   ret i32 %code
 }
 
@@ -595,9 +601,15 @@ define i64 @tensorc_poll(ptr %record, i64 %chunk) {
 entry:
   %size = get i64, %record, POLL_CHUNK
   %never = icmp eq i64 %size, $NO_POLL_CHUNK
-  br i1 %never, label %same, label %clock
+  br i1 %never, label %same, label %still
 same:
   ret i64 %chunk
+still:
+  %gil = get i64, %record, POLL_HAS_GIL
+  %to.the.end = icmp uge i64 %gil, $GIL_KEPT
+  br i1 %to.the.end, label %all, label %clock
+all:
+  ret i64 $NO_POLL_CHUNK
 clock:
   %time = alloca [2 x i64]
   call i32 @$CLOCK(ptr %time, i32 1)

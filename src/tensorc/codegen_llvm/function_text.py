@@ -4,8 +4,8 @@ A function that begins in the middle of another (the body of a loop for several 
 what is common to all functions of a module is a `ModuleText`.
 
 What lets LLVM move loads and stores: alias scopes. Every `memref.alloc`, every `memref.alloca` and every
-argument that is stored to lies in a scope of its own, all other arguments share one (inputs may overlap one
-another; by the ABI no output overlaps anything).
+argument that is stored to lies in a scope of its own, all other arguments share one: inputs may overlap one
+another; by the ABI an output overlaps nothing but the input it may be written over, which shares its scope.
 """
 
 from __future__ import annotations

@@ -274,7 +274,11 @@ which:
   %state = load atomic i64, ptr @tensorc_threads acquire, align 8
   switch i64 %state, label %alone [ i64 $THREADS_UNKNOWN, label %start i64 $THREADS_READY, label %enter ]
 start:
-  %raised = call i1 @start(ptr %record)
+  %gil = get i64, %record, POLL_HAS_GIL
+  %kept = icmp uge i64 %gil, $GIL_KEPT
+  br i1 %kept, label %alone, label %start.now           ; no Python may run now
+start.now:
+  %raised = call i1 @entry_start_threads(ptr %record)
   br i1 %raised, label %interrupted, label %started
 interrupted:
   ret i32 4
@@ -305,7 +309,7 @@ alone:
 }
 
 ; Have Python start the workers, with the GIL. True: an exception is set.
-define internal i1 @start(ptr %record) {
+define i1 @entry_start_threads(ptr %record) {
 entry:
   %starter.p = getelementptr i8, ptr @tensorc_threads, i64 $CONTROL_STARTER
   %starter = load ptr, ptr %starter.p, align 8

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 import numpy as np
 
+from tensorc.ir.attributes import StringAttr
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.types import IntegerType, ScalarType, ShapedType, Type, i64, index
 from tensorc.ops import buffer_views
@@ -15,6 +17,12 @@ from tensorc.ops.faults_lowering import error_cell, record
 from tensorc.ops.loops.base import memory_type
 from tensorc.ops.loops.builder import LoopBuilder
 from tensorc.ops.loops.nests import Index, cells, fill, lanes, nest
+
+STEP: Final = "tensorc.step"
+"""Attribute of a scatter on buffers that is done in two steps: `CHECK` looks for faults and writes nothing,
+`WRITE` trusts it.
+"""
+CHECK, WRITE = StringAttr("check"), StringAttr("write")
 
 
 def element(type: Type) -> ScalarType:
@@ -111,12 +119,21 @@ def scatter(
     x, *indices, updates, out = op.operands
     kinds = [element(t) for t in types[1:-2]]
     extents = b.dims(x)[axis : axis + len(indices)]
-    sound = check_indices(b, op, indices, kinds, extents, axis)
-    with b.if_(sound) as branch:
+
+    def write() -> None:
         b.copy(x, out)
         with _in_order(b, b.dims(updates), len(b.dims(updates)) > axis + len(b.dims(indices[0]))) as at:
             place = _places(b, at, indices, kinds, extents, axis)
             b.store(combine(b, b.load(out, place), b.load(updates, at)), out, place)
+
+    if op.attributes.get(STEP) == WRITE:
+        write()
+        return
+    sound = check_indices(b, op, indices, kinds, extents, axis)
+    if op.attributes.get(STEP) == CHECK:
+        return
+    with b.if_(sound) as branch:
+        write()
     with branch.else_():
         _zero(b, out, element(types[0]))
 

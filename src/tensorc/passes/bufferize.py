@@ -3,7 +3,8 @@ docs/design/architecture.md, section 6.
 
 Tensor ops become the same ops on memrefs with their outputs appended (destination-passing); views become
 memref views. Index arithmetic and shape checks that depend on arguments' extents only stand first; all that
-computes stands in `scf.if` of their conjunction. Checks that depend on data open a further `scf.if`.
+computes stands in `scf.if` of their conjunction. Checks that depend on data open a further `scf.if`. What may
+be written over the memory of cells comes last, behind a claim (`passes/claims.py`).
 """
 
 from __future__ import annotations
@@ -13,26 +14,33 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from tensorc.ir.attributes import Attribute, DictAttr, StringAttr, UnitAttr
+from tensorc.ir.attributes import ArrayAttr, Attribute, DictAttr, IntegerAttr, StringAttr, UnitAttr
 from tensorc.ir.builtin import arg_attributes, body, function_type, functions, new_function, symbol_name
 from tensorc.ir.clone import clone_region
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.errors import TensorcTypeError
 from tensorc.ir.types import MemRefType, StridedLayout, TensorType, Type, i1, i32, i64, index
+from tensorc.ops.base import OpDef
 from tensorc.ops.buffer_views import contiguous
 from tensorc.ops.families import View
 from tensorc.ops.faults_lowering import ERROR
 from tensorc.ops.index import Assume, Dim, Require, ToIndex
+from tensorc.ops.indexing import UpdateSlice
+from tensorc.ops.indexing_lowering import CHECK, STEP, WRITE
 from tensorc.ops.loops import arith, memref
 from tensorc.ops.loops.builder import Branch, LoopBuilder
+from tensorc.ops.loops.claims import CLAIM, OVER
 from tensorc.passes import sites
-from tensorc.passes.buffers import Plan, Slot, is_view, plan
+from tensorc.passes.buffers import Plan, Slot, is_view, plan, whole
 from tensorc.passes.check_shapes import check_function
+from tensorc.passes.claims import Claims, claims
 from tensorc.passes.extents import Extent, Extents
 from tensorc.passes.specialize import CONTIGUOUS
 
 BUFFERS = "tensorc.buffers"
 """Function attribute: this function is bufferised."""
+FAILED, ASSUMPTION = 1, 2
+"""What a body returns when a check fails, and when an assumption does not hold (`codegen_llvm/abi.py`)."""
 Index = int | Value
 _DIVISIONS = (arith.DivSI, arith.FloorDivSI, arith.CeilDivSI, arith.RemSI)
 
@@ -65,12 +73,22 @@ def _bufferize(module: Operation, function: Operation) -> None:
         )
     sizes = [e for v in returned for e in _values(extents, v)]
     live = _live(ops, [*returned, *sizes], extents, True)
+    claimed = claims(function, live, returned)
     shapes = _Writer(module, function, extents, _live(ops, sizes, extents, False), shapes_only=True)
     if sites.UPDATES in function.attributes:
-        shapes.notes = 0 if _fails_late(live) else sites.NOTE_SURE
+        sure = 0 if _fails_late(live) else sites.NOTE_SURE
+        shapes.notes = sure | _bits(claimed, len(returned), function)
     shapes.write(returned)
-    _Writer(module, function, extents, live, shapes_only=False).write(returned)
+    _Writer(module, function, extents, claimed.first, shapes_only=False, claimed=claimed).write(returned)
     function.erase()
+
+
+def _bits(claimed: Claims, outputs: int, function: Operation) -> int:
+    """The note of which updates are claimed; they are the last outputs."""
+    listed = function.attributes[sites.UPDATES]
+    assert isinstance(listed, ArrayAttr)
+    first = outputs - len(listed.elements) // 2
+    return sum(sites.NOTE_SURE << 1 + number - first for number in claimed.over)
 
 
 def _live(
@@ -118,11 +136,12 @@ class _Check:
 
 @dataclass
 class _Segment:
-    """An open `scf.if`, what its else branch does, and the buffers to free at its end."""
+    """An open `scf.if`, the code that its else branch gives, and the buffers to free at its end."""
 
     context: AbstractContextManager[Branch]
     branch: Branch
     checks: list[_Check]
+    otherwise: int | Value
     frees: list[Value] = field(default_factory=list)
 
 
@@ -136,10 +155,12 @@ class _Writer:
         extents: Extents,
         ops: list[Operation],
         shapes_only: bool,
+        claimed: Claims | None = None,
     ) -> None:
         self.function = function
         self.extents = extents
-        self.ops = ops
+        self.claimed = claimed or Claims(ops)
+        self.ops = [*ops, *self.claimed.last]
         self.shapes_only = shapes_only
         self.map: dict[Value, Value] = {}
         self.buffers: dict[Slot, Value] = {}
@@ -171,6 +192,8 @@ class _Writer:
             attrs = [*given, error_attrs, {"tensorc.kind": StringAttr("extents")}]
             new = new_function(f"{name}_shapes", types, [i32], attrs, location=self.function.location)
         else:
+            for output, argument in self.claimed.over.items():
+                roles[output] = {**roles[output], OVER: IntegerAttr(argument)}
             types = [*inputs, *outputs, error]
             new = new_function(
                 f"{name}", types, [i32], [*given, *roles, error_attrs], location=self.function.location
@@ -199,16 +222,19 @@ class _Writer:
 
     def write(self, returned: Sequence[Value]) -> None:
         self.returned = returned
-        self.plan: Plan = plan(self.ops, [] if self.shapes_only else returned, self.extents)
+        outputs = [] if self.shapes_only else returned
+        self.plan: Plan = plan(self.ops, outputs, self.extents, self.claimed.over)
         early = self._prologue()
         self._begin(early)
         fault = any(sites.SITE in op.attributes and not op.isa(Require) for op in self.ops)
         if fault:
             self.b.store(self.b.constant(0, i64), self.error, [0])
         for position, op in enumerate(self.ops):
+            if self.claimed.last and op is self.claimed.last[0]:
+                self._claim(fault)
             with self.b.located(op.location):
                 self._op(position, op)
-        self._finish(returned, fault)
+        self._finish(returned, fault and not self.claimed.last)
 
     def _prologue(self) -> list[_Check]:
         """Index arithmetic and checks that no data decides; assumptions become the outermost `scf.if`."""
@@ -226,12 +252,12 @@ class _Writer:
                 else:
                     self._scalar(op)
         if assumed:
-            self._open(self._all(assumed), [])
+            self._open(self._all(assumed), [], ASSUMPTION)
         return checks
 
     def _begin(self, checks: list[_Check]) -> None:
         if checks:
-            self._open(self._all([c.condition for c in checks]), checks)
+            self._open(self._all([c.condition for c in checks]), checks, FAILED)
 
     def _all(self, conditions: Sequence[Value]) -> Value:
         total, *rest = dict.fromkeys(conditions)
@@ -239,9 +265,9 @@ class _Writer:
             total = self.b.andi(total, condition)
         return total
 
-    def _open(self, condition: Value, checks: list[_Check]) -> None:
+    def _open(self, condition: Value, checks: list[_Check], otherwise: int | Value) -> None:
         context = self.b.if_(condition, [i32])
-        self.segments.append(_Segment(context, context.__enter__(), checks))
+        self.segments.append(_Segment(context, context.__enter__(), checks, otherwise))
 
     def _check(self, op: Operation) -> _Check:
         condition, a, b = (self.map[v] for v in op.operands)
@@ -251,7 +277,7 @@ class _Writer:
         if _is_scalar(op):
             if op.isa(Require) and any(v in self.late for v in op.operands):
                 check = self._check(op)
-                self._open(check.condition, [check])
+                self._open(check.condition, [check], FAILED)
             elif any(r in self.late for r in op.results):
                 self._scalar(op)
         elif op.isa(ToIndex):
@@ -326,7 +352,9 @@ class _Writer:
 
     def _destination_passing(self, position: int, op: Operation) -> None:
         targets = [self._target(r) for r in op.results]
-        self._insert(op, [*(self.map[v] for v in op.operands), *targets], [])
+        made = self._insert(op, [*(self.map[v] for v in op.operands), *targets], [])
+        if sites.SITE in op.attributes and op in self.claimed.last:
+            made.set_attribute(STEP, WRITE)
         self.map.update(zip(op.results, targets, strict=True))
 
     def _target(self, value: Value) -> Value:
@@ -364,6 +392,35 @@ class _Writer:
         self.b.block.insert_before(new, self.b.anchor)
         return new
 
+    # the claim
+
+    def _claim(self, fault: bool) -> None:
+        """Everything that may fail, and everything that reads what the cells hold, comes before."""
+        b = self.b
+        for op in self.claimed.checked():
+            with b.located(op.location):
+                operands = [self.map[v] for v in op.operands]
+                self._insert(op, [*operands, operands[0]], []).set_attribute(STEP, CHECK)
+        written = {r for op in self.claimed.last for r in op.results}
+        late = [(number, value) for number, value in self.plan.copies if whole(value) in written]
+        self._copy_outputs([pair for pair in self.plan.copies if pair not in late])
+        self.plan.copies[:] = late
+        if fault:
+            sound = b.cmpi("eq", b.load(self.error, [0]), b.constant(0, i64))
+            self._open(sound, [], FAILED)
+        work: Index = 0
+        for op in self.claimed.last:
+            elements: Index = 1
+            for extent in self._shape(_iterated(op)):
+                elements = b.mul(elements, extent)
+            work = b.add(work, elements)
+        code = b.call(CLAIM, [b.index(work)], i32)
+        self._open(b.cmpi("eq", code, b.constant(0, i32)), [], code)
+
+    def _copy_outputs(self, copies: Sequence[tuple[int, Value]]) -> None:
+        for number, value in copies:
+            self.b.copy(self.map[value], self.outputs[number])
+
     # the end
 
     def _finish(self, returned: Sequence[Value], fault: bool) -> None:
@@ -374,12 +431,11 @@ class _Writer:
                 b.store(b.index(extent), self.result_extents, [place])
             if self.notes is not None:
                 b.store(b.index(self.notes), self.result_extents, [len(flat)])
-        for number, value in self.plan.copies:
-            b.copy(self.map[value], self.outputs[number])
+        self._copy_outputs(self.plan.copies)
         code = b.constant(0, i32)
         if fault:
             failed = b.cmpi("ne", b.load(self.error, [0]), b.constant(0, i64))
-            code = b.select(failed, b.constant(1, i32), code)
+            code = b.select(failed, b.constant(FAILED, i32), code)
         while self.segments:
             code = self._close(self.segments.pop(), code)
         for buffer in self.top_frees:
@@ -395,7 +451,8 @@ class _Writer:
         with segment.branch.else_():
             for check in reversed(segment.checks):  # the first that fails is stored last
                 self._record(check)
-            segment.branch.yield_(b.constant(1 if segment.checks else 2, i32))
+            other = segment.otherwise
+            segment.branch.yield_(b.constant(other, i32) if isinstance(other, int) else other)
         return segment.branch.results[0]
 
     def _record(self, check: _Check) -> None:
@@ -412,6 +469,14 @@ class _Writer:
                 store = b.create_op(memref.Store, [value, self.error, b.index(place)])
                 for key, attribute in sites.of(check.op).items() if place == 0 else ():
                     store.set_attribute(key, attribute)
+
+
+def _iterated(op: Operation) -> Value:
+    """A tensor of as many elements as an op that is claimed writes."""
+    assert op.definition is not None
+    if not issubclass(op.definition, OpDef) or not op.definition.overwrites:
+        return op.results[0]
+    return op.operands[1] if op.isa(UpdateSlice) else op.operands[-1]
 
 
 def _is_scalar(op: Operation) -> bool:

@@ -4,7 +4,7 @@ outputs, reuse of dead buffers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from tensorc.ir.core import BlockArgument, Operation, Value
@@ -49,22 +49,24 @@ def is_view(op: Operation | None) -> bool:
     return op is not None and op.definition is not None and issubclass(op.definition, View)
 
 
-def plan(ops: Sequence[Operation], outputs: Sequence[Value], extents: Extents) -> Plan:
-    """The buffers of the tensors that `ops` compute, where `outputs` are returned. Linear in the number of
-    uses.
+def plan(
+    ops: Sequence[Operation], outputs: Sequence[Value], extents: Extents, claimed: Collection[int] = ()
+) -> Plan:
+    """The buffers of the tensors that `ops` compute, where `outputs` are returned; those that are `claimed`
+    (`passes/claims.py`) have no memory before they are written. Linear in the number of uses.
     """
-    roots = _roots(ops)
+    roots = roots_of(ops)
     found = Plan()
     _bind_outputs(outputs, roots, found)
     held = {roots[v] for _, v in found.copies if v in roots}
     last = _last_uses(ops, roots)
-    _assign(ops, roots, last, held, extents, found)
+    _assign(ops, roots, last, held, extents, found, claimed)
     for slot in dict.fromkeys(found.slot.values()):
         found.frees.setdefault(slot.last, []).append(slot)
     return found
 
 
-def _roots(ops: Sequence[Operation]) -> dict[Value, Value]:
+def roots_of(ops: Sequence[Operation]) -> dict[Value, Value]:
     """For every tensor the one whose buffer it reads; arguments are their own."""
     roots: dict[Value, Value] = {}
     for op in ops:
@@ -79,14 +81,14 @@ def _roots(ops: Sequence[Operation]) -> dict[Value, Value]:
 
 def _bind_outputs(outputs: Sequence[Value], roots: dict[Value, Value], found: Plan) -> None:
     for number, value in enumerate(outputs):
-        root = _whole(value)
+        root = whole(value)
         if isinstance(root, BlockArgument) or is_view(root.owner) or root in found.output:
             found.copies.append((number, value))
         else:
             found.output[root] = number
 
 
-def _whole(value: Value) -> Value:
+def whole(value: Value) -> Value:
     """The tensor whose elements, in the same order, `value` holds: back through reshapes."""
     while (op := value.owner) is not None and op.name == "tensorc.reshape":
         value = op.operands[0]
@@ -110,13 +112,14 @@ def _assign(
     held: set[Value],
     extents: Extents,
     found: Plan,
+    claimed: Collection[int],
 ) -> None:
     free: dict[Key, list[Slot]] = {}
     for position, op in enumerate(ops):
         read = dict.fromkeys(roots[v] for v in op.operands if v in roots)  # in order, the same always
         dying = [r for r in read if last[r] == position and r not in held]
-        early = [r for r in dying if _in_place(op, r, roots)]
-        _overwrite_outputs(op, early, extents, found)
+        early = [r for r in dying if in_place(op, r, roots)]
+        _overwrite_outputs(op, early, extents, found, claimed)
         early = [r for r in early if r not in found.output]
         _release(early, found, free)
         for result in op.results:
@@ -139,14 +142,16 @@ def _assign(
         _release([*(r for r in dying if r not in early), *unused], found, free)
 
 
-def _overwrite_outputs(op: Operation, early: Sequence[Value], extents: Extents, found: Plan) -> None:
+def _overwrite_outputs(
+    op: Operation, early: Sequence[Value], extents: Extents, found: Plan, claimed: Collection[int]
+) -> None:
     """Where an op may write over a temporary and its result goes to an output, the temporary lives in that
     output already, with all that lived in its buffer before.
     """
     taken: set[Value] = set()
     for result in op.results:
         number = found.output.get(result)
-        if number is None:
+        if number is None or number in claimed:
             continue
         assert isinstance(result.type, TensorType)
         key = (result.type.element, extents.of(result))
@@ -169,7 +174,7 @@ def _release(values: Sequence[Value], found: Plan, free: dict[Key, list[Slot]]) 
             free.setdefault((slot.element, slot.shape), []).append(slot)
 
 
-def _in_place(op: Operation, root: Value, roots: dict[Value, Value]) -> bool:
+def in_place(op: Operation, root: Value, roots: dict[Value, Value]) -> bool:
     """Whether an op may write over `root`: it reads each element of it just before it writes that element, or
     changes a part of it and reads no other.
     """

@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from tensorc.ir.attributes import UNIT, StringAttr, SymbolRefAttr
-from tensorc.ir.builtin import Call, CallAttrs, Func, Return, body, new_function, symbol_name
+from tensorc.ir.attributes import UNIT, Attribute, IntegerAttr, StringAttr, SymbolRefAttr
+from tensorc.ir.builtin import Call, CallAttrs, Func, Return, arg_attributes, body, new_function, symbol_name
 from tensorc.ir.clone import clone_op
 from tensorc.ir.core import Block, BlockArgument, Operation, Value
 from tensorc.ir.definition import Trait
 from tensorc.ir.types import MemRefType
 from tensorc.ops.loops import memref, scf
 from tensorc.ops.loops.builder import LoopBuilder
+from tensorc.ops.loops.claims import CLAIMED, OVER, behind_claim, is_claim
 from tensorc.ops.loops.nests import APART
 
 PART: Final = 16
@@ -70,10 +71,12 @@ class _Splitter:
 
 
 def _stays(op: Operation) -> bool:
-    """Ops that end a part: terminators, and what holds an allocation, whose failure only the function itself
-    can report.
+    """Ops that end a part: terminators, claims and what is behind them, and what holds an allocation, whose
+    failure only the function itself can report.
     """
-    if op.has_trait(Trait.TERMINATOR):
+    if op.has_trait(Trait.TERMINATOR) or is_claim(op):
+        return True
+    if op.isa(scf.If) and behind_claim(op.regions[0].block):
         return True
     return bool(op.regions) and any(inner.isa(memref.Alloc) for inner in op.walk())
 
@@ -170,6 +173,19 @@ class _Part:
         region = value.block.region
         return region is not None and region.parent in own
 
+    def _roles(self) -> list[dict[str, Attribute]]:
+        """Which arguments may be the memory of others, as the function says of its own."""
+        function, place = self.splitter.function, {v: n for n, v in enumerate(self.arguments)}
+        arguments = body(function).args
+        roles: list[dict[str, Attribute]] = [{} for _ in place]
+        for value, number in place.items():
+            if not isinstance(value, BlockArgument) or value.block is not body(function):
+                continue
+            over = arg_attributes(function, value.index).get(OVER)
+            if isinstance(over, IntegerAttr) and arguments[over.value] in place:
+                roles[number][OVER] = IntegerAttr(place[arguments[over.value]])
+        return roles
+
     def _write(self, copied: Sequence[Operation]) -> Operation:
         splitter = self.splitter
         module_block = splitter.function.block
@@ -177,13 +193,15 @@ class _Part:
         splitter_name = symbol_name(splitter.function)
         number = sum(1 for op in module_block if op.isa(Func))
         types = [v.type for v in self.arguments]
-        part = new_function(f"{splitter_name}_part{number}", types, [], location=self.ops[0].location)
+        name = f"{splitter_name}_part{number}"
+        part = new_function(name, types, [], self._roles(), location=self.ops[0].location)
         part.set_attribute("sym_visibility", StringAttr("private"))
         part.set_attribute(APART, UNIT)
+        if behind_claim(splitter.block):
+            part.set_attribute(CLAIMED, UNIT)
         module_block.insert_before(part, splitter.function)
         mapping: dict[Value, Value] = dict(zip(self.arguments, body(part).args, strict=True))
         for op in [*self.views, *copied]:
             body(part).append(clone_op(op, mapping))
         LoopBuilder(body(part)).create_op(Return, [])
         return part
-

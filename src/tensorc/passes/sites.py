@@ -35,6 +35,8 @@ number of the argument that is the cell, and of the result that is its new value
 NOTE_SURE = 1
 """Bit of the word that the shape function of such a function writes after the extents: the body writes
 nothing into its outputs before it is certain of success, unless memory runs out or a signal handler raises.
+The bits from the second on say which of the updates, in the order of their outputs, the body claims
+(`passes/claims.py`).
 """
 
 

@@ -72,8 +72,8 @@ def use_helpers(addresses: Mapping[str, int]) -> None:
 class Cell(list[Array]):
     """A list of exactly one ndarray.
 
-    Compiled code reads the list and takes its own reference; an update replaces the element. Nothing ever
-    writes into the array itself. Cells are compared by identity.
+    Compiled code reads the list and takes its own reference; an update replaces the element, or writes into
+    it if nobody else has a reference (`codegen_llvm/entry_claim.ll`). Cells are compared by identity.
     """
 
     __slots__ = ("__weakref__", "_box", "turn")

@@ -1,0 +1,51 @@
+"""`memref.copy`: the C library's where both buffers are contiguous, else a loop nest.
+
+An output that may be written over a cell (`ops/loops/claims.py`) may be what is copied from: then there is
+nothing to do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, byte_width, i64
+from tensorc.ir.core import Operation
+
+if TYPE_CHECKING:
+    from tensorc.codegen_llvm.emitter import Emitter
+
+
+def copy(emitter: Emitter, op: Operation) -> None:
+    """Emit a copy."""
+    source, target = (emitter.buffer(v) for v in op.operands)
+    if emitter.claims.over.get(op.operands[1]) is not op.operands[0]:
+        _copy(emitter, source, target)
+        return
+    # The same memory is the same extents and strides: only contiguous cells are written over.
+    same = emitter.let("i1", f"icmp eq ptr {source.start}, {target.start}")
+    apart, done = emitter.new_label("apart"), emitter.new_label("done")
+    emitter.branch_if(same, done, apart)
+    emitter.place(apart)
+    _copy(emitter, source, target)
+    emitter.branch(done)
+    emitter.place(done)
+
+
+def _copy(emitter: Emitter, source: Buffer, target: Buffer) -> None:
+    if source.type.layout is None and target.type.layout is None:
+        _copy_bytes(emitter, source, target)
+        return
+    loops = [emitter.open_loop(i64(0), size) for size in target.sizes]
+    indices = [loop.phis[0] for loop in loops]
+    value = emitter.load_element(source, emitter.address(source, indices))
+    emitter.store_element(value, target, emitter.address(target, indices))
+    for loop in reversed(loops):
+        emitter.close_loop(loop, i64(1))
+
+
+def _copy_bytes(emitter: Emitter, source: Buffer, target: Buffer) -> None:
+    count = i64(byte_width(target.type.element))
+    for size in target.sizes:
+        count = emitter.mul(count, size)
+    args = [Scalar("ptr", target.start), Scalar("ptr", source.start), count, Scalar("i1", "false")]
+    emitter.call("llvm.memcpy.p0.p0.i64", args, "void")

@@ -1,0 +1,160 @@
+"""Which updates are written over the memory of their cells, and by which ops, last of all.
+
+An update may be, if one op computes it that reads every element of the cell just before it writes that
+element, or changes a part of it; if all others that read the cell come before; and if from the first such
+write on nothing can fail. So these ops go to the end of the function, in an order of their own, behind a
+claim (`ops/loops/claims.py`), which decides in every call whether the cell's memory is free to be written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tensorc.ir.attributes import ArrayAttr, IntegerAttr
+from tensorc.ir.builtin import Return, body
+from tensorc.ir.core import Operation, Value
+from tensorc.ir.types import TensorType
+from tensorc.ops.base import OpDef
+from tensorc.ops.families import Pointwise
+from tensorc.ops.kernel import Kernel
+from tensorc.passes import sites
+from tensorc.passes.buffers import in_place, roots_of, whole
+
+MOST = 62
+"""Updates that can be claimed: those that have a bit in a word of notes."""
+
+
+@dataclass(frozen=True)
+class Claims:
+    """`first` and `last`: the ops of the function, reordered; `over`: for the number of an output, that of
+    the argument over which it may be written.
+    """
+
+    first: list[Operation]
+    last: list[Operation] = field(default_factory=list)
+    over: dict[int, int] = field(default_factory=dict)
+
+    def checked(self) -> list[Operation]:
+        """Ops of `last` that must look for faults in their data before the claim."""
+        return [op for op in self.last if sites.SITE in op.attributes]
+
+
+def claims(function: Operation, ops: Sequence[Operation], returned: Sequence[Value]) -> Claims:
+    """What can be claimed of `function`, of whose ops `ops` are needed. Linear in the number of uses, as long
+    as no updates wait for each other.
+    """
+    pairs = _pairs(function)
+    if not pairs:
+        return Claims(list(ops))
+    roots, cells = roots_of(ops), body(function).args
+    chosen = _candidates(pairs, returned, roots, cells)
+    order: list[Operation] = []
+    while chosen:
+        _drop_read(chosen)
+        order = _order(chosen, [op for op in ops if op in chosen], roots, cells)
+        if len(order) == len(chosen):
+            break
+        kept = set(order)
+        chosen = {op: pairs for op, pairs in chosen.items() if op in kept}
+    if not chosen:
+        return Claims(list(ops))
+    over = {number: argument for found in chosen.values() for argument, number in found}
+    return Claims([op for op in ops if op not in chosen], order, over)
+
+
+def _pairs(function: Operation) -> list[tuple[int, int]]:
+    """For every update the number of the cell's argument and of the result."""
+    listed = function.attributes.get(sites.UPDATES)
+    if not isinstance(listed, ArrayAttr):
+        return []
+    numbers = [n.value for n in listed.elements if isinstance(n, IntegerAttr)]
+    return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+Chosen = dict[Operation, list[tuple[int, int]]]
+
+
+def _candidates(
+    pairs: Sequence[tuple[int, int]],
+    returned: Sequence[Value],
+    roots: dict[Value, Value],
+    cells: Sequence[Value],
+) -> Chosen:
+    """Ops that compute updates, each of which it could write over the cell."""
+    holder: dict[Value, int] = {}
+    for number, value in enumerate(returned):
+        holder.setdefault(whole(value), number)
+    first = min(number for _, number in pairs)
+    found: Chosen = {}
+    for argument, number in pairs:
+        value = returned[number]
+        op = value.owner
+        if op is None or holder.get(value) != number or number - first >= MOST:
+            continue
+        if all(r in holder for r in op.results) and _may_write(op, cells[argument], roots):
+            found.setdefault(op, []).append((argument, number))
+    return found
+
+
+def _may_write(op: Operation, cell: Value, roots: dict[Value, Value]) -> bool:
+    """Whether an op may write over a cell, and does nothing that fails but for looking at indices."""
+    definition = op.definition
+    if definition is None or not in_place(op, cell, roots):
+        return False
+    if definition is Kernel or issubclass(definition, Pointwise):
+        return sites.SITE not in op.attributes
+    return issubclass(definition, OpDef) and definition.overwrites
+
+
+def _drop_read(chosen: Chosen) -> None:
+    """Take out ops whose results are read by what comes before the claim: other ops, and those that look at
+    indices.
+    """
+    todo = list(chosen)
+    while todo:
+        op = todo.pop()
+        if op not in chosen:
+            continue
+        users = [user for r in op.results for user in r.users]
+        if all(user.isa(Return) or (user in chosen and sites.SITE not in user.attributes) for user in users):
+            continue
+        del chosen[op]
+        todo += [v.owner for v in op.operands if v.owner is not None]
+
+
+def _order(
+    chosen: Chosen, ops: Sequence[Operation], roots: dict[Value, Value], cells: Sequence[Value]
+) -> list[Operation]:
+    """The ops, each after those whose results it reads and those that read the old value of what it writes;
+    without those that wait for each other.
+    """
+    args: dict[Value, list[Operation]] = {}
+    waits: dict[Operation, int] = dict.fromkeys(ops, 0)
+    then: dict[Operation, list[Operation]] = {op: [] for op in ops}
+
+    def before(a: Operation, b: Operation) -> None:
+        then[a].append(b)
+        waits[b] += 1
+
+    for op in ops:
+        for root in dict.fromkeys(roots[v] for v in op.operands if isinstance(v.type, TensorType)):
+            args.setdefault(root, []).append(op)
+            if root.owner in chosen:
+                assert root.owner is not None
+                before(root.owner, op)
+    for op in ops:
+        for argument, _ in chosen[op]:
+            for reader in args.get(cells[argument], ()):
+                if reader is not op:
+                    before(reader, op)
+    ready = [op for op in reversed(ops) if not waits[op]]
+    order: list[Operation] = []
+    while ready:
+        op = ready.pop()
+        order.append(op)
+        for following in reversed(then[op]):
+            waits[following] -= 1
+            if not waits[following]:
+                ready.append(following)
+    return order
