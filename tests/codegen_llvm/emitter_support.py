@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
 
+from tensorc import codegen_llvm
 from tensorc.codegen_llvm.emitter import EmitterOptions, emit
 from tensorc.codegen_llvm.libraries import address_of
 from tensorc.ir.builtin import body, new_function, new_module
@@ -34,6 +36,13 @@ define ptr @tensorc_alloc(i64 %n) noinline {
   call void @count(i64 %one)
   ret ptr %p
 }
+define i64 @tensorc_poll(ptr %record, i64 %chunk) {
+  ret i64 %chunk
+}
+define i32 @tensorc_parallel(ptr %r, ptr %body, ptr %captures, i64 %lower, i64 %upper, i64 %weight) {
+  %code = call i32 %body(ptr %captures, i64 %lower, i64 %upper)
+  ret i32 %code
+}
 define void @tensorc_free(ptr %p) noinline {
   %held = icmp ne ptr %p, null
   %minus = sext i1 %held to i64
@@ -42,6 +51,8 @@ define void @tensorc_free(ptr %p) noinline {
   ret void
 }
 """
+
+BODIES = Path(codegen_llvm.__file__).with_name("bodies.ll")
 
 ERR = MemRefType((4,), i64)
 
@@ -63,7 +74,8 @@ class Native:
         self.text = text
         module = llvm.parse_assembly(text)
         module.verify()
-        module.link_in(llvm.parse_assembly(ALLOCATOR))
+        for part in (ALLOCATOR, BODIES.read_text(encoding="utf-8")):
+            module.link_in(llvm.parse_assembly(part))
         options = llvm.create_pipeline_tuning_options(speed_level=level)
         options.loop_vectorization = options.slp_vectorization = level >= 2
         passes = llvm.create_pass_builder(target, options)

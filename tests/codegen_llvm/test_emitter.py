@@ -235,10 +235,9 @@ def test_an_allocation_too_large_for_64_bits_asks_for_the_impossible():
         b.dealloc(b.alloc(f64, [n, n]))
 
     text = emit(build([index], make))
-    assert "umul.with.overflow" in text
-    assert "select i1" in text
+    assert text.count("@tensorc_times(") == 3
     static = emit(build([], lambda b: b.dealloc(b.alloc(f64, [huge, huge]))))
-    assert "@tensorc_alloc(i64 -1)" in static
+    assert re.search(r"@tensorc_hold\(ptr \S+, i64 -1\)", static)
 
 
 def test_out_of_memory_frees_what_is_held_and_returns_3():

@@ -183,7 +183,7 @@ def test_bits_do_not_depend_on_threads(fresh: Any) -> None:
     fresh(parallel_work=0)
     shared = {form: products(form) for form in forms}
     for name in ("product", "matmul", "pack"):
-        assert "@tensorc_parallel(" in libraries.text_of(f"tensorc_{name}_f64")
+        assert "@tensorc_loop(" in libraries.text_of(f"tensorc_{name}_f64")
     large = [(300, 290, 300), (129, 520, 1100)]
     for m, n, k in (*large, (300, 17, 33), (9, 900, 33), (1, 900, 40), (900, 1, 40), (70, 65, 16), (0, 5, 3)):
         x, y = rng.standard_normal((m, k)), rng.standard_normal((k, n))

@@ -57,8 +57,8 @@ def test_bits(name: str, program: Program, symbol: Any, shapes: list[tuple[int, 
         alone = tc.function([x], program(x), mode=mode)
     with compiling_with(0):
         shared = tc.function([x], program(x), mode=mode)
-    assert "tensorc_parallel" not in imports(alone)
-    assert name not in HELPED or "tensorc_parallel" in imports(shared)
+    assert "tensorc_loop" not in imports(alone)
+    assert name not in HELPED or "tensorc_loop" in imports(shared)
     for shape in shapes:
         values = np.random.default_rng(sum(shape)).standard_normal(shape)
         expected = bits(alone(values))
@@ -81,7 +81,7 @@ def test_parts_of_a_long_function_share_their_loops() -> None:
         text = shared.source("llvm")
     parts = re.findall(r"define internal .*@main_part\d+\(.*ptr %record\)", text)
     assert len(parts) > 1
-    assert re.search(r"call .*@tensorc_parallel\(ptr .*%record, ptr .*@main_part", text)
+    assert re.search(r"call .*@tensorc_loop\(ptr .*%record, ptr .*@main_part", text)
     values = np.random.default_rng(1).standard_normal(5000)
     with pool_of(3, unit=3000):
         assert bits(shared(values)) == bits(alone(values))

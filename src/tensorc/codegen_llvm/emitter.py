@@ -154,10 +154,11 @@ class Emitter(FunctionText):
         parameters = [self._parameter(n, arg, roots[arg]) for n, arg in enumerate(block.args)]
         cell = emitter_polls.error_cell(function) if self.unit.options.polls else None
         if cell is not None:
-            self.record = emitter_polls.find_record(self, f"%a{cell}")
+            aligned = self.buffer(block.args[cell]).base
+            self.record = emitter_polls.find_record(self, f"%a{cell}", aligned)
             emitter_parallel.find(self, block)
         kind = result_type(function)
-        if emitter_parallel.is_part(self, function):
+        if emitter_parallel.is_part(function):
             parameters.append(emitter_parallel.begin_part(self, block))
             kind = "i32"
         self.run(block)
@@ -175,10 +176,9 @@ class Emitter(FunctionText):
 
     def _finish(self, kind: str) -> None:
         """What stands behind a function's own code."""
-        if self.exits.slots and kind != "i32":
-            raise InternalError("memref.alloc needs a function that returns an i32 code")
-        emitter_exits.finish_allocations(self)
-        emitter_polls.finish(self)
+        if self.exits.edges and kind != "i32":
+            raise InternalError("what may fail needs a function that returns an i32 code")
+        emitter_exits.finish(self)
         emitter_parallel.finish(self)
         if self.scopes.used:
             self.unit.metadata += self.scopes.nodes(len(self.unit.metadata))
@@ -314,7 +314,7 @@ class Emitter(FunctionText):
         rare = LANEWISE in callee.attributes
         if by_reference or shared or (not external and not rare):
             emitter_polls.look_up(self)
-        if emitter_parallel.is_part(self, callee):
+        if emitter_parallel.is_part(callee):
             emitter_parallel.call_part(self, symbol, args, declare=external)
             return
         if external:
@@ -358,24 +358,10 @@ class Emitter(FunctionText):
         assert isinstance(kind, MemRefType)
         dynamic = iter(op.operands)
         sizes = [i64(n) if n is not None else self.scalar(next(dynamic)) for n in kind.shape]
-        size = self.saturated_product([i64(byte_width(kind.element)), *sizes])
-        self.declare("tensorc_alloc", "declare noalias ptr @tensorc_alloc(i64) nounwind")
-        base = self.call("tensorc_alloc", [size], "ptr").text
-        self._remember(base)
+        base = emitter_exits.hold(self, self.saturated_product([i64(byte_width(kind.element)), *sizes]))
         self.values[op.result] = self.make_buffer(
             kind, base, i64(0), sizes, self.row_major(kind, sizes), self.scopes.new()
         )
-
-    def _remember(self, base: str) -> None:
-        """Go on if there was memory; keep the pointer where `out_of_memory` finds it."""
-        failed, ok = self.let("i1", f"icmp eq ptr {base}, null"), self.new_label("ok")
-        self.branch_if(failed, "out_of_memory", ok)
-        self.place(ok)
-        self.exits.slots[base] = len(self.exits.slots)
-        self.line(f"store ptr {base}, ptr {self._slot(base)}, align 8")
-
-    def _slot(self, base: str) -> str:
-        return self.let("ptr", f"getelementptr ptr, ptr %slots, i64 {self.exits.slots[base]}").text
 
     def saturated_product(self, factors: Sequence[Scalar]) -> Scalar:
         """The product, or 2**64 - 1 where it does not fit: an allocation that must fail instead of being too
@@ -389,10 +375,7 @@ class Emitter(FunctionText):
             if total.constant == 1:
                 total = factor
                 continue
-            pair = self.intrinsic("umul.with.overflow", "i64", [total, factor], "{ i64, i1 }")
-            value = self.let("i64", f"extractvalue {pair}, 0")
-            overflow = self.let("i1", f"extractvalue {pair}, 1")
-            total = self.let("i64", f"select {overflow}, i64 -1, {value}")
+            total = self.call("tensorc_times", [total, factor], "i64", pure=True)
         return total if total.constant is None or total.constant < 1 << 63 else i64(-1)
 
     def alloca(self, op: Operation) -> None:
@@ -406,12 +389,7 @@ class Emitter(FunctionText):
 
     def _dealloc(self, op: Operation) -> None:
         if op.operands[0].owner not in self.elsewhere:
-            self.free(self.buffer(op.operands[0]).base)
-
-    def free(self, base: str) -> None:
-        self.call("tensorc_free", [Scalar("ptr", base)], "void")
-        if base in self.exits.slots:
-            self.line(f"store ptr null, ptr {self._slot(base)}, align 8")
+            emitter_exits.drop(self, self.buffer(op.operands[0]).base)
 
     def _load(self, op: Operation) -> None:
         buffer = self.buffer(op.operands[0])

@@ -1,4 +1,4 @@
-"""The exits of a function that ends early: what it holds is freed.
+"""How a function ends early: there is one exit, at which what it holds is freed.
 
 The pointers are in an array in memory, not in registers: phis of all of them at every failing edge would be
 quadratic.
@@ -10,77 +10,72 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tensorc.codegen_llvm.abi import NO_MEMORY
+from tensorc.codegen_llvm.emitter_values import Scalar
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.emitter import Emitter
-    from tensorc.codegen_llvm.emitter_values import Scalar
 
 FAILED = "failed"
-
-FREE_ALL = """define internal void @tensorc_free_all(ptr %slots, i64 %count) cold noinline nounwind {
-entry:
-  br label %next
-next:
-  %n = phi i64 [ 0, %entry ], [ %following, %next ]
-  %slot = getelementptr ptr, ptr %slots, i64 %n
-  %buffer = load ptr, ptr %slot, align 8
-  call void @tensorc_free(ptr %buffer)
-  %following = add i64 %n, 1
-  %done = icmp eq i64 %following, %count
-  br i1 %done, label %end, label %next
-end:
-  ret void
-}"""
 
 
 @dataclass
 class Exits:
-    """The exits a function needs."""
+    """The early ends of a function."""
 
-    slots: dict[str, int] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
     """Of every pointer it holds or may hold, the place in the array."""
-    failed: bool = False
-    """Something it calls may give a code other than 0."""
-    interrupted: bool = False
-    """It looks up (`emitter_polls.py`)."""
+    edges: list[tuple[str, str]] = field(default_factory=list)
+    """Codes that it may end with, and the blocks in which that shows."""
 
 
-def free_all(emitter: Emitter) -> None:
-    """Free what the function holds."""
-    if emitter.exits.slots:
-        emitter.line(f"call void @tensorc_free_all(ptr %slots, i64 {len(emitter.exits.slots)})")
+def leave_if(emitter: Emitter, condition: Scalar, code: int | Scalar) -> None:
+    """End the function with a code if a condition holds."""
+    emitter.exits.edges.append((code.text if isinstance(code, Scalar) else str(code), emitter.label))
+    go_on = emitter.new_label("good")
+    emitter.branch_if(condition, FAILED, go_on)
+    emitter.place(go_on)
 
 
-def fail(emitter: Emitter, code: Scalar) -> None:
-    """End the function, and the current block, with a code that it was given."""
-    emitter.line(f"store {code}, ptr %failure, align 4")
-    emitter.branch(FAILED)
-    emitter.exits.failed = True
+def leave_on(emitter: Emitter, code: Scalar) -> None:
+    """End the function with a code that it was given, unless that is 0."""
+    leave_if(emitter, emitter.let("i1", f"icmp ne {code}, 0"), code)
 
 
-def finish_failures(emitter: Emitter) -> None:
-    """The exit that `fail` takes."""
-    if not emitter.exits.failed:
+def hold(emitter: Emitter, size: Scalar) -> str:
+    """Memory that the function holds from now on: a pointer."""
+    emitter.declare("tensorc_hold", "declare ptr @tensorc_hold(ptr, i64) nounwind")
+    count = len(emitter.exits.places)
+    place = f"%slot{count}" if count else "%slots"
+    base = emitter.let("ptr", f"call ptr @tensorc_hold(ptr {place}, {size})")
+    emitter.exits.places[base.text] = place
+    leave_if(emitter, emitter.let("i1", f"icmp eq {base}, null"), NO_MEMORY)
+    return base.text
+
+
+def drop(emitter: Emitter, base: str) -> None:
+    """Free what the function holds, or what it was given."""
+    place = emitter.exits.places.get(base)
+    if place is None:
+        emitter.call("tensorc_free", [Scalar("ptr", base)], "void")
+    else:
+        emitter.call("tensorc_drop", [Scalar("ptr", place), Scalar("ptr", base)], "void")
+
+
+def finish(emitter: Emitter) -> None:
+    """The exit that the others lead to, behind the function's own code, and the array of what it holds."""
+    if not emitter.exits.edges:
         return
     emitter.place(FAILED)
-    free_all(emitter)
-    emitter.line("%failed.code = load i32, ptr %failure, align 4")
-    emitter.line("ret i32 %failed.code")
-    emitter.entry.append("  %failure = alloca i32, align 4")
-
-
-def finish_allocations(emitter: Emitter) -> None:
-    """The exit taken when an allocation fails."""
-    if not emitter.exits.slots:
-        return
-    count = len(emitter.exits.slots)
-    emitter.place("out_of_memory")
-    free_all(emitter)
-    emitter.line(f"ret i32 {NO_MEMORY}")
-    emitter.entry.append(f"  %slots = alloca [{count} x ptr], align 8")
-    emitter.entry.append(
-        f"  call void @llvm.memset.p0.i64(ptr align 8 %slots, i8 0, i64 {8 * count}, i1 false)"
-    )
-    emitter.declare("tensorc_free", "declare void @tensorc_free(ptr) nounwind")
-    emitter.declare("llvm.memset", "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
-    emitter.declare("tensorc_free_all", FREE_ALL)
+    incoming = ", ".join(f"[ {code}, %{label} ]" for code, label in emitter.exits.edges)
+    code = emitter.let("i32", f"phi i32 {incoming}")
+    count = len(emitter.exits.places)
+    if count:
+        emitter.call("tensorc_drop_all", [Scalar("ptr", "%slots"), Scalar("i64", str(count))], "void")
+        emitter.entry.append(f"  %slots = alloca [{count} x ptr], align 8")
+        for n in range(1, count):
+            emitter.entry.append(f"  %slot{n} = getelementptr ptr, ptr %slots, i64 {n}")
+        emitter.entry.append(
+            f"  call void @llvm.memset.p0.i64(ptr align 8 %slots, i8 0, i64 {8 * count}, i1 false)"
+        )
+        emitter.declare("llvm.memset", "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+    emitter.line(f"ret {code}")

@@ -4,8 +4,9 @@
 
 which runs some of the iterations and returns 0, or `NO_MEMORY`. What it reads from outside lies in a
 block of the caller's frame, `%captures`. The caller estimates the work of the whole loop from the extents:
-little work is a call of that function, more goes to `tensorc_parallel` (`threads.ll`), which divides it
-among the threads of the pool, looks up between chunks, and gives the function's code or `INTERRUPTED`.
+with little work `tensorc_loop` (`bodies.ll`) calls that function, more goes to `tensorc_parallel`
+(`threads.ll`), which divides it among the threads of the pool, looks up between chunks, and gives the
+function's code or `INTERRUPTED`.
 
 Work is counted in units of one scalar operation on one byte; the numbers are rough and measured (see
 `COSTS`), they decide only where the work is done.
@@ -160,11 +161,10 @@ def _iterations(emitter: Emitter, loop: ParallelLoop) -> Steps:
     emitter.close_loop(opened, i64(1))
     for op in loop.private:
         if op.isa(memref.Alloc):
-            emitter.free(emitter.buffer(op.result).base)
+            emitter_exits.drop(emitter, emitter.buffer(op.result).base)
     emitter_streams.finish(emitter)
     emitter.line("ret i32 0")
-    emitter_exits.finish_allocations(emitter)
-    emitter_exits.finish_failures(emitter)
+    emitter_exits.finish(emitter)
 
 
 def _function(inner: Emitter, captures: Captures) -> tuple[str, set[str]]:
@@ -191,56 +191,27 @@ def _store(emitter: Emitter, scalars: list[Scalar]) -> None:
 def _call(emitter: Emitter, name: str, lower: Scalar, upper: Scalar, weight: Scalar) -> None:
     record = emitter.record
     assert record is not None
-    declaration = "declare i32 @tensorc_parallel(ptr, ptr, ptr, i64, i64, i64) nounwind"
-    emitter.declare("tensorc_parallel", declaration)
-    trips = upper if lower.constant == 0 else emitter.let("i64", f"sub {upper}, {lower.text}")
-    work = emitter.mul(trips, weight)
-    much = emitter.let("i1", f"icmp sge {work}, {emitter.unit.options.parallel_work}")
-    many, few, both = (emitter.new_label(hint) for hint in ("many", "few", "both"))
-    emitter.branch_if(much, many, few)
-    emitter.place(many)
-    shared = emitter.let(
-        "i32",
-        f"call i32 @tensorc_parallel(ptr {record.pointer}, ptr @{name}, ptr %captures, "
-        f"{lower}, {upper}, {weight})",
-    )
-    emitter.branch(both)
-    emitter.place(few)
-    own = emitter.let("i32", f"call i32 @{name}(ptr %captures, {lower}, {upper})")
-    emitter.branch(both)
-    emitter.place(both)
-    code = emitter.let("i32", f"phi i32 [ {shared.text}, %{many} ], [ {own.text}, %{few} ]")
-    _go_on(emitter, code)
-
-
-def _go_on(emitter: Emitter, code: Scalar) -> None:
-    """Leave the function unless the code is 0."""
-    bad, good = emitter.new_label("bad"), emitter.new_label("good")
-    failed = emitter.let("i1", f"icmp ne {code}, 0")
-    emitter.branch_if(failed, bad, good)
-    emitter.place(bad)
-    emitter_exits.fail(emitter, code)
-    emitter.place(good)
+    emitter.declare("tensorc_loop", "declare i32 @tensorc_loop(ptr, ptr, ptr, i64, i64, i64, i64) nounwind")
+    numbers = f"{lower}, {upper}, {weight}, i64 {emitter.unit.options.parallel_work}"
+    call = f"call i32 @tensorc_loop(ptr {record.pointer}, ptr @{name}, ptr %captures, {numbers})"
+    emitter_exits.leave_on(emitter, emitter.let("i32", call))
 
 
 # ---------------------------------------------------------------------------------------------------- parts
 
 
-def is_part(emitter: Emitter, function: Operation) -> bool:
+def is_part(function: Operation) -> bool:
     """Whether a function is a part that was split off a long one, or a library's. It gets the poll record of
     its caller and returns a code, so that its loops look up and are shared as if they stood there.
     """
-    if OF_LIBRARY in function.attributes:
-        return True
-    options = emitter.unit.options
-    return APART in function.attributes and options.parallel_work is not None and options.polls
+    return OF_LIBRARY in function.attributes or APART in function.attributes
 
 
 def begin_part(emitter: Emitter, block: Block) -> str:
     """Prepare for the loops of a part; gives the parameter it has besides its arguments."""
     emitter.nothing = "i32 0"
     if emitter.unit.options.polls:
-        emitter.record = emitter_polls.known_record(emitter, "%record")
+        emitter.record = emitter_polls.Record("%record")
         find(emitter, block)
     return "ptr %record"
 
@@ -253,12 +224,11 @@ def call_part(emitter: Emitter, symbol: str, args: Sequence[Scalar], *, declare:
         types = ", ".join(v.type for v in operands)
         emitter.declare(symbol, f"declare i32 @{symbol}({types}) nounwind")
     listed = ", ".join(map(str, operands))
-    _go_on(emitter, emitter.let("i32", f"call i32 @{symbol}({listed})"))
+    emitter_exits.leave_on(emitter, emitter.let("i32", f"call i32 @{symbol}({listed})"))
 
 
 def finish(emitter: Emitter) -> None:
-    """The function's frame for captures, and the exit taken when a loop did not end well."""
-    emitter_exits.finish_failures(emitter)
+    """The function's frame for captures."""
     if emitter.captured:
         emitter.entry.append(f"  %captures = alloca [{emitter.captured} x i8], align 8")
 
@@ -268,22 +238,39 @@ def finish(emitter: Emitter) -> None:
 
 def _weight(emitter: Emitter, loop: Operation) -> Scalar:
     """The work of one iteration, computed from what is known outside the loop."""
-    total = i64(0)
+    costs: dict[Scalar, list[Scalar]] = {}
+    trips: dict[tuple[Value, ...], Scalar] = {}
     todo: list[tuple[Block, Scalar]] = [(loop.regions[0].block, i64(1))]
     while todo:
         block, times = todo.pop()
         cost = 0
+        found = costs.setdefault(times, [])
         for op in block:
             cost += _cost(op)
             inside = times
             if PRODUCT in op.attributes:
-                total = emitter.add(total, emitter.mul(_cost_of_product(emitter, op), times))
+                found.append(_cost_of_product(emitter, op))
             if op.isa(scf.For):
-                inside = emitter.mul(times, _trips(emitter, op))
+                bounds = tuple(op.operands[:3])
+                if bounds not in trips:
+                    trips[bounds] = _trips(emitter, op)
+                inside = emitter.mul(times, trips[bounds])
             elif op.isa(scf.While):
                 inside = emitter.mul(times, i64(GUESS))
             todo += [(b, inside) for region in op.regions for b in region.blocks]
-        total = emitter.add(total, emitter.mul(i64(cost), times))
+        found.append(i64(cost))
+    total = i64(0)
+    for times, found in costs.items():
+        total = emitter.add(total, emitter.mul(times, _sum(emitter, found)))
+    return total
+
+
+def _sum(emitter: Emitter, numbers: Sequence[Scalar]) -> Scalar:
+    known = sum(n.constant for n in numbers if n.constant is not None)
+    total = i64(known)
+    for number in numbers:
+        if number.constant is None:
+            total = emitter.add(total, number)
     return total
 
 

@@ -29,17 +29,19 @@ if TYPE_CHECKING:
 FLAT_CHUNK = 4096
 """Iterations of a loop without loops inside before it polls for the first time: some microseconds."""
 
-EXIT = "interrupted"
+_EFFECTS = "memory(argmem: readwrite, inaccessiblemem: readwrite)"
 _LOOPS = (scf.For, scf.While, scf.Parallel)
 
 
 @dataclass(frozen=True)
 class Record:
-    """Names of the function's poll record and its first chunk sizes."""
+    """Where the function's poll record is."""
 
     pointer: str
-    chunk: Scalar
-    flat: Scalar
+
+    def chunk(self, emitter: Emitter) -> Scalar:
+        """How many iterations of a nest of loops come before the first poll: the same all through a call."""
+        return emitter.let("i64", f"load i64, ptr {self.pointer}, align 8")
 
 
 @dataclass(frozen=True)
@@ -64,15 +66,11 @@ def error_cell(function: Operation) -> int | None:
     return None if "extents" in names or "error" not in names else names.index("error")
 
 
-def find_record(emitter: Emitter, descriptor: str) -> Record:
-    """Read, at the function's start, where to poll."""
-    nowhere = no_record(emitter)
+def find_record(emitter: Emitter, descriptor: str, aligned: str) -> Record:
+    """Find, at the function's start, where to poll; the error cell's `aligned` pointer is known."""
     allocated = emitter.let("ptr", f"load ptr, ptr {descriptor}, align 8")
-    field = emitter.let("ptr", f"getelementptr i8, ptr {descriptor}, i64 8")
-    aligned = emitter.let("ptr", f"load ptr, ptr {field.text}, align 8")
-    own = emitter.let("i1", f"icmp eq {allocated}, {aligned.text}")
-    pointer = emitter.let("ptr", f"select {own}, ptr {nowhere}, {allocated}")
-    return known_record(emitter, pointer.text)
+    own = emitter.let("i1", f"icmp eq {allocated}, {aligned}")
+    return Record(emitter.let("ptr", f"select {own}, ptr {no_record(emitter)}, {allocated}").text)
 
 
 def no_record(emitter: Emitter) -> str:
@@ -82,27 +80,14 @@ def no_record(emitter: Emitter) -> str:
     return "@tensorc_no_poll"
 
 
-def known_record(emitter: Emitter, pointer: str) -> Record:
-    """The record at a pointer."""
-    effects = "memory(argmem: readwrite, inaccessiblemem: readwrite)"
-    emitter.declare("tensorc_poll", f"declare i64 @tensorc_poll(ptr, i64) nounwind {effects}")
-    chunk = emitter.let("i64", f"load i64, ptr {pointer}, align 8")
-    return Record(pointer, chunk, emitter.intrinsic("umax", "i64", [chunk, i64(FLAT_CHUNK)]))
-
-
 def look_up(emitter: Emitter) -> None:
     """Poll before a library's or a part's work, if there is much data."""
     record = emitter.record
     if record is None or emitter.depth:
         return
-    much = emitter.let("i1", f"icmp eq {record.chunk}, 1")
-    poll, go = emitter.new_label("poll"), emitter.new_label("go")
-    emitter.branch_if(much, poll, go)
-    emitter.place(poll)
-    answer = _poll(emitter, record, i64(1))
-    stop = emitter.let("i1", f"icmp eq {answer}, 0")
-    emitter.branch_if(stop, EXIT, go)
-    emitter.place(go)
+    emitter.declare("tensorc_look_up", f"declare i1 @tensorc_look_up(ptr) nounwind {_EFFECTS}")
+    stop = emitter.let("i1", f"call i1 @tensorc_look_up(ptr {record.pointer})")
+    emitter_exits.leave_if(emitter, stop, INTERRUPTED)
 
 
 def open_chunks(
@@ -119,11 +104,14 @@ def open_chunks(
         trips = (upper.constant - lower.constant) // step.constant
         if trips <= (1 if nested else FLAT_CHUNK):
             return None
+    begin = record.chunk(emitter)
+    if not nested:
+        begin = emitter.intrinsic("umax", "i64", [begin, i64(FLAT_CHUNK)])
     head, before = emitter.new_label("chunks"), emitter.label
     emitter.branch(head)
     emitter.place(head)
     first = len(emitter.lines)
-    starts = (lower, record.chunk if nested else record.flat, *inits)
+    starts = (lower, begin, *inits)
     phis = [emitter.let(v.type, f"phi {v.type} [ {v.text}, %{before} ]") for v in starts]
     span = emitter.mul(phis[1], step)
     left = emitter.let("i64", f"sub {upper}, {phis[0].text}")
@@ -138,27 +126,12 @@ def close_chunks(emitter: Emitter, chunks: Chunks, loop: OpenLoop) -> None:
     record = emitter.record
     assert record is not None
     more = emitter.let("i1", f"icmp slt {loop.phis[0]}, {chunks.upper.text}")
-    poll, again, done = (emitter.new_label(hint) for hint in ("poll", "again", "done"))
+    poll, done = (emitter.new_label(hint) for hint in ("poll", "done"))
     emitter.branch_if(more, poll, done)
     emitter.place(poll)
-    following = _poll(emitter, record, chunks.chunk)
-    stop = emitter.let("i1", f"icmp eq {following}, 0")
-    emitter.branch_if(stop, EXIT, again)
-    emitter.place(again)
+    emitter.declare("tensorc_poll", f"declare i64 @tensorc_poll(ptr, i64) nounwind {_EFFECTS}")
+    following = emitter.let("i64", f"call i64 @tensorc_poll(ptr {record.pointer}, {chunks.chunk})")
+    emitter_exits.leave_if(emitter, emitter.let("i1", f"icmp eq {following}, 0"), INTERRUPTED)
     emitter.complete_phis(chunks.first, [loop.phis[0], following, *loop.phis[1:]])
     emitter.branch(chunks.head)
     emitter.place(done)
-
-
-def _poll(emitter: Emitter, record: Record, chunk: Scalar) -> Scalar:
-    emitter.exits.interrupted = True
-    return emitter.let("i64", f"call i64 @tensorc_poll(ptr {record.pointer}, {chunk})")
-
-
-def finish(emitter: Emitter) -> None:
-    """The exit taken when a signal handler raised: free what is held."""
-    if not emitter.exits.interrupted:
-        return
-    emitter.place(EXIT)
-    emitter_exits.free_all(emitter)
-    emitter.line(f"ret i32 {INTERRUPTED}")

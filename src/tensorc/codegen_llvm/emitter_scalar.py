@@ -26,9 +26,7 @@ INSTRUCTIONS: dict[type[OpDefinition], str] = {
     arith.DivF: "fdiv",
     arith.RemF: "frem",
     arith.NegF: "fneg",
-    arith.AddI: "add",
     arith.SubI: "sub",
-    arith.MulI: "mul",
     arith.DivSI: "sdiv",
     arith.DivUI: "udiv",
     arith.RemSI: "srem",
@@ -117,9 +115,23 @@ def _select(e: Emitter, op: Operation) -> Scalar:
     return e.let(yes.type, f"select {condition}, {yes}, {no}")
 
 
+def _index_add(e: Emitter, op: Operation) -> Scalar:
+    """Of numbers that are known, or 0, nothing is left to compute: vector code counts from such."""
+    a, b = (e.scalar(v) for v in op.operands)
+    return e.add(a, b) if a.type == "i64" else e.let(a.type, f"add {a}, {b.text}")
+
+
+def _index_multiply(e: Emitter, op: Operation) -> Scalar:
+    a, b = (e.scalar(v) for v in op.operands)
+    return e.mul(a, b) if a.type == "i64" else e.let(a.type, f"mul {a}, {b.text}")
+
+
 def _floor_divide(e: Emitter, op: Operation) -> Scalar:
     """The quotient towards zero, less one where it was negative and inexact."""
     a, b = (e.scalar(v) for v in op.operands)
+    bits = _power_of_two(b)
+    if bits is not None:
+        return e.let(a.type, f"ashr {a}, {bits}")
     down = _signs_differ(e, a, b)
     return _adjusted_quotient(e, a, b, down, "sub")
 
@@ -127,6 +139,11 @@ def _floor_divide(e: Emitter, op: Operation) -> Scalar:
 def _ceil_divide(e: Emitter, op: Operation) -> Scalar:
     """The quotient towards zero, plus one where it was positive and inexact."""
     a, b = (e.scalar(v) for v in op.operands)
+    bits = _power_of_two(b)
+    if bits is not None:
+        down, rest = e.let(a.type, f"ashr {a}, {bits}"), e.let(a.type, f"and {a}, {(1 << bits) - 1}")
+        inexact = e.let("i1", f"icmp ne {rest}, 0")
+        return e.let(a.type, f"add {down}, {e.let(a.type, f'zext {inexact} to {a.type}').text}")
     down = _signs_differ(e, a, b)
     up = e.let(down.type, f"xor {down}, {_ones(down.type)}")
     return _adjusted_quotient(e, a, b, up, "add")
@@ -204,9 +221,17 @@ def _index_cast(e: Emitter, op: Operation) -> Scalar:
     return e.let(target, f"{'sext' if op.isa(casts.IndexCast) else 'zext'} {x} to {target}")
 
 
+def _power_of_two(divisor: Scalar) -> int | None:
+    """The exponent of a known power of two that is positive in its type."""
+    n = divisor.constant
+    return n.bit_length() - 1 if n is not None and n > 0 and n & (n - 1) == 0 else None
+
+
 SPECIAL: dict[type[OpDefinition], Callable[[Emitter, Operation], Scalar]] = {
     arith.MaximumF: _extremum,
     arith.MinimumF: _extremum,
+    arith.AddI: _index_add,
+    arith.MulI: _index_multiply,
     arith.CmpI: _compare,
     arith.CmpF: _compare,
     arith.Select: _select,

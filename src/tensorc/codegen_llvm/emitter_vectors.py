@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from tensorc.codegen_llvm import emitter_streams
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, byte_width, i64, llvm_type, overload_name
-from tensorc.ir.core import Operation, Value
+from tensorc.ir.core import BlockArgument, Operation, Value
 from tensorc.ir.definition import OpDefinition
-from tensorc.ops.loops import memref, vector
+from tensorc.ops.loops import arith, memref, scf, vector
 from tensorc.ops.loops.vector import lanes
 
 if TYPE_CHECKING:
@@ -43,13 +43,30 @@ def _step(e: Emitter, op: Operation) -> Result:
 
 def _create_mask(e: Emitter, op: Operation) -> Result:
     """Lane numbers are compared in 32 bits: as many as fit a register with the lanes of most vectors."""
-    count = lanes(op.result.type)
-    least = e.intrinsic("smax", "i64", [e.scalar(op.operands[0]), i64(0)])
-    active = e.intrinsic("smin", "i64", [least, i64(count)])
+    count, kind = lanes(op.result.type), llvm_type(op.result.type)
+    active = e.scalar(op.operands[0])
+    if active.constant is not None:
+        known = ", ".join(f"i1 {'true' if n < active.constant else 'false'}" for n in range(count))
+        return Scalar(kind, f"<{known}>")
+    if not _is_rest(op.operands[0]):
+        active = e.intrinsic("smax", "i64", [active, i64(0)])
+    active = e.intrinsic("smin", "i64", [active, i64(count)])
     narrow = e.let("i32", f"trunc {active} to i32")
     limit = broadcast(e, narrow, count)
     steps = f"<{', '.join(f'i32 {n}' for n in range(count))}>"
-    return e.let(f"<{count} x i1>", f"icmp ult <{count} x i32> {steps}, {limit.text}")
+    return e.let(kind, f"icmp ult <{count} x i32> {steps}, {limit.text}")
+
+
+def _is_rest(value: Value) -> bool:
+    """Whether a number is what is left of a loop in its body: at least one."""
+    op = value.defining(arith.SubI)
+    if op is None or not isinstance(op.operands[1], BlockArgument):
+        return False
+    region = op.operands[1].block.region
+    loop = None if region is None else region.parent
+    if loop is None or not loop.isa(scf.For):
+        return False
+    return op.operands[1].index == 0 and loop.operands[1] is op.operands[0]
 
 
 def _place(e: Emitter, buffer: Value, indices: Sequence[Value]) -> tuple[Buffer, Scalar, int]:

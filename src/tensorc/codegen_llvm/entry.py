@@ -36,16 +36,20 @@ FILES = {
     "entry_bind.ll": 1,
     "entry_claim.ll": 0,
     "threads.ll": 1,
+    "bodies.ll": 1,
     "memory.ll": 1,
     "memory_linux.ll" if sys.platform == "linux" else "memory_plain.ll": 0,
 }
 """The files, with the code generator's level: the better one for what every call runs."""
-_CALLS = ("call", "dispatch", "release", "alloc", "free", "poll", "invoke")
+_CALLS = ("call", "dispatch", "release", "invoke")
 _CELLS = ("wait", "snapshot", "commit", "claim")
 _MEMORY = ("release", "hold", "figures", "handler", "handler_record")
 _THREADS = ("parallel", "threads", "worker", "retire")
+_BODIES = ("alloc", "free", "poll", "hold", "drop", "drop_all", "times", "look_up", "loop")
+"""What bodies call."""
 EXPORTS = tuple(
-    f"tensorc_{name}" for name in (*_CALLS, *_CELLS, *(f"memory_{name}" for name in _MEMORY), *_THREADS)
+    f"tensorc_{name}"
+    for name in (*_CALLS, *_CELLS, *(f"memory_{name}" for name in _MEMORY), *_THREADS, *_BODIES)
 )
 
 
@@ -167,9 +171,7 @@ def library() -> dict[str, int]:
     return code.addresses
 
 
-runtime_symbols.provide(
-    ("tensorc_alloc", "tensorc_free", "tensorc_poll", "tensorc_parallel", "tensorc_claim"), library
-)
+runtime_symbols.provide(tuple(f"tensorc_{name}" for name in (*_BODIES, "parallel", "claim")), library)
 
 # -------------------------------------------------------------------------------------------------- the type
 

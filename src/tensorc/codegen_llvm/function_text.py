@@ -146,7 +146,7 @@ class FunctionText:
     def add(self, a: Scalar, b: Scalar) -> Scalar:
         """i64 sum, literals folded."""
         if a.constant is not None and b.constant is not None:
-            return i64(a.constant + b.constant)
+            return i64(_wrapped(a.constant + b.constant))
         if a.constant == 0 or b.constant == 0:
             return b if a.constant == 0 else a
         return self.let("i64", f"add {a}, {b.text}")
@@ -154,7 +154,7 @@ class FunctionText:
     def mul(self, a: Scalar, b: Scalar) -> Scalar:
         """i64 product, literals folded."""
         if a.constant is not None and b.constant is not None:
-            return i64(a.constant * b.constant)
+            return i64(_wrapped(a.constant * b.constant))
         if a.constant == 1 or b.constant == 1:
             return b if a.constant == 1 else a
         if a.constant == 0 or b.constant == 0:
@@ -249,3 +249,8 @@ class FunctionText:
         """Add the edge from the current block to the phis that begin at line `first`."""
         for n, value in enumerate(values, first):
             self.lines[n] += f", [ {value.text}, %{self.label} ]"
+
+
+def _wrapped(n: int) -> int:
+    """The signed number of 64 bits that a result is."""
+    return (n + (1 << 63)) % (1 << 64) - (1 << 63)

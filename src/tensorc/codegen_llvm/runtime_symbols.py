@@ -2,7 +2,7 @@
 
 | names | what |
 |---|---|
-| `tensorc_alloc`, `tensorc_free` | memory of bodies, in the native entry's own library |
+| `tensorc_alloc`, `tensorc_free`, … | what bodies have in common, in the native entry's library |
 | `tensorc_blas_NAME`, `tensorc_lapack_NAME` | SciPy's BLAS and LAPACK: Fortran convention, 32-bit integers |
 | `tensorc_{product,matmul,pack,block}_TYPE` | matrix products: `libraries.py` |
 | `tensorc_np_NAME`, `tensorc_ndarray_type` | NumPy's C API |
