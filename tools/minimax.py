@@ -16,6 +16,7 @@ each rounding, so that later coefficients absorb the rounding of earlier ones (M
 from __future__ import annotations
 
 import argparse
+import math
 import struct
 import sys
 from collections.abc import Callable, Sequence
@@ -183,10 +184,17 @@ def rows() -> list[Row]:
 
 def constant_lines() -> list[str]:
     """ln 2 and log2 e as unevaluated sums high + low in each format."""
+    return split_constants({"LN2": mpmath.ln(2), "LN2_BELOW": mpmath.ln(2), "LOG2E": 1 / mpmath.ln(2)})
+
+
+def split_constants(values: dict[str, mpf]) -> list[str]:
+    """Lines NAME_F32 = (high, low) and NAME_F64: high is nearest; for a NAME_BELOW it is not greater."""
     lines = []
-    for name, value in (("LN2", mpmath.ln(2)), ("LOG2E", 1 / mpmath.ln(2))):
+    for name, value in values.items():
         for tag, single in (("F32", True), ("F64", False)):
-            high = to_format(value, single)
+            high = to_format(+value, single)
+            if name.endswith("BELOW") and high > value:
+                high -= math.ldexp(1.0, math.frexp(high)[1] - (24 if single else 53))
             low = to_format(value - mpf(high), single)
             lines.append(f"{name}_{tag} = ({hexed(high)}, {hexed(low)})")
     return lines

@@ -15,7 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import mpmath
-from minimax import Row, grid_of, hexed, least_squares, run, to_format, with_tables
+from minimax import Row, grid_of, least_squares, run, split_constants, to_format, with_tables
 from mpmath import mpf
 
 TARGET = Path(__file__).resolve().parent.parent / "src/tensorc/passes/math/inverse_constants.py"
@@ -119,18 +119,10 @@ def rows() -> list[Row]:
 
 def constant_lines() -> list[str]:
     """Numbers as unevaluated sums high + low in each format."""
-    lines = []
-    for name, value in (
-        ("PI", mpmath.pi),
-        ("HALF_PI", mpmath.pi / 2),
-        ("LOG10E", 1 / mpmath.ln(10)),
-        ("LOG10_2", mpmath.log10(2)),
-    ):
-        for tag, single in (("F32", True), ("F64", False)):
-            high = to_format(+value, single)
-            low = to_format(value - mpf(high), single)
-            lines.append(f"{name}_{tag} = ({hexed(high)}, {hexed(low)})")
-    return lines
+    ten = mpmath.ln(10)
+    return split_constants(
+        {"PI": +mpmath.pi, "HALF_PI": mpmath.pi / 2, "LOG10E": 1 / ten, "LOG10_2_BELOW": mpmath.log10(2)}
+    )
 
 
 def module_text() -> str:

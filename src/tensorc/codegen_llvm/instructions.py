@@ -22,6 +22,10 @@ REGISTER: Final = {"float": 16, "double": 8}
 """Elements of a register."""
 
 
+POSITIVE: Final = Scalar("i32", "12")
+"""Significands from 1 up to 2, of negative numbers NaN."""
+
+
 def call(e: Emitter, op: Operation, callee: Operation) -> Scalar:
     """A call of an elementwise function: an instruction of the machine, or the function itself, inlined."""
     args = [e.scalar(v) for v in op.operands]
@@ -65,17 +69,19 @@ def _joined(e: Emitter, a: Scalar, b: Scalar) -> Scalar:
     return e.let(f"<{count} x {element}>", f"shufflevector {a}, {b}, <{count} x i32> <{mask}>")
 
 
-def _call(e: Emitter, name: str, args: Sequence[Scalar]) -> Scalar:
-    """An intrinsic with neither a mask nor a rounding mode of its own."""
+def _call(e: Emitter, name: str, args: Sequence[Scalar], *numbers: Scalar) -> Scalar:
+    """An intrinsic with neither a mask nor a rounding mode of its own; `numbers` are of the instruction."""
     kind = args[0].type
     single = kind.endswith("float>")
     everywhere = Scalar("i16" if single else "i8", "-1")
     rounding = Scalar("i32", "4")
     symbol = f"llvm.x86.avx512.mask.{name}.{'ps' if single else 'pd'}.512"
     none = Scalar(kind, "zeroinitializer")
-    return e.call(symbol, [*args, none, everywhere, rounding], kind, pure=True)
+    return e.call(symbol, [*args, *numbers, none, everywhere, rounding], kind, pure=True)
 
 
 _STEPS: Final[dict[str, Callable[[Emitter, Sequence[Scalar]], Scalar]]] = {
     "scaled": lambda e, args: _call(e, "scalef", args),
+    "exponent": lambda e, args: _call(e, "getexp", args),
+    "significand": lambda e, args: _call(e, "getmant", args, POSITIVE),
 }

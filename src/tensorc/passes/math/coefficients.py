@@ -4,6 +4,8 @@
 # x = high + low, each rounded to the format
 LN2_F32 = (float.fromhex("0x1.62e4300000000p-1"), float.fromhex("-0x1.05c6100000000p-29"))
 LN2_F64 = (float.fromhex("0x1.62e42fefa39efp-1"), float.fromhex("0x1.abc9e3b39803fp-56"))
+LN2_BELOW_F32 = (float.fromhex("0x1.62e42e0000000p-1"), float.fromhex("0x1.efa39e0000000p-25"))
+LN2_BELOW_F64 = (float.fromhex("0x1.62e42fefa39efp-1"), float.fromhex("0x1.abc9e3b39803fp-56"))
 LOG2E_F32 = (float.fromhex("0x1.7154760000000p+0"), float.fromhex("0x1.4ae0c00000000p-26"))
 LOG2E_F64 = (float.fromhex("0x1.71547652b82fep+0"), float.fromhex("0x1.777d0ffda0d24p-56"))
 

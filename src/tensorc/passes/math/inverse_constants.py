@@ -8,8 +8,8 @@ HALF_PI_F32 = (float.fromhex("0x1.921fb60000000p+0"), float.fromhex("-0x1.777a5c
 HALF_PI_F64 = (float.fromhex("0x1.921fb54442d18p+0"), float.fromhex("0x1.1a62633145c07p-54"))
 LOG10E_F32 = (float.fromhex("0x1.bcb7b20000000p-2"), float.fromhex("-0x1.5b235e0000000p-27"))
 LOG10E_F64 = (float.fromhex("0x1.bcb7b1526e50ep-2"), float.fromhex("0x1.95355baaafad3p-57"))
-LOG10_2_F32 = (float.fromhex("0x1.3441360000000p-2"), float.fromhex("-0x1.ec10c00000000p-27"))
-LOG10_2_F64 = (float.fromhex("0x1.34413509f79ffp-2"), float.fromhex("-0x1.9dc1da994fd21p-59"))
+LOG10_2_BELOW_F32 = (float.fromhex("0x1.3441340000000p-2"), float.fromhex("0x1.09f7a00000000p-26"))
+LOG10_2_BELOW_F64 = (float.fromhex("0x1.34413509f79fep-2"), float.fromhex("0x1.e623e2566b02ep-55"))
 
 # (sinh r - r) / r^3 in z = r^2 for |r| <= ln(2)/2, error relative to sinh r: 2^-34.1
 SINH_F32 = (

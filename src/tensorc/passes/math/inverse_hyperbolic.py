@@ -18,9 +18,11 @@ from tensorc.passes.math.inverse_constants import (
     ATANH_F32,
     ATANH_F64,
 )
-from tensorc.passes.math.logarithm import INF, NAN, add_exponent, log1p_remainder, split_normal
+from tensorc.passes.math.logarithm import add_exponent, log1p_remainder, split
 from tensorc.passes.math.scalars import (
     BINARY32,
+    INF,
+    NAN,
     Format,
     at_most,
     exponent_field,
@@ -50,7 +52,7 @@ def log_of_sum(b: ScalarBuilder[S], x: S, capped: S, root: S, residue: S, one: f
     factor = b.mulf(w_square, b.fma(w_square, b.constant(INVERSE_TERM[one], fmt.type), unit))
     correction = b.fma(u_low, w, b.mulf(residue, factor))
     correction = b.select(beyond, b.constant(0.0, fmt.type), correction)
-    parts = split_normal(b, b.select(beyond, x, u))
+    parts = split(b, b.select(beyond, x, u))
     k = b.select(beyond, b.addf(parts.k, unit), parts.k)
     f = b.subf(parts.m, unit)
     return add_exponent(b, k, f, b.addf(log1p_remainder(b, f), correction))
@@ -71,8 +73,7 @@ def asinh(b: ScalarBuilder[S], x: S) -> S:
     coefficients = ASINH_F32 if fmt is BINARY32 else ASINH_F64
     near = b.fma(b.mulf(capped, z), horner(b, z, coefficients), capped)
     result = b.select(b.cmpf("olt", magnitude, b.constant(0.5, fmt.type)), near, far)
-    finite = b.cmpf("olt", magnitude, b.constant(INF, fmt.type))
-    return b.copysign(b.select(finite, result, magnitude), x)
+    return b.copysign(result, x)
 
 
 def acosh(b: ScalarBuilder[S], x: S) -> S:
@@ -91,8 +92,7 @@ def acosh(b: ScalarBuilder[S], x: S) -> S:
     far = log_of_sum(b, x, capped, root, residue, -1.0)
     coefficients = ACOSH_F32 if fmt is BINARY32 else ACOSH_F64
     close = b.fma(b.mulf(root, d), horner(b, d, coefficients), root)
-    result = b.select(near, close, far)
-    return b.select(b.cmpf("olt", x, b.constant(INF, fmt.type)), result, x)
+    return b.select(near, close, far)
 
 
 def atanh(b: ScalarBuilder[S], x: S) -> S:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from tensorc.ops.scalar import S, ScalarBuilder
 from tensorc.passes.math.exponential import exp_remainder, limits, reduce
-from tensorc.passes.math.logarithm import INF, NAN, add_exponent, log1p_remainder, split
-from tensorc.passes.math.scalars import at_least, exponent_field, fast_two_sum, format_of
+from tensorc.passes.math.logarithm import add_exponent, log1p_remainder, split
+from tensorc.passes.math.scalars import INF, NAN, at_least, fast_two_sum, format_of
 from tensorc.passes.math.steps import scaled
 
 ONE_MINUS_HALF_ROOT = 0.29289322
@@ -34,12 +34,10 @@ def log1mexp(b: ScalarBuilder[S], x: S) -> S:
     head = b.fma(minus_scale, reduced.r, gap)
     lost = b.fma(minus_scale, reduced.r, b.subf(gap, head))
     y, y_low = fast_two_sum(b, head, b.fma(minus_scale, rest, lost))
-    # For subnormal y the exponent field is that of the lifted y, and `back` too small: y_low is 0 there
-    # anyway.
+    # For subnormal y and 0, y_low is 0.
     parts = split(b, y)
-    back = exponent_field(b, b.subi(b.constant(2 * fmt.bias, fmt.bits), parts.biased), fmt)
     near_f = b.subf(parts.m, one)
-    near_low = b.mulf(y_low, back)
+    near_low = scaled(b, y_low, b.negf(at_least(b, parts.k, -float(fmt.bias))))
 
     f = b.select(far, b.negf(z), near_f)
     f_low = b.select(far, zero, near_low)

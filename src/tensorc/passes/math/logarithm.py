@@ -15,59 +15,36 @@ from typing import Generic
 from tensorc.ops.scalar import S, ScalarBuilder
 from tensorc.passes.math.coefficients import (
     ATANH_F64,
-    LN2_F32,
-    LN2_F64,
+    LN2_BELOW_F32,
+    LN2_BELOW_F64,
     LOG2E_F32,
     LOG2E_F64,
     LOG_F32,
 )
-from tensorc.passes.math.inverse_constants import LOG10_2_F32, LOG10_2_F64, LOG10E_F32, LOG10E_F64
-from tensorc.passes.math.scalars import BINARY32, Format, exponent_field, fast_two_sum, format_of, horner
+from tensorc.passes.math.inverse_constants import LOG10_2_BELOW_F32, LOG10_2_BELOW_F64, LOG10E_F32, LOG10E_F64
+from tensorc.passes.math.scalars import BINARY32, INF, Format, at_least, format_of, horner
+from tensorc.passes.math.steps import exponent, scaled, significand
 
-INF = float("inf")
-NAN = float("nan")
-HALF_ROOT_BITS = {23: 0x3F3504F3, 52: 0x3FE6A09E667F3BCD}
-"""sqrt(1/2) as an integer, by fraction digits."""
+ROOT = 1.41421356
+"""About sqrt(2)."""
 
 
 @dataclass(frozen=True)
 class Split(Generic[S]):
-    """A positive number as 2^k m, sqrt(1/2) <= m < sqrt(2); `biased` holds k + bias, `k` is floating."""
+    """A positive number as 2^k m, sqrt(1/2) <= m < sqrt(2). Of zeros k is -inf and m 1, of inf k is inf and m
+    1; below zero m is NaN.
+    """
 
-    biased: S
     k: S
     m: S
 
 
-def split_normal(b: ScalarBuilder[S], x: S, bias: S | None = None) -> Split[S]:
-    """Split a positive normal x; garbage, but nothing undefined, for any other. k is relative to `bias`
-    (default: the format's).
-
-    The exponent becomes a floating number by pasting it into the fraction of 2^digits: the conversion
-    instruction of 64-bit integers is missing before AVX-512.
-    """
-    fmt = format_of(x)
-    half_root = HALF_ROOT_BITS[fmt.digits]
-    one = fmt.bias << fmt.digits
-    moved = b.addi(b.bitcast(x, fmt.bits), b.constant(one - half_root, fmt.bits))
-    biased = b.shrui(moved, b.constant(fmt.digits, fmt.bits))
-    fraction = b.andi(moved, b.constant((1 << fmt.digits) - 1, fmt.bits))
-    m = b.bitcast(b.addi(fraction, b.constant(half_root, fmt.bits)), fmt.type)
-    pasted = b.bitcast(b.ori(biased, b.constant((fmt.bias + fmt.digits) << fmt.digits, fmt.bits)), fmt.type)
-    origin = b.constant(2.0**fmt.digits + fmt.bias, fmt.type) if bias is None else bias
-    return Split(biased, b.subf(pasted, origin), m)
-
-
 def split(b: ScalarBuilder[S], x: S) -> Split[S]:
-    """Split a positive finite x, subnormals included."""
-    fmt = format_of(x)
-    up = fmt.digits + 2
-    small = b.cmpf("olt", x, b.constant(fmt.smallest_normal, fmt.type))
-    scaled = b.select(small, b.mulf(x, b.constant(2.0**up, fmt.type)), x)
-    origin = 2.0**fmt.digits + fmt.bias
-    return split_normal(
-        b, scaled, b.select(small, b.constant(origin + up, fmt.type), b.constant(origin, fmt.type))
-    )
+    """Split a number, subnormals included. A NaN is one in both."""
+    m, k = significand(b, x), exponent(b, x)
+    upper = b.cmpf("ogt", m, b.constant(ROOT, x.type))
+    one, half = b.constant(1.0, x.type), b.constant(0.5, x.type)
+    return Split(b.select(upper, b.addf(k, one), k), b.select(upper, b.mulf(m, half), m))
 
 
 def log1p_remainder(b: ScalarBuilder[S], f: S) -> S:
@@ -84,68 +61,52 @@ def log1p_remainder(b: ScalarBuilder[S], f: S) -> S:
 
 
 def add_exponent(b: ScalarBuilder[S], k: S, f: S, rest: S) -> S:
-    """k ln 2 + f + rest, smallest first; k * ln2_high is exact under fma."""
+    """k ln 2 + f + rest, smallest first; k * ln2_high is exact under fma, and infinities are of one sign."""
     high, low = ln2(format_of(f))
     inner = b.addf(f, b.fma(k, b.constant(low, f.type), rest))
     return b.fma(k, b.constant(high, f.type), inner)
 
 
 def ln2(fmt: Format) -> tuple[float, float]:
-    """ln 2 = high + low."""
-    return LN2_F32 if fmt is BINARY32 else LN2_F64
-
-
-def outside_domain(b: ScalarBuilder[S], x: S, zero_at: float, result: S) -> S:
-    """`result` in the domain (zero_at, inf); -inf at `zero_at`, NaN below it, x itself for inf and NaN."""
-    pole = b.constant(zero_at, x.type)
-    result = b.select(b.cmpf("olt", x, b.constant(INF, x.type)), result, x)
-    result = b.select(b.cmpf("olt", x, pole), b.constant(NAN, x.type), result)
-    return b.select(b.cmpf("oeq", x, pole), b.constant(-INF, x.type), result)
+    """ln 2 = high + low, both positive."""
+    return LN2_BELOW_F32 if fmt is BINARY32 else LN2_BELOW_F64
 
 
 def log(b: ScalarBuilder[S], x: S) -> S:
     """log x. log(+-0) = -inf, log(x < 0) = NaN, log(inf) = inf."""
     parts = split(b, x)
     f = b.subf(parts.m, b.constant(1.0, x.type))
-    return outside_domain(b, x, 0.0, add_exponent(b, parts.k, f, log1p_remainder(b, f)))
+    return add_exponent(b, parts.k, f, log1p_remainder(b, f))
 
 
 def log2(b: ScalarBuilder[S], x: S) -> S:
     """log2 x, exact for powers of two. log2(+-0) = -inf, log2(x < 0) = NaN, log2(inf) = inf."""
-    high, low = LOG2E_F32 if format_of(x) is BINARY32 else LOG2E_F64
     parts = split(b, x)
     f = b.subf(parts.m, b.constant(1.0, x.type))
-    rest = log1p_remainder(b, f)
-    # (f + rest) log2(e) with the product f log2(e) to twice the precision: near x = 1 the result is that
-    # product.
-    log2e = b.constant(high, x.type)
-    product = b.mulf(f, log2e)
-    missing = b.fma(f, b.constant(low, x.type), b.fma(f, log2e, b.negf(product)))
-    head, tail = fast_two_sum(b, parts.k, product)
-    result = b.addf(head, b.addf(tail, b.fma(rest, log2e, missing)))
-    return outside_domain(b, x, 0.0, result)
+    # The sum loses little: for k other than 0 it is twice as large as what is added to k, or equal to it.
+    return b.addf(parts.k, in_base(b, f, LOG2E_F32 if format_of(x) is BINARY32 else LOG2E_F64))
+
+
+def in_base(b: ScalarBuilder[S], f: S, factor: tuple[float, float], more: S | None = None) -> S:
+    """log(1 + f) (high + low) + more, rounded once but for what is much smaller than f: as f high + (...)."""
+    high, low = (b.constant(c, f.type) for c in factor)
+    small = b.mulf(f, low) if more is None else b.fma(f, low, more)
+    return b.fma(f, high, b.fma(log1p_remainder(b, f), high, small))
 
 
 def log10(b: ScalarBuilder[S], x: S) -> S:
     """log10 x, exact for powers of ten. log10(+-0) = -inf, log10(x < 0) = NaN, log10(inf) = inf.
 
-    As log2, with k log10(2) in two parts: all that is rounded before the last sum is far below its ulp.
+    Two logarithms of powers of ten differ by an ulp of either at least, and all that is rounded before the
+    last step is far below that.
     """
     single = format_of(x) is BINARY32
-    high, low = LOG10E_F32 if single else LOG10E_F64
-    two_high, two_low = LOG10_2_F32 if single else LOG10_2_F64
+    high, low = LOG10_2_BELOW_F32 if single else LOG10_2_BELOW_F64
     parts = split(b, x)
     f = b.subf(parts.m, b.constant(1.0, x.type))
-    rest = log1p_remainder(b, f)
-    log10e, log10_2 = b.constant(high, x.type), b.constant(two_high, x.type)
-    product = b.mulf(f, log10e)
-    missing = b.fma(f, b.constant(low, x.type), b.fma(f, log10e, b.negf(product)))
-    whole = b.mulf(parts.k, log10_2)
-    missing = b.addf(missing, b.fma(parts.k, log10_2, b.negf(whole)))
-    missing = b.fma(parts.k, b.constant(two_low, x.type), missing)
-    head, tail = fast_two_sum(b, whole, product)
-    result = b.addf(head, b.addf(tail, b.fma(rest, log10e, missing)))
-    return outside_domain(b, x, 0.0, result)
+    small = b.mulf(parts.k, b.constant(low, x.type))
+    inner = in_base(b, f, LOG10E_F32 if single else LOG10E_F64, small)
+    return b.fma(parts.k, b.constant(high, x.type), inner)
 
 
 def log1p(b: ScalarBuilder[S], x: S) -> S:
@@ -156,15 +117,14 @@ def log1p(b: ScalarBuilder[S], x: S) -> S:
     it no longer counts.
     """
     fmt = format_of(x)
-    one, half = b.constant(1.0, fmt.type), b.constant(0.5, fmt.type)
+    one = b.constant(1.0, fmt.type)
     u = b.addf(one, x)
     lost = b.subf(x, b.subf(u, one))
-    parts = split_normal(b, u)
+    parts = split(b, u)
     f = b.subf(parts.m, one)
-    # 2 2^-k, and 0 where that is subnormal; 1/u = 2^-k / (1 + f), and 1 - f + f^2 is close enough.
-    scale = exponent_field(b, b.subi(b.constant(2 * fmt.bias + 1, fmt.bits), parts.biased), fmt)
-    half_inverse = b.fma(f, b.fma(f, half, b.negf(half)), half)
-    f_low = b.mulf(b.mulf(lost, scale), half_inverse)
+    # 1/u = 2^-k / (1 + f), and 1 - f + f^2 is close enough; u is 0 or not less than 2^-(digits+1).
+    scale = b.negf(at_least(b, parts.k, -float(fmt.bias)))
+    f_low = b.mulf(scaled(b, lost, scale), b.fma(f, f, b.subf(one, f)))
     result = add_exponent(b, parts.k, f, b.addf(log1p_remainder(b, f), f_low))
-    own = b.cmpf("olt", b.absf(x), b.constant(fmt.tiny, fmt.type))
-    return outside_domain(b, x, -1.0, b.select(own, x, result))
+    result = b.select(b.cmpf("oeq", x, b.constant(INF, fmt.type)), x, result)
+    return b.copysign(result, x)

@@ -12,11 +12,13 @@ from __future__ import annotations
 from tensorc.ir.types import f64
 from tensorc.ops.scalar import S, ScalarBuilder
 from tensorc.passes.math.coefficients import EXP2_F32, EXP2_F64, LN2_F64
-from tensorc.passes.math.logarithm import Split, split, split_normal
+from tensorc.passes.math.logarithm import Split, split
 from tensorc.passes.math.power_constants import LOG2_FIRST, LOG2_SHORT, LOG2_TAIL, LOG2_THIRD
 from tensorc.passes.math.scalars import (
     BINARY32,
     BINARY64,
+    INF,
+    NAN,
     at_least,
     at_most,
     exponent_field,
@@ -28,7 +30,6 @@ from tensorc.passes.math.scalars import (
 from tensorc.passes.math.steps import scaled
 from tensorc.passes.math.trigonometric import with_sign
 
-INF, NAN = float("inf"), float("nan")
 LARGEST = 2.0**70
 """From here on y decides alone: unless |x| is 1, |log2 |x|| is at least 2^-53."""
 
@@ -81,7 +82,7 @@ def power_single(b: ScalarBuilder[S], size: S, y: S) -> S:
     """size^y for positive finite float32 `size` and any y but NaN."""
     wide, exponent = b.extf(size, f64), b.extf(y, f64)
     one = b.constant(1.0, f64)
-    parts = split_normal(b, wide)
+    parts = split(b, wide)
     s = b.divf(b.subf(parts.m, one), b.addf(parts.m, one))
     log = b.fma(s, horner(b, b.mulf(s, s), LOG2_SHORT), parts.k)
     exponent = at_least(b, at_most(b, exponent, LARGEST), -LARGEST)

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from tensorc.ir.types import FloatType, IntegerType, f32, f64, i32, i64
 from tensorc.ops.scalar import S, ScalarBuilder, ScalarValue
 
+INF = float("inf")
+NAN = float("nan")
+
 
 @dataclass(frozen=True)
 class Format:
