@@ -125,6 +125,11 @@ class Parameter:
         return self.type.rank if self.type.shape == (None,) * self.type.rank else None
 
     @property
+    def weak(self) -> bool:
+        """Whether it stands for a Python number of a traced call."""
+        return self.expr is not None and self.expr.weak is not None
+
+    @property
     def takes_numbers(self) -> bool:
         """Whether a Python number is a value for it that is not refused, nor known to lose anything but by
         rounding a float to float32.

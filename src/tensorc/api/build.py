@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar
 import numpy as np
 
 from tensorc.api.modes import Mode
+from tensorc.api.native_forms import tree_of_results
 from tensorc.api.program import Program
 from tensorc.codegen_llvm import cache, jit, libraries
 from tensorc.codegen_llvm.abi import ArraySpec, ResultForm, Signature
@@ -88,6 +89,7 @@ class Build:
             generic=(lambda: self.body("generic")) if self.has_fast_body else None,
             wrap=program.outputs.assemble if program.outputs.wrapped else None,
             binding=self._binding() if by_name else None,
+            tree=tree_of_results(program.outputs.structure) if program.outputs.wrapped else None,
             base=base,
         )
 
@@ -231,7 +233,7 @@ class Build:
         names = [v.name or f"shared {i}" for i, v in enumerate(cells)]
         return Signature(
             tuple(
-                _spec(t, p.name or "", numbers and p.takes_numbers)
+                _spec(t, p.name or "", p.weak or (numbers and p.takes_numbers))
                 for t, p in zip(kind.inputs[:inputs], program.parameters, strict=True)
             ),
             tuple(_spec(t) for t in kind.results),

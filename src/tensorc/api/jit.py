@@ -2,7 +2,7 @@
 call.
 
 The object `tc.jit` returns is of the native entry's type. A call goes to the compiled body used last, in
-machine code; what that one does not take (another dtype or rank, Python numbers, containers, keywords) comes
+machine code, and so do calls of the last forms with containers, keywords and Python numbers; any other comes
 to the `Dispatcher`, which takes the arguments apart, looks up the body for their form, and traces one if
 there is none.
 """
@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import os
 import sys
 import threading
 import types
 import weakref
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final, overload
 
 from tensorc.api import jit_call
@@ -25,7 +27,9 @@ from tensorc.api.function import Function, compile_program
 from tensorc.api.jit_call import Binder, Call, Kind
 from tensorc.api.jit_trace import NeedsOuter, Traceable, tracing
 from tensorc.api.modes import Mode, as_mode
+from tensorc.api.native_forms import form_of_call, lasts
 from tensorc.codegen_llvm.entry import DispatcherBase, FunctionBase, new_dispatcher
+from tensorc.codegen_llvm.native import for_form
 from tensorc.ir.core import Operation
 from tensorc.ir.errors import TensorcTypeError
 from tensorc.ir.location import caller_location, warn_user
@@ -34,6 +38,14 @@ WARN_AT: Final = 32
 """So many traces of one function are a sign that something changes with every call."""
 MOST_VARIANTS: Final = 256
 """The oldest trace goes when there are more."""
+MOST_FORMS: Final = 64
+"""Ways to write a call that lead to one trace, each with its own shortcut."""
+MOST_RECENT: Final = 4
+"""Shortcuts that the native entry tries."""
+
+
+def _answer(direct: Callable[..., Any], kinds: Sequence[Kind], *leaves: Any) -> Any:
+    return direct(*[jit_call.native(leaf, kind) for leaf, kind in zip(leaves, kinds, strict=True)])
 
 
 class Variant:
@@ -44,8 +56,9 @@ class Variant:
     def __init__(self, form: str, function: Function, kinds: Sequence[Kind]) -> None:
         self.form = form
         self.function = function
-        self._direct = function.direct
+        self._answer = partial(_answer, function.direct, tuple(kinds))
         self._kinds = tuple(kinds)
+        self._for_forms: dict[Hashable, FunctionBase | None] = {}
 
     @property
     def calls(self) -> int:
@@ -63,8 +76,24 @@ class Variant:
 
     def answer(self, leaves: Sequence[Any]) -> Any:
         """The result for the leaves of a call of this form."""
-        pairs = zip(leaves, self._kinds, strict=True)
-        return self._direct(*[jit_call.native(leaf, kind) for leaf, kind in pairs])
+        return self._answer(*leaves)
+
+    def for_calls_like(
+        self, binder: Binder, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> FunctionBase | None:
+        """The function to try first after such a call, if the native entry can take it apart."""
+        static = [v for i, v in enumerate(args) if i in binder.positions]
+        static += [v for name, v in kwargs.items() if name in binder.names]
+        if not all(map(lasts, static)):
+            return None
+        key = (len(args), *kwargs, *map(id, static))  # which the form keeps alive
+        if key not in self._for_forms:
+            form = form_of_call(binder, args, kwargs, self._kinds)
+            made = None if form is None else for_form(self.function, form, self._answer)
+            if len(self._for_forms) >= MOST_FORMS:
+                self._for_forms.clear()
+            self._for_forms[key] = made
+        return self._for_forms[key]
 
     def __repr__(self) -> str:
         return f"<{self.form}: {self.calls} calls>"
@@ -86,6 +115,8 @@ class Dispatcher:
         self.variants: dict[Any, Variant] = {}
         self._pending: dict[Any, _Pending] = {}
         self._face: weakref.ref[FunctionBase] | None = None
+        self._plain: FunctionBase | None = None
+        self._recent: list[FunctionBase] = []
         self._traces = self._inlined = self._gone = 0
         self._warned = False
 
@@ -104,7 +135,10 @@ class Dispatcher:
         except NeedsOuter:
             return self._inline(bound)
         if bound.plain:
-            self._put_first(variant)
+            self._plain = variant.function
+            self._line_up()
+        else:
+            self._put_first(variant.for_calls_like(self.target.binder, args, kwargs))
         return variant.answer(bound.leaves)
 
     def find(self, args: tuple[Any, ...], kwargs: dict[str, Any], what: str) -> Variant:
@@ -176,10 +210,28 @@ class Dispatcher:
         self._inlined += 1
         return self.target.inline(call)
 
-    def _put_first(self, variant: Variant) -> None:
+    def _put_first(self, function: FunctionBase | None) -> None:
+        """Have the native entry try a function of a form before others."""
+        if function is None:
+            return
+        others = [other for other in self._recent if other is not function]
+        self._recent = [function, *others][:MOST_RECENT]
+        self._line_up()
+
+    def _line_up(self) -> None:
+        """Say which function the native entry tries first, and which after that. Nobody is kept from calling
+        meanwhile: it may find any of them in any order, and tries only so many.
+        """
         face = None if self._face is None else self._face()
-        if face is not None:
-            face._direct = variant.function
+        line = [*self._recent, *([] if self._plain is None else [self._plain])]
+        if face is None or not line:
+            return
+        for function, following in itertools.zip_longest(self._recent, line[1:]):
+            if following is not None:
+                function._direct = following
+            elif hasattr(function, "_direct"):
+                del function._direct
+        face._direct = line[0]
 
     def _labels(self, call: Call) -> list[str]:
         return self.target.binder.paths(call.structure)
@@ -202,7 +254,7 @@ class Dispatcher:
         if face is not None:
             with contextlib.suppress(AttributeError):  # no call has filled the slot yet
                 del face._direct
-        self.variants = {}
+        self.variants, self._plain, self._recent = {}, None, []
         self._traces = self._inlined = self._gone = 0
 
     def stats(self) -> dict[str, int]:

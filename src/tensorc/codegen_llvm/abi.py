@@ -8,7 +8,8 @@ descriptor (`_mlir_ciface_` convention).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from enum import IntEnum
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -43,6 +44,19 @@ THREADS_FROM = 1 << 18
 """Elements from which on writing them may want several threads."""
 
 ResultForm = Literal["none", "one", "tuple", "list", "dict"]
+
+
+class Node(IntEnum):
+    """What stands in a container of arguments or results: see `entry_tree.ll`."""
+
+    ARRAY, NUMBER, INT, TUPLE, LIST, DICT, NONE, STATIC = range(8)
+
+
+class Words(NamedTuple):
+    """Nodes as machine code reads them, and the objects whose addresses are among them."""
+
+    words: tuple[int, ...]
+    holds: tuple[object, ...]
 
 
 def canonical(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -23,6 +23,7 @@ declare void @Py_IncRef(ptr)
 declare void @Py_DecRef(ptr)
 declare ptr @PyErr_NoMemory()
 declare ptr @PyErr_Format(ptr, ptr, ...)
+declare ptr @PyBytes_AsString(ptr)
 declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
 declare void @PyEval_RestoreThread(ptr)
 declare ptr @tensorc_np_NewFromDescr(ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)
@@ -48,6 +49,9 @@ declare ptr @entry_large_array(ptr, i32, ptr, i64)
 declare ptr @entry_bind(ptr, ptr, ptr, i64, ptr)
 declare i64 @entry_scalar(ptr, ptr, ptr)
 declare ptr @entry_place(ptr, ptr, ptr, ptr, ptr)
+
+; In entry_tree.ll.
+declare i1 @entry_take(ptr, ptr, ptr, i64, ptr)
 
 ; In memory.ll.
 declare ptr @tensorc_alloc(i64)
@@ -635,23 +639,58 @@ dead:
 }
 
 ; What CPython calls when a function is called that may have several bodies. Its slot `_direct` holds the compiled function
-; to try first, whose slow path comes back to Python for the choice. Held meanwhile, because the slot may be exchanged.
+; to try first. One with a `_form` is for calls of that form: it gets the leaves, and its own slot `_direct` holds the
+; next to try. One without is the last, and its slow path comes back to Python for the choice. Each is held meanwhile,
+; because slots may be exchanged; which may even make a ring of them, so only so many are tried.
 define ptr @tensorc_dispatch(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames) {
 entry:
-  %last = get ptr, %self, FUNCTION_DIRECT
-  %known = icmp ne ptr %last, null
-  br i1 %known, label %forward, label %choose
-forward:
-  call void @Py_IncRef(ptr %last)
-  %answer = call ptr @tensorc_call(ptr %last, ptr %args, i64 %nargsf, ptr %kwnames)
-  call void @Py_DecRef(ptr %last)
+  %given = and i64 %nargsf, 9223372036854775807
+  %first = get ptr, %self, FUNCTION_DIRECT
+  %known = icmp ne ptr %first, null
+  br i1 %known, label %begin, label %choose
+begin:
+  call void @Py_IncRef(ptr %first)
+  br label %try
+try:
+  %function = phi ptr [ %first, %begin ], [ %following, %go.on ]
+  %tried = phi i64 [ 1, %begin ], [ %tried.next, %go.on ]
+  %form = get ptr, %function, FUNCTION_FORM
+  %as.given = icmp eq ptr %form, null
+  br i1 %as.given, label %whole, label %apart
+whole:
+  %answer = call ptr @tensorc_call(ptr %function, ptr %args, i64 %nargsf, ptr %kwnames)
+  call void @Py_DecRef(ptr %function)
   ret ptr %answer
+apart:
+  %words = call ptr @PyBytes_AsString(ptr %form)
+  %n.leaves = load i64, ptr %words
+  %leaves = alloca ptr, i64 %n.leaves
+  %took = call i1 @entry_take(ptr %words, ptr %leaves, ptr %args, i64 %given, ptr %kwnames)
+  br i1 %took, label %flat, label %other
+flat:
+  %flat.answer = call ptr @tensorc_call(ptr %function, ptr %leaves, i64 %n.leaves, ptr null)
+  call void @entry_drop(ptr %leaves, i64 %n.leaves)
+  call void @Py_DecRef(ptr %function)
+  ret ptr %flat.answer
+other:
+  %following = get ptr, %function, FUNCTION_DIRECT
+  %exists = icmp ne ptr %following, null
+  %few = icmp ult i64 %tried, $MOST_TRIED
+  %further = and i1 %exists, %few
+  br i1 %further, label %go.on, label %last
+go.on:
+  call void @Py_IncRef(ptr %following)
+  call void @Py_DecRef(ptr %function)
+  %tried.next = add i64 %tried, 1
+  br label %try
+last:
+  call void @Py_DecRef(ptr %function)
+  br label %choose
 choose:
   %python = get ptr, %self, FUNCTION_SLOW
   %alive = icmp ne ptr %python, null
   br i1 %alive, label %slow, label %dead
 slow:
-  %given = and i64 %nargsf, 9223372036854775807
   %chosen = call ptr @PyObject_Vectorcall(ptr %python, ptr %args, i64 %given, ptr %kwnames)
   ret ptr %chosen
 dead:

@@ -18,7 +18,7 @@ import numpy as np
 
 from tensorc.codegen_llvm import entry_layout as layout
 from tensorc.codegen_llvm import jit, runtime_symbols
-from tensorc.codegen_llvm.abi import ArraySpec, Signature
+from tensorc.codegen_llvm.abi import ArraySpec, Signature, Words
 from tensorc.codegen_llvm.entry_layout import CONTEXT, WORD
 from tensorc.codegen_llvm.objects import ObjectCode
 from tensorc.ir.errors import InternalError
@@ -35,6 +35,7 @@ FILES = {
     "entry_rare.ll": 0,
     "entry_bind.ll": 1,
     "entry_claim.ll": 0,
+    "entry_tree.ll": 1,
     "threads.ll": 1,
     "bodies.ll": 1,
     "memory.ll": 1,
@@ -59,14 +60,16 @@ class FunctionBase:
 
     The slots: the capsule that owns the context, the function that takes native arrays only, the callbacks
     the context borrows (in a tuple, which the garbage collector never empties), the Python slow path (unset
-    in `direct`), and what `direct` shares with it.
+    in `direct`), what `direct` shares with it, and the form of call whose leaves it takes, if a dispatcher
+    takes calls apart for it; then the second is what the dispatcher tries next.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_context", "_direct", "_holds", "_slow", "_state")
+    __slots__ = ("__dict__", "__weakref__", "_context", "_direct", "_form", "_holds", "_slow", "_state")
 
     if TYPE_CHECKING:
         _context: object
         _direct: Callable[..., Any]
+        _form: bytes
         _holds: tuple[object, ...]
         _slow: Callable[..., Any]
         _state: Machine
@@ -308,8 +311,9 @@ class Context:
         callbacks: Callbacks,
         gil_bytes: int,
         binding: Binding,
+        tree: Words | None = None,
     ) -> None:
-        self._keep: list[object] = [signature, *constants, binding]
+        self._keep: list[object] = [signature, *constants, binding, tree]
         self._words = np.zeros(len(CONTEXT), np.int64)
         self.address = int(self._words.ctypes.data)
         self._name = ctypes.create_string_buffer(name.encode())
@@ -325,9 +329,16 @@ class Context:
             **self._arrays(signature, cells, constants),
             **self._binding(binding),
             "KEYS": self._block([id(key) for key in signature.keys]),
+            **self._tree(tree),
         }
         for field, value in fields.items():
             self._set(field, value)
+
+    def _tree(self, tree: Words | None) -> dict[str, int]:
+        """The entry builds the result's containers itself, in place of the wrapper."""
+        if tree is None:
+            return {}
+        return {"RESULT_FORM": layout.RESULT_TREE, "KEYS": self._block(tree.words), "WRAP": 0}
 
     def _set(self, field: str, value: int) -> None:
         self._words[CONTEXT[field] // WORD] = value

@@ -27,6 +27,7 @@ from tensorc.codegen_llvm.abi import (
     POLL,
     THREADS_FROM,
     ArraySpec,
+    Node,
     canonical,
 )
 from tensorc.passes.sites import NOTE_SURE
@@ -44,6 +45,11 @@ STACK_FRAME_LIMIT = 1 << 16
 RESULT_FORMS = {"none": 0, "one": 1, "tuple": 2, "list": 3, "dict": 5}
 RESULT_ONE_BARE = 4
 """One array, with no wrapper to call: the entry's short way."""
+RESULT_TREE = 6
+"""Containers in containers, which the entry builds after a list of nodes."""
+
+MOST_TRIED = 8
+"""Functions that a dispatcher tries before it asks Python."""
 
 _ARRAY_FIELDS = ("DATA", "ND", "DIMENSIONS", "STRIDES", "BASE", "DESCR", "FLAGS")
 
@@ -226,6 +232,9 @@ def names(function_base: type) -> dict[str, int | str]:
         **{f"DESC_{name}": offset for name, offset in DESCRIPTOR.items()},
         **{f"ERR_{name.upper()}": WORD * n for n, name in enumerate(ERROR_CELL)},
         "RESULT_ONE_BARE": RESULT_ONE_BARE,
+        "RESULT_TREE": RESULT_TREE,
+        "MOST_TRIED": MOST_TRIED,
+        **{f"NODE_{node.name}": node.value for node in Node},
         **{f"BOX_{name}": WORD * n for n, name in enumerate(BOX)},
         "FRAME_ERROR": FRAME_ERROR,
         "FRAME_HAS_CELLS": FRAME_HAS_CELLS,
@@ -256,6 +265,7 @@ def names(function_base: type) -> dict[str, int | str]:
         "NPY_ALIGNED": NPY_ALIGNED,
         "FUNCTION_CONTEXT": slot_offset(function_base, "_context"),
         "FUNCTION_SLOW": slot_offset(function_base, "_slow"),
+        "FUNCTION_FORM": slot_offset(function_base, "_form"),
         "FUNCTION_DIRECT": slot_offset(function_base, "_direct"),
         "CAPSULE_POINTER": capsule_pointer_offset(),
         "ARRAY_HANDLER": array_handler_offset(),

@@ -16,6 +16,7 @@ declare ptr @PyObject_CallFunction(ptr, ptr, ...)
 declare ptr @PyObject_CallFunctionObjArgs(ptr, ...)
 declare ptr @PyTuple_New(i64)
 declare i32 @PyTuple_SetItem(ptr, i64, ptr)
+declare ptr @entry_build(ptr, ptr)
 declare ptr @PyList_New(i64)
 declare ptr @PyDict_New()
 declare i32 @PyDict_SetItem(ptr, ptr, ptr)
@@ -389,7 +390,7 @@ fail:
 define ptr @entry_collect(ptr %ctx, ptr %outs) {
 entry:
   %form = get i64, %ctx, RESULT_FORM
-  switch i64 %form, label %none [ i64 1, label %one i64 2, label %tuple i64 3, label %list i64 5, label %dict ]
+  switch i64 %form, label %none [ i64 1, label %one i64 2, label %tuple i64 3, label %list i64 5, label %dict i64 $RESULT_TREE, label %tree ]
 none:
   call void @Py_IncRef(ptr @_Py_NoneStruct)
   br label %wrap
@@ -455,8 +456,13 @@ put.dict:
 fail.dict:
   call void @Py_DecRef(ptr %map)
   br label %fail
+tree:
+  %nodes = get ptr, %ctx, KEYS
+  %built = call ptr @entry_build(ptr %nodes, ptr %outs)
+  %unbuilt = icmp eq ptr %built, null
+  br i1 %unbuilt, label %fail, label %wrap
 wrap:
-  %result = phi ptr [ @_Py_NoneStruct, %none ], [ %single, %one ], [ %pack, %next ], [ %row, %next.list ], [ %map, %next.dict ]
+  %result = phi ptr [ @_Py_NoneStruct, %none ], [ %single, %one ], [ %pack, %next ], [ %row, %next.list ], [ %map, %next.dict ], [ %built, %tree ]
   %wrapper = get ptr, %ctx, WRAP
   %bare = icmp eq ptr %wrapper, null
   br i1 %bare, label %done, label %wrapped

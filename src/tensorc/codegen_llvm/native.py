@@ -8,7 +8,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from tensorc.codegen_llvm import entry, entry_layout, jit
-from tensorc.codegen_llvm.abi import Signature
+from tensorc.codegen_llvm.abi import Signature, Words
 from tensorc.codegen_llvm.entry import Binding, Callbacks, Context, FunctionBase, function_type
 from tensorc.codegen_llvm.entry_python import PythonEntry
 from tensorc.codegen_llvm.objects import ObjectCode
@@ -193,17 +193,18 @@ def link_native(
     wrap: Callable[[Any], Any] | None = None,
     gil_bytes: int = GIL_BYTES,
     binding: Binding | None = None,
+    tree: Words | None = None,
     base: type[F],
 ) -> F:
     """`compile_native` for a body that is compiled already, here or from stored object code: functions may
     share one, with other cells or constants. `binding` says which arguments may be given by name, or left
-    away; by default none.
+    away; by default none. `tree` are the nodes of the containers that `wrap` makes, for the entry to do so.
     """
     _check_arrays(name, signature, cells, constants)
     loader = _Loader(generic)
     callbacks = Callbacks(on_error, loader, wrap)
     binding = binding or Binding.strict(len(signature.inputs))
-    context = Context(name, signature, cells, constants, callbacks, gil_bytes, binding)
+    context = Context(name, signature, cells, constants, callbacks, gil_bytes, binding, tree)
     machine = loader.machine = Machine(name, signature, cells, constants, context)
     machine.install("generic" if generic is None else "fast", body)
     if entry_layout.unsupported():
@@ -215,6 +216,22 @@ def link_native(
     function._slow = _forward(slow, strict)
     function._direct = strict
     return function
+
+
+def for_form(function: FunctionBase, form: Words, slow: Callable[..., Any]) -> FunctionBase | None:
+    """The same function for a dispatcher's calls of one form, whose leaves it takes; `slow(*leaves)` has what
+    is not in native form. None where the native entry is not supported.
+    """
+    if entry_layout.unsupported():
+        return None
+    made = function_type(FunctionBase)
+    twin = made.__new__(made)
+    twin._context, twin._state = function._context, function._state
+    twin._holds = (*function._holds, form)
+    twin._form = np.array(form.words, np.int64).tobytes()
+    twin._slow = slow
+    entry.set_vectorcall(twin, "tensorc_call")
+    return twin
 
 
 def _native_function(base: type[F], machine: Machine, callbacks: Callbacks, capsule: object) -> F:
