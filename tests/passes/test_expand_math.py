@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
 import numpy as np
 import pytest
 
+import tensorc as tc
 from benchmarks.scalar_loops import compile_loop, loop_module
 from oracle import mlir_oracle
 from tensorc.interp.loops import LoopInterpreter
@@ -31,7 +33,8 @@ from tensorc.ops.loops import LoopBuilder
 from tensorc.ops.loops.arith import attribute_value
 from tensorc.ops.loops.base import ScalarOp
 from tensorc.ops.scalar import FUNCTIONS
-from tensorc.passes.expand_math import Expander, ExpandMath, entry_of, function_of
+from tensorc.passes import expand_math
+from tensorc.passes.expand_math import SHARED, Expander, ExpandMath, entry_of, function_of
 from tensorc.passes.math import EXPANSIONS, RARE, STEPS
 
 POINTS = [
@@ -299,6 +302,44 @@ def test_many_functions_expand_in_linear_time_and_keep_locations() -> None:
     assert "math.exp2" not in {op.name for op in ops}
     last = [op for op in ops if op.name == "func.call"][-1]
     assert last.location == FileLocation("model.py", 999, 1)
+
+
+@pytest.mark.parametrize(("uses", "own"), [(SHARED, False), (SHARED + 1, True)])
+def test_a_function_used_often_is_expanded_once(uses: int, own: bool) -> None:
+    module = new_module()
+    function = new_function("f", [f64], [f64])
+    module.regions[0].block.append(function)
+    b = LoopBuilder(body(function))
+    x: Value = body(function).args[0]
+    for _ in range(uses):
+        x = b.sin(x)
+    b.return_(b.tanh(x))
+    ExpandMath().run(module)
+    assert verify(module) == []
+    calls = [op.attrs.callee.name for op in body(function) if isinstance(op.attrs, CallAttrs)]
+    assert calls.count("tensorc_math_sin_f64") == (uses if own else 0)
+    assert (lookup(module, "tensorc_math_sin_f64") is not None) is own
+    assert "tensorc_math_tanh_f64" not in calls
+    values = [LoopInterpreter(module).call("f", [v]) for v in (0.3, 1e22)]
+    assert not np.isnan(values).any()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_functions_used_often_compute_the_bits_of_those_written_out(
+    dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = tc.vector("x", dtype=dtype)
+    y = [tc.exp(x * k) + tc.sin(x + k) * abs(x) ** (x - k) - tc.erf(x - k) for k in range(SHARED + 1)]
+    values = np.array([*(v for v in POINTS if abs(v) < 3e38), *np.linspace(-9, 9, 41)], dtype)
+    shared = [f(values) for mode in ("O0", "O2") for f in [tc.function([x], y, mode=mode)]]
+    names = set(re.findall(r'sym_name = "tensorc_math_(\w+)"', tc.function([x], y).source("loops")))
+    assert {name.split("_")[0] for name in names} == {"exp", "sin", "powf", "erf"}
+    assert any(re.fullmatch(r"sin_f\d\d_x\d+", name) for name in names)
+    monkeypatch.setattr(expand_math, "SHARED", 1 << 30)
+    inlined = tc.function([x], y)(values)
+    for one in shared:
+        for a, b in zip(one, inlined, strict=True):
+            np.testing.assert_array_equal(a.view(np.uint8), b.view(np.uint8))
 
 
 def test_mlir_accepts_every_expansion() -> None:

@@ -46,7 +46,7 @@ from tensorc.ir.types import MemRefType
 from tensorc.ops.loops import arith, memref, scf
 from tensorc.ops.loops.claims import CLAIM
 from tensorc.ops.loops.memref import view_parts
-from tensorc.ops.loops.nests import APART, ELEMENTWISE, LANEWISE, OF_LIBRARY, PRODUCT
+from tensorc.ops.loops.nests import APART, CALLED, ELEMENTWISE, LANEWISE, OF_LIBRARY, PRODUCT
 
 Steps = Iterator["Steps"]
 """A region op's handler is a generator that yields the emission of its blocks: nesting costs no Python stack.
@@ -76,7 +76,11 @@ def emit(module: Operation, options: EmitterOptions | None = None) -> str:
     unit = ModuleText(module, options or EmitterOptions())
     defined = [f for f in functions(module) if f.regions[0].blocks and ELEMENTWISE not in f.attributes]
     definitions = [Emitter(unit, symbol_name(f) or "").definition(f) for f in defined]
-    definitions += [Emitter(unit, name).definition(f) for name, f in unit.inlined.items()]
+    done = 0
+    while done < len(unit.elementwise):  # they call one another
+        name, function = list(unit.elementwise.items())[done]
+        definitions.append(Emitter(unit, name).definition(function))
+        done += 1
     return unit.text(definitions)
 
 
@@ -169,7 +173,7 @@ class Emitter(FunctionText):
         if LANEWISE in function.attributes:
             flags = f"noinline {RARE} {flags}"
         elif ELEMENTWISE in function.attributes:
-            flags = f"alwaysinline {flags}"
+            flags = f"{f'noinline {RARE}' if CALLED in function.attributes else 'alwaysinline'} {flags}"
         elif APART in function.attributes:
             flags = f"noinline {flags}"
         return self.text(f"{head} {flags}")

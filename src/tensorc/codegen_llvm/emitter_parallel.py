@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from tensorc.codegen_llvm import emitter_exits, emitter_polls, emitter_streams
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, byte_width, i64
 from tensorc.codegen_llvm.parallel_loops import ParallelLoop, parallel_loops
+from tensorc.ir.builtin import Call
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import OpDefinition
 from tensorc.ir.types import FloatType, IntegerType, MemRefType, VectorType
@@ -45,6 +46,7 @@ COSTS: dict[type[OpDefinition], int] = {
     arith.RemSI: 12,
     arith.RemUI: 12,
     math.Sqrt: 8,
+    Call: 32,
     **dict.fromkeys((memref.Load, vector.Load, vector.MaskedLoad), 4),
     **dict.fromkeys((memref.Store, vector.Store, vector.MaskedStore), 4),
     **dict.fromkeys((vector.Gather, vector.Scatter), 16),

@@ -46,7 +46,7 @@ class ModuleText:
     metadata: list[str] = field(default_factory=list)
     bodies: list[str] = field(default_factory=list)
     """Definitions of functions that others have begun."""
-    inlined: dict[str, Operation] = field(default_factory=dict)
+    elementwise: dict[str, Operation] = field(default_factory=dict)
     """Elementwise functions that are called, by name (`instructions.py`)."""
 
     def text(self, definitions: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ POSITIVE: Final = Scalar("i32", "12")
 
 
 def call(e: Emitter, op: Operation, callee: Operation) -> Scalar:
-    """A call of an elementwise function: an instruction of the machine, or the function itself, inlined."""
+    """A call of an elementwise function: an instruction of the machine, or the function itself."""
     args = [e.scalar(v) for v in op.operands]
     name = callee.attributes[ELEMENTWISE]
     assert isinstance(name, StringAttr)
@@ -35,7 +35,7 @@ def call(e: Emitter, op: Operation, callee: Operation) -> Scalar:
         return _instruction(e, name.value, args)
     assert isinstance(op.attrs, CallAttrs)
     symbol, kind = op.attrs.callee.name, llvm_type(op.result.type)
-    e.unit.inlined[symbol] = callee
+    e.unit.elementwise[symbol] = callee
     return e.let(kind, f"call {kind} @{symbol}({', '.join(map(str, args))})")
 
 

@@ -19,11 +19,12 @@ than f32 and f64 are left as they are too: nothing before this pass creates them
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar, Final, cast
 
-from tensorc.ir.attributes import FloatAttr, StringAttr
+from tensorc.ir.attributes import UNIT, FloatAttr, StringAttr
 from tensorc.ir.builtin import (
     Call,
     CallAttrs,
@@ -41,13 +42,18 @@ from tensorc.ir.types import FunctionType, Type, f32, f64
 from tensorc.ops.loops.arith import Constant
 from tensorc.ops.loops.builder import LoopBuilder
 from tensorc.ops.loops.math import MathOp, Rsqrt
-from tensorc.ops.loops.nests import ELEMENTWISE, LANEWISE
+from tensorc.ops.loops.nests import CALLED, ELEMENTWISE, LANEWISE
 from tensorc.ops.scalar import FUNCTIONS
 from tensorc.passes.math import EXPANSIONS, RARE, STEPS
 from tensorc.passes.math.half_power import HALVES, half_power
 from tensorc.passes.math.integer_power import INTEGER_EXPANSIONS
 
-SYMBOL = re.compile(r"tensorc_([a-z0-9]+)_(f32|f64|i8|i16|i32|i64)")
+SHARED: Final = 4
+"""Uses of a function in one module beyond which it is code of its own that they call. A call costs about ten
+instructions, which most functions exceed several times; written out that often, they cost more to compile
+than everything else.
+"""
+SYMBOL: Final = re.compile(r"tensorc_([a-z0-9]+)_(f32|f64|i8|i16|i32|i64)")
 """How a function without a `math` op is called before this pass."""
 
 
@@ -134,6 +140,24 @@ def step_function(symbol: str) -> Operation:
     return function
 
 
+def shared_function(module: Operation, function: Function, kind: Type) -> str:
+    """The symbol of an expansion as a function of the module, defined there if it is not."""
+    symbol = f"tensorc_math_{function.name}_{kind}"
+    if lookup(module, symbol) is not None:
+        return symbol
+    expansion = EXPANSIONS[function.name]
+    made = new_function(symbol, [kind] * expansion.operands, [kind])
+    made.set_attribute("sym_visibility", StringAttr("private"))
+    made.set_attribute(ELEMENTWISE, StringAttr(function.name))
+    made.set_attribute(CALLED, UNIT)
+    module.regions[0].block.append(made)
+    block = body(made)
+    LoopBuilder(block).return_(block.args[0])
+    end = block.terminator
+    end.set_operands([expansion.expand(Expander(end, block, {}), *block.args)])
+    return symbol
+
+
 def entry_of(op: Operation) -> Block:
     """The entry block of the innermost function (or other isolated op) around an op."""
     block, owner = op.block, op.parent
@@ -159,6 +183,7 @@ class ExpandMath:
         """
         defined = {symbol_name(f) for f in functions(module) if f.regions[0].blocks}
         found = [(op, function) for op in module.walk() if (function := function_of(op)) is not None]
+        often = {f for f, uses in Counter((f, op.result.type) for op, f in found).items() if uses > SHARED}
         called: set[str] = set()
         constants: dict[Block, dict[tuple[object, Type], Value]] = {}
         for op, function in found:
@@ -166,7 +191,7 @@ class ExpandMath:
                 continue
             entry = entry_of(op)
             builder = Expander(op, entry, constants.setdefault(entry, {}))
-            value = self._replacement(module, builder, op, function)
+            value = self._replacement(module, builder, op, function, (function, op.result.type) in often)
             if value is None:
                 continue
             if op.definition is Call:
@@ -176,7 +201,7 @@ class ExpandMath:
         _erase_declarations(module, called)
 
     def _replacement(
-        self, module: Operation, builder: LoopBuilder, op: Operation, function: Function
+        self, module: Operation, builder: LoopBuilder, op: Operation, function: Function, shared: bool
     ) -> Value | None:
         if op.definition is Rsqrt:
             return builder.divf(builder.constant(1.0, op.result.type), builder.sqrt(op.operands[0]))
@@ -192,6 +217,9 @@ class ExpandMath:
         if expansion is not None:
             if len(op.operands) != expansion.operands or any(v.type != op.result.type for v in op.operands):
                 raise _wrong_use(op, f"{function.name} takes {expansion.operands} x {op.result.type}")
+            if shared:
+                symbol = shared_function(module, function, op.result.type)
+                return builder.call(symbol, op.operands, op.result.type)
             return cast(Value, expansion.expand(builder, *op.operands))
         if function.symbol is not None:
             return self._library_call(module, builder, op, function.symbol) if self.calls else None

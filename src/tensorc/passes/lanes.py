@@ -9,21 +9,21 @@ is skipped if none does.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from tensorc.ir.attributes import UNIT, Attribute, FloatAttr, IntegerAttr, StringAttr
+from tensorc.ir.attributes import UNIT, Attribute, FloatAttr, IntegerAttr
 from tensorc.ir.builtin import Call, CallAttrs, Module, body, lookup, new_function, symbol_name
 from tensorc.ir.clone import clone_op
-from tensorc.ir.core import Operation, Value
+from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import Trait
 from tensorc.ir.types import IndexType, MemRefType, ScalarType, Type, VectorType, i1, i32, index
 from tensorc.ops.loops import arith, memref, scf, vector
 from tensorc.ops.loops.base import ScalarOp, is_terminated, width
 from tensorc.ops.loops.builder import Index, LoopBuilder
 from tensorc.ops.loops.fold import constant_value, fold, identity
-from tensorc.ops.loops.nests import ELEMENTWISE, LANEWISE, PARTIAL, STREAM, rolled
+from tensorc.ops.loops.nests import CALLED, ELEMENTWISE, LANEWISE, PARTIAL, STREAM, rolled
 
 AHEAD: Final = 8192
 """Bytes from what is read to what is asked for, in the nearest cache. Measured: sums and variances of 64 MiB
@@ -154,6 +154,15 @@ class VectorBody:
                 self._op(op)
         self.b.location = outside
 
+    def write_function(self, source: Block, args: Sequence[Value]) -> None:
+        """Build the body of a function of scalars for vectors `args`."""
+        self.both, self._mask = set(), None
+        self._vectors.update(zip(source.args, args, strict=True))
+        for op in source:
+            if not is_terminated(op):
+                self._op(op)
+        self.b.return_(*(self._vector(v) for v in source.terminator.operands))
+
     def _make(self, definition: type, operands: Sequence[Value], element: Type) -> Value:
         assert isinstance(element, ScalarType)
         return self.b.create_op(definition, operands, results=[self._type(element)]).result
@@ -211,7 +220,7 @@ class VectorBody:
         module = callee.parent
         assert module is not None
         if lookup(module, symbol) is None:
-            module.regions[0].block.append(_function_of_vectors(callee, symbol, self._type))
+            _define_for_vectors(module, callee, symbol, self.lanes)
         operands = [self._vector(v) for v in op.operands]
         self._vectors[op.result] = self.b.call(symbol, operands, self._type(kind))
 
@@ -443,35 +452,21 @@ def _callee(op: Operation) -> Operation | None:
     return lookup(module, op.attrs.callee.name)
 
 
-def _function_of_vectors(
-    function: Operation, symbol: str, vector_of: Callable[[ScalarType], VectorType]
-) -> Operation:
+def _define_for_vectors(module: Operation, function: Operation, symbol: str, lanes: int) -> None:
     """The form for vectors of a function of scalars."""
-
-    def widened(v: Value) -> VectorType:
-        assert isinstance(v.type, ScalarType)
-        return vector_of(v.type)
-
     source = body(function)
-    results = [widened(v) for v in source.terminator.operands]
-    made = new_function(symbol, [widened(v) for v in source.args], results, location=function.location)
-    made.set_attribute("sym_visibility", StringAttr("private"))
-    made.set_attribute(ELEMENTWISE, function.attributes[ELEMENTWISE])
+    types = [VectorType((lanes,), v.type) for v in (*source.args, *source.terminator.operands)]  # type: ignore[arg-type]
+    count = len(source.args)
+    made = new_function(symbol, types[:count], types[count:], location=function.location)
+    for name in ("sym_visibility", ELEMENTWISE, CALLED):
+        made.set_attribute(name, function.attributes.get(name))
+    module.regions[0].block.append(made)
     b = LoopBuilder(body(made))
-    values: dict[Value, Value] = dict(zip(source.args, body(made).args, strict=True))
+    kinds: dict[Value, Kind] = dict.fromkeys(source.args, Kind.VARYING)
     for op in source:
-        if op.isa(arith.Constant):
-            copied = clone_op(op, {})
-            b.block.append(copied)
-            wide = b.create_op(vector.Broadcast, [copied.result], results=[widened(op.result)])
-            values[op.result] = wide.result
-        elif not is_terminated(op):
-            assert op.definition is not None
-            operands = [values[v] for v in op.operands]
-            wide = b.create_op(op.definition, operands, op.attrs, results=[widened(op.result)])
-            values[op.result] = wide.result
-    b.return_(*(values[v] for v in source.terminator.operands))
-    return made
+        kind = None if is_terminated(op) else _kind(op, kinds)
+        kinds.update(dict.fromkeys(op.results, kind or Kind.VARYING))
+    VectorBody(b, kinds, lanes, None).write_function(source, body(made).args)
 
 
 def _rare(op: Operation) -> bool:

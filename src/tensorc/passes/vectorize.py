@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from tensorc.ir.attributes import UNIT
+from tensorc.ir.builtin import Call
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.types import FloatType, IndexType, IntegerType, i1
 from tensorc.ops.loops import arith, scf
@@ -33,6 +34,8 @@ REGISTERS: Final = ((10, 4), (32, 2))
 """(ops of a body, registers at once): up to so many ops so many registers; beyond, one."""
 HEAVY: Final = 48
 """Ops of a body from which on it is written once only."""
+CALL: Final = 16
+"""How many ops a call counts for."""
 STRAIGHT: Final = 128
 """Ops of straight-line code that a loop of few iterations may become."""
 
@@ -60,7 +63,7 @@ class _Loop:
         self.op = op
         self.kinds = kinds
         self.b = LoopBuilder(op.block, op, op.location)
-        self.weight = sum([_computes(inner, kinds) for inner in op.regions[0].block])
+        self.weight = sum([_weight(inner, kinds) for inner in op.regions[0].block])
         self.lanes = max(1, bits // self._widest())
         self.width = self.lanes * next((n for ops, n in REGISTERS if self.weight <= ops), 1)
 
@@ -128,11 +131,11 @@ class _Loop:
         VectorBody(self.b, self.kinds, lanes, active, ahead).write(self.op, self.b.index(first))
 
 
-def _computes(op: Operation, kinds: dict[Value, Kind]) -> bool:
-    """Whether an op is one that every lane computes."""
-    if op.definition is arith.Constant:
-        return False
-    return any([kinds[r] is Kind.VARYING for r in op.results])
+def _weight(op: Operation, kinds: dict[Value, Kind]) -> int:
+    """Instructions of an op that every lane computes."""
+    if op.definition is arith.Constant or all([kinds[r] is not Kind.VARYING for r in op.results]):
+        return 0
+    return CALL if op.isa(Call) else 1
 
 
 def _number(value: Value) -> Index:

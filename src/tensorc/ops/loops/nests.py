@@ -43,6 +43,8 @@ ELEMENTWISE = "tensorc.elementwise"
 vectors. Its value names what a machine may have an instruction for (`codegen_llvm/instructions.py`); the body
 says what that computes.
 """
+CALLED = "tensorc.called"
+"""Attribute of an elementwise function that many places use: machine code calls it and does not inline it."""
 ROLLED = "tensorc.rolled"
 """Attribute of an `scf.for` that the pass `unroll` leaves alone: what that gains is not worth the compile
 time.
