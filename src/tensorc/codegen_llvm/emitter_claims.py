@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from tensorc.codegen_llvm.emitter_values import Scalar
+from tensorc.codegen_llvm.emitter_values import Buffer, Scalar
 from tensorc.ir.attributes import IntegerAttr
 from tensorc.ir.builtin import arg_attributes, body
 from tensorc.ir.core import Operation, Value
@@ -60,3 +60,11 @@ def claim(emitter: Emitter, work: Scalar) -> Scalar:
         root = emitter.buffer(argument).root
         emitter.values[argument] = emitter.load_descriptor(argument.type, f"%a{argument.index}", root)  # type: ignore[attr-defined]
     return code
+
+
+def elsewhere(emitter: Emitter, buffer: Buffer) -> Scalar | None:
+    """Whether an output does not lie where its cell does; None for what is no such output."""
+    for output, cell in emitter.claims.over.items():
+        if emitter.buffer(output).base == buffer.base:
+            return emitter.let("i1", f"icmp ne ptr {buffer.base}, {emitter.buffer(cell).base}")
+    return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tensorc.codegen_llvm import emitter_claims
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, byte_width, i64
 from tensorc.ir.core import Operation
 
@@ -22,9 +23,10 @@ def copy(emitter: Emitter, op: Operation) -> None:
         _copy(emitter, source, target)
         return
     # The same memory is the same extents and strides: only contiguous cells are written over.
-    same = emitter.let("i1", f"icmp eq ptr {source.start}, {target.start}")
+    elsewhere = emitter_claims.elsewhere(emitter, target)
+    assert elsewhere is not None
     apart, done = emitter.new_label("apart"), emitter.new_label("done")
-    emitter.branch_if(same, done, apart)
+    emitter.branch_if(elsewhere, apart, done)
     emitter.place(apart)
     _copy(emitter, source, target)
     emitter.branch(done)

@@ -2,13 +2,15 @@
 
 Whether a result is large is asked once for each parallel loop, whether a vector lies in whole lines at each
 store (arrays given by the caller lie anywhere). Such stores are weakly ordered, so the loop's function ends
-with a fence: what reads the result next may be another thread.
+with a fence: what reads the result next may be another thread. Results written over what was just read are
+not streamed: their lines are in the caches.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tensorc.codegen_llvm import emitter_claims
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, byte_width, i64
 from tensorc.ir.attributes import BoolAttr
 from tensorc.ir.core import Operation, Value
@@ -44,7 +46,9 @@ def _is_large(emitter: Emitter, buffer: Buffer) -> Scalar:
     count = i64(byte_width(buffer.type.element))
     for size in buffer.sizes:
         count = emitter.mul(count, size)
-    return emitter.let("i1", f"icmp uge {count}, {LARGE}")
+    many = emitter.let("i1", f"icmp uge {count}, {LARGE}")
+    elsewhere = emitter_claims.elsewhere(emitter, buffer)
+    return many if elsewhere is None else emitter.let("i1", f"and {many}, {elsewhere.text}")
 
 
 def store(emitter: Emitter, value: Scalar, pointer: Scalar, how: str, is_large: Scalar) -> None:
