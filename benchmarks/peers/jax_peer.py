@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.harness.adapter import BasePeer, Program, Programs, named_threads
 from benchmarks.harness.case import Array, Case
 from benchmarks.workloads.elementwise import RATE as INTEREST
-from benchmarks.workloads.elementwise import VOLATILITY
+from benchmarks.workloads.elementwise import VOLATILITY, tree_call, tree_step
 from benchmarks.workloads.graphs import chain, length
 from benchmarks.workloads.indexing import RATE as EMBEDDING_RATE
 from benchmarks.workloads.loops import NEWTON_TOLERANCE
@@ -82,6 +82,12 @@ def descent(cost: Callable[..., Any], rate: float, state: Sequence[Array]) -> Pr
 @PROGRAMS("call_add1")
 def call_add1(peer: Peer, case: Case, state: Any, example: Any) -> Any:
     return jitted(lambda x: x + 1)
+
+
+@PROGRAMS("call_tree")
+def call_tree(peer: Peer, case: Case, state: Any, example: Any) -> Any:
+    compiled = tree_call(jax.jit(tree_step))
+    return lambda *arguments: jax.block_until_ready(compiled(*arguments))
 
 
 @PROGRAMS("call_fma", "axpy")

@@ -31,6 +31,11 @@ def call_add1(peer: Peer, case: Case, state: Any, example: Any) -> Any:
     return Program(np.add, extra=(1.0,))
 
 
+@PROGRAMS("call_tree")
+def call_tree(peer: Peer, case: Case, state: Any, example: Any) -> Any:
+    return elementwise.tree_call(elementwise.tree_step)
+
+
 @PROGRAMS("call_fma", "axpy")
 def call_fma(peer: Peer, case: Case, state: Any, example: Any) -> Any:
     return lambda x, y, z: x * y + z

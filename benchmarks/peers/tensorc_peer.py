@@ -16,7 +16,7 @@ import tensorc as tc
 from benchmarks.harness.adapter import BasePeer, Program, Programs, Skip, blas_threads
 from benchmarks.harness.case import Array, Case
 from benchmarks.workloads.elementwise import RATE as INTEREST
-from benchmarks.workloads.elementwise import VOLATILITY
+from benchmarks.workloads.elementwise import VOLATILITY, tree_call, tree_step
 from benchmarks.workloads.graphs import chain, length
 from benchmarks.workloads.indexing import RATE as EMBEDDING_RATE
 from benchmarks.workloads.loops import NEWTON_TOLERANCE
@@ -100,6 +100,11 @@ def held(f: Any, shared: Sequence[Any], state: Sequence[Array]) -> Program:
 @PROGRAMS("call_add1")
 def call_add1(peer: Peer, case: Case, state: Any, example: Any) -> Any:
     return compiled(lambda x: x + 1, example)
+
+
+@PROGRAMS("call_tree")
+def call_tree(peer: Peer, case: Case, state: Any, example: Any) -> Any:
+    return tree_call(tc.jit(tree_step))
 
 
 @PROGRAMS("call_fma", "axpy")

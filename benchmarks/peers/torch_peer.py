@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from benchmarks.harness.adapter import BasePeer, Program, Programs, Skip
 from benchmarks.harness.case import Array, Case
 from benchmarks.workloads.elementwise import RATE as INTEREST
-from benchmarks.workloads.elementwise import VOLATILITY
+from benchmarks.workloads.elementwise import VOLATILITY, tree_call, tree_step
 from benchmarks.workloads.graphs import chain, length
 from benchmarks.workloads.indexing import RATE as EMBEDDING_RATE
 from benchmarks.workloads.loops import NEWTON_TOLERANCE
@@ -97,6 +97,11 @@ def vjp(peer: Peer, f: Callable[..., Any], wrt: int) -> Any:
 @PROGRAMS("call_add1")
 def call_add1(peer: Peer, case: Case, state: Any, example: Any) -> Any:
     return peer.ready(lambda x: x + 1)
+
+
+@PROGRAMS("call_tree")
+def call_tree(peer: Peer, case: Case, state: Any, example: Any) -> Any:
+    return peer.ready(tree_call(tree_step))
 
 
 @PROGRAMS("call_fma")

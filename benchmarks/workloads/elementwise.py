@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.random import Generator
 
@@ -9,6 +12,7 @@ from benchmarks.harness.case import Array, Arrays, Case, Workload, workload
 
 TRANSCENDENTAL = 20
 RATE, VOLATILITY = 0.02, 0.3
+TREE_RATE = 0.125
 
 
 def normal(case: Case, rng: Generator, count: int) -> list[Array]:
@@ -18,6 +22,26 @@ def normal(case: Case, rng: Generator, count: int) -> list[Array]:
 def fma_reference(case: Case, inputs: Arrays, state: Arrays) -> tuple[list[Array], Arrays]:
     x, y, z = inputs
     return [x * y + z], ()
+
+
+def tree_reference(case: Case, inputs: Arrays, state: Arrays) -> tuple[list[Array], Arrays]:
+    w, b, x, y = inputs
+    return [w - TREE_RATE * x, b - TREE_RATE * y], ()
+
+
+def tree_call(step: Callable[..., Any]) -> Callable[..., list[Any]]:
+    """Calls a step from a dictionary to a dictionary, with a number by name."""
+
+    def call(w: Any, b: Any, x: Any, y: Any) -> list[Any]:
+        new = step({"w": w, "b": b}, x, y, rate=TREE_RATE)
+        return [new["w"], new["b"]]
+
+    return call
+
+
+def tree_step(p: dict[str, Any], x: Any, y: Any, *, rate: float) -> dict[str, Any]:
+    """A step of gradient descent, the gradients given."""
+    return {"w": p["w"] - rate * x, "b": p["b"] - rate * y}
 
 
 def elem12(x: Array) -> Array:
@@ -75,6 +99,20 @@ workload(
         reference=fma_reference,
         traffic=lambda case: 4 * case.elements * case.itemsize,
         flops=lambda case: 2 * case.elements,
+    )
+)
+workload(
+    Workload(
+        "call_tree",
+        sizes=((8,),),
+        tiny=(8,),
+        short=(8,),
+        dtypes=("float64",),
+        threads=(1,),
+        inputs=lambda case, rng: normal(case, rng, 4),
+        reference=tree_reference,
+        traffic=lambda case: 6 * case.elements * case.itemsize,
+        flops=lambda case: 4 * case.elements,
     )
 )
 workload(
