@@ -17,7 +17,7 @@ from tensorc.ir.errors import InternalError, TensorcValueError
 from tensorc.ir.types import f32, f64
 from tensorc.ops.loops import gpu, memref
 from tensorc.ops.loops.memref import memref_type
-from tensorc.passes.expand_math import ExpandMath
+from tensorc.passes.expand_math import SHARED, ExpandMath
 from tensorc.passes.map_gpu import MapGpu
 from tests.codegen_cuda import kernels
 
@@ -206,4 +206,25 @@ def test_rare_functions_come_with_the_kernels_that_call_them(element, tmp_path):
     text = codegen_cuda.ptx(module, "sm_80")
     assert "__nv_sin" not in text
     answer = assemble(text, "sm_80", tmp_path)
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_functions_used_often_come_once_with_what_they_call(tmp_path):
+    def sines(b, x, y):
+        manager, loop = kernels.parallel(b, b.dim(y, 0))
+        value = b.load(x, [loop.iv])
+        for _ in range(SHARED + 1):
+            value = b.exp(b.sin(value))
+        b.store(value, y, [loop.iv])
+        manager.__exit__(None, None, None)
+
+    needs_nvvm()
+    buffer = memref_type(f64, [None])
+    module = kernels.function([buffer, buffer], sines)
+    ExpandMath().run(module)
+    mapped = clone_op(module)
+    MapGpu().run(mapped)
+    defined = re.findall(r"define internal double @tensorc_(\w+)_f64", emit_kernels(mapped, "e-p:64:64:64"))
+    assert sorted(defined) == ["math_exp", "math_sin", "rare_sin", "step_scaled"]
+    answer = assemble(codegen_cuda.ptx(module, "sm_80"), "sm_80", tmp_path)
     assert answer.returncode == 0, answer.stderr

@@ -58,7 +58,7 @@ def emit_kernels(module: Operation, data_layout: str) -> str:
             kernels.append(text)
             notes.append(f'!{{void ({", ".join(types)})* @{kernel.name}, !"kernel", i32 1}}')
             called |= kernel.called
-    kernels += [CudaEmitter(unit, name).device_function(function) for name, function in called.items()]
+    kernels += _device_functions(unit, called)
     numbered = [f"!{n} = {note}" for n, note in enumerate(notes)]
     listed = ", ".join(f"!{n}" for n in range(len(notes)))
     return "\n".join(
@@ -74,6 +74,18 @@ def emit_kernels(module: Operation, data_layout: str) -> str:
             "",
         ]
     )
+
+
+def _device_functions(unit: ModuleText, called: dict[str, Operation]) -> list[str]:
+    """The definitions of functions of ours, and of those that these call."""
+    found = {**called}
+    definitions: list[str] = []
+    while len(definitions) < len(found):
+        name, function = list(found.items())[len(definitions)]
+        emitter = CudaEmitter(unit, name)
+        definitions.append(emitter.device_function(function))
+        found |= emitter.called
+    return definitions
 
 
 class CudaEmitter(Emitter):
