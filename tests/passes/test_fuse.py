@@ -148,14 +148,24 @@ REDUCED_OUTER = """
       "tensorc.yield"(%v) : (f64) -> ()
     }) {combiners = ["add"], maps = [array<i64: 0, 1>, array<i64: AXIS>], rank = 2 : i64}
       : (index, index, tensor<?x3xf64>) -> tensor<?xf64>
+    READER
     "tensorc.yield"(%s) : (tensor<?xf64>) -> ()
   }) {outer = 1 : i64} : (index, index, tensor<?x3xf64>) -> tensor<?xf64>
   "func.return"(%r) : (tensor<?xf64>) -> ()
 }) {function_type = (tensor<?x3xf64>, index, index) -> tensor<?xf64>, sym_name = "f"} : () -> ()
 """
+READER = """
+    %u = "tensorc.generic"(%i, %j, %s) ({
+    ^bb0(%p: index, %q: index, %v: f64):
+      "tensorc.yield"(%v) : (f64) -> ()
+    }) {combiners = [""], maps = [array<i64: AXIS>, array<i64: 0, 1>], rank = 2 : i64}
+      : (index, index, tensor<?xf64>) -> tensor<?x?xf64>
+"""
 
 
-def test_a_kernel_does_not_combine_over_its_parallel_axes() -> None:
-    check(parse_module(REDUCED_OUTER.replace("AXIS", "0")))
+def test_no_stage_reads_what_a_kernel_combines_over_its_parallel_axes() -> None:
+    plain, read = REDUCED_OUTER.replace("READER", ""), REDUCED_OUTER.replace("READER", READER)
+    for text in (plain.replace("AXIS", "0"), plain.replace("AXIS", "1"), read.replace("AXIS", "0")):
+        check(parse_module(text))
     with pytest.raises(TensorcError, match="leaves out one of the 1 outer axes"):
-        check(parse_module(REDUCED_OUTER.replace("AXIS", "1")))
+        check(parse_module(read.replace("AXIS", "1")))

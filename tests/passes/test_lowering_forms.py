@@ -86,6 +86,20 @@ def test_sums_are_near_the_exact_ones(dtype: str, axis: int | None) -> None:
         assert (error <= 8 * np.finfo(dtype).eps * want).all(), (shape, axis, (error / want).max())
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sums_across_rows_are_near_the_exact_ones(dtype: str) -> None:
+    """Those that a kernel makes beside what it does along its rows."""
+    x = tc.matrix("x", dtype=dtype)
+    f = tc.function([x], [tc.sum(x, axis=0), x / tc.sum(x, axis=1, keepdims=True)])
+    assert f.source("fused").count('"tensorc.kernel"') == 1
+    for shape in [(n, 3) for n in EDGES[1:]] + [(70_001, 2), (517, 1030)]:
+        values = RNG.random(shape).astype(dtype) + np.array(0.5, dtype)
+        want = np.array([math.fsum(column) for column in values.T])
+        got, shares = f(values)
+        assert (np.abs(got.astype(np.float64) - want) <= 8 * np.finfo(dtype).eps * want).all(), shape
+        np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
+
+
 @pytest.mark.parametrize("axes", [(0, 1), (0, 2), (1, 2), (0, 1, 2)])
 @pytest.mark.parametrize("shape", [(0, 3, 4), (3, 0, 4), (5, 1, 7), (40, 9, 70), (9, 130, 3), (300, 5, 1025)])
 def test_several_axes_of_strided_arrays(shape: tuple[int, int, int], axes: tuple[int, ...]) -> None:

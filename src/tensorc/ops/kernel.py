@@ -3,7 +3,8 @@
 
 A kernel has `outer` parallel axes followed by inner axes; every stage iterates over the outer axes alone, or
 over outer and inner axes. Stage results with outer axes only are registers (one scalar an outer iteration),
-results with inner axes are per-tile scratch unless the kernel yields them.
+results with inner axes are per-tile scratch unless the kernel yields them. Results with inner axes only are
+combined over the outer iterations; the kernel yields them.
 """
 
 from __future__ import annotations
@@ -117,7 +118,8 @@ class Kernel(OpDefinition):
     - C1: extents come first; the region's arguments have the operands' types (tensors for buffers).
     - C2: every op of the region is a stage, then `tensorc.yield`.
     - C3: stages iterate over the `outer` first extents of the widest stage, or over all of its extents.
-    - C4: a stage's results have all outer axes: those are parallel, so nothing is combined over them.
+    - C4: a stage's results have all outer axes; or they have the inner axes alone, are combined over the
+      outer ones, and no stage reads them.
     """
 
     name = "tensorc.kernel"
@@ -220,9 +222,22 @@ def _check_extents(op: Operation) -> list[str]:
     return [
         f"result map {list(axes)} of a stage leaves out one of the {outer} outer axes"
         for stage in found
-        for axes in _result_maps(stage)
-        if not set(range(outer)) <= set(axes)
+        for result, axes in zip(stage.results, _result_maps(stage), strict=True)
+        if not set(range(outer)) <= set(axes) and not _is_across(result, axes, outer, len(widest))
     ]
+
+
+def _is_across(result: Value, axes: Sequence[int], outer: int, rank: int) -> bool:
+    """Whether a result is combined over the outer axes, for nobody inside."""
+    stage = result.owner
+    assert stage is not None and isinstance(stage.attrs, GenericAttrs)
+    combined = bool(combiner_names(stage.attrs)[stage.results.index(result)])
+    inner = set(range(outer, rank))
+    return combined and bool(inner) and set(axes) - {UNIT_AXIS} == inner and not _is_read(result)
+
+
+def _is_read(value: Value) -> bool:
+    return any(user.isa(Generic) for user in value.users)
 
 
 def _result_maps(stage: Operation) -> tuple[tuple[int, ...], ...]:

@@ -11,7 +11,8 @@ again on the way to a reader).
 
 A group has kernel axes; `inner` are the axes its reductions combine. A value's place gives the kernel axis of
 each of its axes (-1: extent 1). A value in a group has all kernel axes ("full") or exactly the outer ones
-("row").
+("row"). Beside reductions of rows a group may have reductions `across` them, of what it computes for the rows
+anyway: their results have exactly the inner axes, and no member reads them.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tensorc.ops.families import Pointwise, Reduction, axes_of
 from tensorc.passes.extents import Extent, Extents
 from tensorc.passes.fuse_refs import UNIT, Map, Refs
 from tensorc.passes.fuse_weights import weight_of
+from tensorc.passes.lowering.space import is_short
 
 COPY_BELOW: Final = 8
 """What may be computed again in every group that reads it."""
@@ -43,6 +45,8 @@ class Group:
     place: dict[Value, Map] = field(default_factory=dict)
     operand_place: dict[Operation, Map] = field(default_factory=dict)
     """Of a reduction: the place of its operand's axes."""
+    across: frozenset[Operation] = frozenset()
+    """Reductions that combine the outer axes instead, beside the others; nothing in the group reads them."""
 
     @property
     def outer(self) -> list[int]:
@@ -154,6 +158,8 @@ class Grouping:
                 return
             if target is None and (self._copy(op, [], readers) or self._ahead(op, groups, readers)):
                 return
+        elif groups and self._ahead(op, groups, readers):
+            return
         below = max((self._height(use.op) + 1 for use in readers), default=0)
         self._start(op, below)
 
@@ -183,11 +189,11 @@ class Grouping:
                 group.members.remove(op)
                 group.place.pop(op.result)
                 group.operand_place.pop(op, None)
-                group.axes, group.inner = old.axes, old.inner
+                group.axes, group.inner, group.across = old.axes, old.inner, old.across
                 self.groups[op].remove(group)
 
     def _ahead(self, op: Operation, groups: Sequence[Group], readers: Sequence[Use]) -> bool:
-        """Let one of several groups of the same height that read `op` compute it, before the others."""
+        """Let one of the groups of the same height that read `op` compute it, before its other readers."""
         for group in groups:
             height = group.height + 1
             if not all(self._may_rise(group, v, height) for m in group.members for v in m.operands):
@@ -239,8 +245,25 @@ class Grouping:
         moving = [p for p in place if p != UNIT]
         if len(set(moving)) != len(moving) or not self._extents_fit(op, place, group):
             return False
-        if is_reduction(op):
-            return self._join_reduction(op, group, place)
+        before = group.inner, group.across
+        if group.inner == frozenset(moving) and op.result in self._from_reduction:
+            self._turn(group)
+        join = self._join_reduction if is_reduction(op) else self._join_pointwise
+        joined = join(op, group, place)
+        if not joined and before[1] != group.across:
+            group.inner, group.across = before
+        return joined
+
+    def _turn(self, group: Group) -> None:
+        """Make reductions of columns reductions across rows, if there is nothing else with columns' axes."""
+        rows = frozenset(group.outer)
+        if not rows or not group.inner or group.across or not self._only_sums(group):
+            return
+        if _along(rows, group.axes, [*group.place.values(), *group.operand_place.values()]):
+            group.inner, group.across = rows, frozenset(op for op in group.members if is_reduction(op))
+
+    def _join_pointwise(self, op: Operation, group: Group, place: Map) -> bool:
+        moving = [p for p in place if p != UNIT]
         full, row = set(moving) == set(range(len(group.axes))), sorted(moving) == group.outer
         if not full and not row and group.inner is None and op.result in self._from_reduction:
             group.inner = frozenset(range(len(group.axes))) - set(moving)
@@ -258,9 +281,12 @@ class Grouping:
         return all(e == (1 if p == UNIT else group.axes[p]) for e, p in zip(shape, place, strict=True))
 
     def _consistent(self, group: Group) -> bool:
-        """Every value is full or row."""
+        """Every value is full or row, but for results across."""
         everything, outer = set(range(len(group.axes))), set(group.outer)
-        return all({p for p in place if p != UNIT} in (everything, outer) for place in group.place.values())
+        return all(
+            {p for p in place if p != UNIT} in (everything, outer) or value.owner in group.across
+            for value, place in group.place.items()
+        )
 
     def _join_reduction(self, op: Operation, group: Group, place: Map) -> bool:
         """The kept axes are placed; the reduced ones become, or match, the inner axes."""
@@ -312,24 +338,50 @@ class Grouping:
         moved = self._complete(target, other, pairs)
         if moved is None:
             return False
-        inner = target.inner
-        if other.inner is not None:
-            theirs = frozenset(moved[a] for a in other.inner)
-            if inner is not None and inner != theirs:
-                return False
-            inner = theirs
         places = {v: tuple(UNIT if p == UNIT else moved[p] for p in at) for v, at in other.place.items()}
         if any(target.place.get(v, at) != at for v, at in places.items()):
             return False  # computed in both, for different elements
-        trial = Group(target.height, target.axes, inner, place={**target.place, **places})
+        roles = self._roles(target, other, moved)
+        if roles is None:
+            return False
+        inner, across = roles
+        trial = Group(target.height, target.axes, inner, place={**target.place, **places}, across=across)
         if not self._consistent(trial):
             return False
-        target.inner, target.place = inner, trial.place
+        target.inner, target.place, target.across = inner, trial.place, across
         for reduction, at in other.operand_place.items():
             target.operand_place[reduction] = tuple(UNIT if p == UNIT else moved[p] for p in at)
         target.members = list(dict.fromkeys([*target.members, *other.members]))
         self._moved[other] = target
         return True
+
+    def _roles(
+        self, target: Group, other: Group, moved: dict[int, int]
+    ) -> tuple[frozenset[int] | None, frozenset[Operation]] | None:
+        """The inner axes of a merged group, and its reductions across; None if neither group can be a part of
+        the other.
+        """
+        theirs = None if other.inner is None else frozenset(moved[a] for a in other.inner)
+        across = target.across | other.across
+        if target.inner is None or theirs is None or target.inner == theirs:
+            return (theirs if target.inner is None else target.inner), across
+        if not theirs or not target.inner or theirs != frozenset(target.outer):
+            return None
+        maps = [*target.place.values(), *target.operand_place.values()]
+        for at in (*other.place.values(), *other.operand_place.values()):
+            maps.append(tuple(UNIT if p == UNIT else moved[p] for p in at))
+        for inner, rows, columns in ((target.inner, target, other), (theirs, other, target)):
+            if not columns.across and self._only_sums(columns) and _along(inner, target.axes, maps):
+                return inner, rows.across | frozenset(op for op in columns.members if is_reduction(op))
+        return None
+
+    def _only_sums(self, group: Group) -> bool:
+        """Whether all that a group's reductions make leaves the group, and nothing else has their axes."""
+        full = set(range(len(group.axes)))
+        made = [op for op in group.members if is_reduction(op)]
+        if any(not is_reduction(op) and set(group.place[op.result]) - {UNIT} != full for op in group.members):
+            return False
+        return not any(self._in(use, group) for op in made for use in self.uses.get(op.result, ()))
 
     def _complete(self, target: Group, other: Group, pairs: dict[int, int]) -> dict[int, int] | None:
         """A place in `target` for every axis of `other`: by `pairs`, the rest in order by extent."""
@@ -371,6 +423,16 @@ class Grouping:
         if [p == UNIT for p in place] != [p == UNIT for p in its] or len(set(its) - {UNIT}) != len(moving):
             return False
         return self.merge(first, other, {i: m for m, i in zip(place, its, strict=True) if m != UNIT})
+
+
+def _along(inner: frozenset[int], axes: Sequence[Extent], places: Sequence[Map]) -> bool:
+    """Whether the last axes of all values that have all axes are inner ones, and not known to be short:
+    memory is read along rows.
+    """
+    if is_short([axes[a] for a in inner]):
+        return False
+    moving = [[p for p in place if p != UNIT] for place in places]
+    return all(place[-1] in inner for place in moving if len(place) == len(axes))
 
 
 def readers_or_escapes(op: Operation, readers: Sequence[Use]) -> bool:

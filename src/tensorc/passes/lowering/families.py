@@ -158,7 +158,8 @@ def _stage(
         combiner = Combiner(reduction_for(name), kind) if name else None
         out = access(targets[value], axes, kind) if value in targets else None
         kept = any(user.isa(Generic) for user in value.users)
-        results.append(Result(kind, combiner, out, kept))
+        over_rows = bool(name) and not set(range(outer)) <= set(axes)
+        results.append(Result(kind, combiner, out, kept, over_rows))
     indexed = any(arg.has_uses for arg in stage.regions[0].block.args[: attrs.rank])
     weight = sum(op_weight(inner.name) for inner in stage.regions[0].block)
     return Stage(attrs.rank > outer, inputs, _body(stage, attrs.rank), tuple(results), indexed, weight)

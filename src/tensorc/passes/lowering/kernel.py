@@ -11,16 +11,11 @@ axes.
 from __future__ import annotations
 
 from dataclasses import replace
-from math import prod
-from typing import Final
 
 from tensorc.passes.lowering.columns import Columns
 from tensorc.passes.lowering.nest import Access, Lowerer, merge, mergeable
 from tensorc.passes.lowering.rows import Rows
-from tensorc.passes.lowering.space import Body, Space, Stage, with_accesses
-
-SHORT: Final = 8
-"""Elements of a row up to which neighbouring rows make better lanes than the row."""
+from tensorc.passes.lowering.space import Body, Space, Stage, across, is_short, with_accesses
 
 
 def emit_kernel(b: Lowerer, space: Space) -> None:
@@ -65,7 +60,7 @@ def _lane_axis(space: Space) -> int | None:
     """The outer axis to put lanes on: the one along which most buffers of the inner stages are contiguous, if
     it is not an inner axis.
     """
-    if space.outer == 0 or space.outer == len(space.extents):
+    if space.outer == 0 or space.outer == len(space.extents) or across(space):
         return None
     votes = [0] * len(space.extents)
     for stage in space.stages:
@@ -80,9 +75,7 @@ def _lane_axis(space: Space) -> int | None:
 
 def _short(space: Space) -> bool:
     """Whether rows are known to be very short, and there are others."""
-    extents = [n for n in space.inner if isinstance(n, int)]
-    several = any(n != 1 for n in space.extents[: space.outer])
-    return several and len(extents) == len(space.inner) and prod(extents) <= SHORT
+    return any(n != 1 for n in space.extents[: space.outer]) and is_short(space.inner)
 
 
 def _lane_last(space: Space, lane: int) -> Space:

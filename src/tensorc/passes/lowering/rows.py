@@ -12,6 +12,7 @@ from tensorc.ir.attributes import UNIT
 from tensorc.ir.core import Value
 from tensorc.ops.loops.base import memory_type, width
 from tensorc.ops.loops.nests import PARALLEL, cells, lanes, tiles
+from tensorc.passes.lowering.across import CHUNK, Across
 from tensorc.passes.lowering.nest import Access, Index, Lowerer, load, nest, store
 from tensorc.passes.lowering.space import LIGHT, Earlier, Emitter, Space, combined, combiners_of
 from tensorc.passes.lowering.sums import (
@@ -49,6 +50,7 @@ class Rows(Emitter):
         super().__init__(b, space)
         self.registers: dict[tuple[int, int], Value] = {}
         self.streams = _streams(space)
+        self.across = Across(b, space)
 
     def emit(self) -> None:
         crossing = _crossing(self.space)
@@ -57,6 +59,8 @@ class Rows(Emitter):
         elif not self.space.inner:
             with cells(self.b, self.space.extents) as indices:
                 self.stages(indices)
+        elif self.across.found:
+            self.rows_and_across()
         elif not self.space.outer:
             self.make_tiles([])
             self.stages([])
@@ -120,6 +124,18 @@ class Rows(Emitter):
                 self.stages([*at, self.b.add(start, row.iv)])
             self.drop_tiles()
 
+    def rows_and_across(self) -> None:
+        """Chunks of rows, each with partial results of what is combined over rows."""
+        *leading, last = self.space.extents[: self.space.outer]
+        self.across.make()
+        with nest(self.b, leading, parallel=True) as at, tiles(self.b, last, CHUNK) as (start, count):
+            self.across.begin(self.across.number(at, start))
+            self.make_tiles([])
+            with self.b.for_(0, count) as row:
+                self.stages([*at, self.b.add(start, row.iv)])
+            self.drop_tiles()
+        self.across.finish()
+
     def stages(self, indices: list[Index]) -> None:
         for number, stage in enumerate(self.space.stages):
             if not stage.full:
@@ -141,7 +157,9 @@ class Rows(Emitter):
         ]
         values = stage.body(self.b, indices, xs)
         for k, (result, value) in enumerate(zip(stage.results, values, strict=True)):
-            if result.combiner is None and stage.full:
+            if result.across:
+                self.across.take(number, k, value, indices[self.space.outer :])
+            elif result.combiner is None and stage.full:
                 self.store_all(value, [result.out, self.tiles.get((number, k))], indices)
         return values
 
@@ -170,7 +188,8 @@ class Rows(Emitter):
             values = self.reduce(number, outer, combiners, [(0, n) for n in self.space.inner])
         else:
             values = self.in_parts(number, combiners)
-        self.keep(number, outer, [k for k, r in enumerate(stage.results) if r.combiner is not None], values)
+        places = [k for k, r in enumerate(stage.results) if r.combiner is not None and not r.across]
+        self.keep(number, outer, places, values)
 
     def keep(self, number: int, outer: list[Index], places: Sequence[int], values: Sequence[Value]) -> None:
         results = self.space.stages[number].results

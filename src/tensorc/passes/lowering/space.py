@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Final
 
 from tensorc.ir.core import Value
@@ -12,6 +13,7 @@ from tensorc.ops.loops.base import memory_type
 from tensorc.passes.lowering.nest import Access, Index, Lowerer, load, store
 from tensorc.passes.lowering.sums import Combiner
 
+SHORT: Final = 8
 LIGHT: Final = 6
 """The weight of a body that is worth writing out several times for several values at a time."""
 Body = Callable[[Lowerer, Sequence[Index], Sequence[Value]], list[Value]]
@@ -28,13 +30,14 @@ class Earlier:
 @dataclass(frozen=True)
 class Result:
     """`combiner` None: one value an iteration. `out`: where it is stored, if the kernel yields it. `kept`: a
-    later stage reads it.
+    later stage reads it. `across`: combined over the outer iterations instead of the inner ones.
     """
 
     element: ScalarType
     combiner: Combiner | None = None
     out: Access | None = None
     kept: bool = False
+    across: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,10 +157,28 @@ class Emitter:
             store(self.b, value, target, indices)
 
 
+def is_short(row: Sequence[object]) -> bool:
+    """Whether the extents of a row say that neighbouring rows make better lanes than the row."""
+    extents = [n for n in row if isinstance(n, int)]
+    return len(extents) == len(row) and prod(extents) <= SHORT
+
+
 def combiners_of(stage: Stage) -> list[Combiner]:
-    return [r.combiner for r in stage.results if r.combiner is not None]
+    """Of the results that are combined over the inner iterations."""
+    return [r.combiner for r in stage.results if r.combiner is not None and not r.across]
 
 
 def combined(stage: Stage, values: Sequence[Value]) -> list[Value]:
-    """Of a body's values, those that are combined."""
-    return [v for r, v in zip(stage.results, values, strict=True) if r.combiner is not None]
+    """Of a body's values, those that are combined over the inner iterations."""
+    results = zip(stage.results, values, strict=True)
+    return [v for r, v in results if r.combiner is not None and not r.across]
+
+
+def across(space: Space) -> list[tuple[int, int, Result]]:
+    """Results that are combined over the outer iterations: stage, number, result."""
+    return [
+        (number, k, result)
+        for number, stage in enumerate(space.stages)
+        for k, result in enumerate(stage.results)
+        if result.across
+    ]
