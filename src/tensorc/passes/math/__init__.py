@@ -68,7 +68,7 @@ EXPANSIONS: dict[str, Expansion] = {
         Expansion("atan2", atan2, 1.5, operands=2),
         Expansion("cbrt", cbrt, 1.0),
         Expansion("hypot", hypot, 1.25, operands=2),
-        Expansion("tanh", tanh, 1.25),
+        Expansion("tanh", tanh, 1.9),
         Expansion("sigmoid", sigmoid, 1.0),
         Expansion("softplus", softplus, 1.75),
         Expansion("log1mexp", log1mexp, 1.75),

@@ -109,6 +109,12 @@ def exp_remainder(b: ScalarBuilder[S], r: S, tail: S | None = None) -> S:
     return b.mulf(square, q) if tail is None else b.fma(square, q, tail)
 
 
+def short_expm1(b: ScalarBuilder[S], r: S) -> S:
+    """e^r - 1."""
+    coefficients = EXP_F32 if format_of(r) is BINARY32 else EXP_F64
+    return b.fma(b.mulf(r, r), horner(b, r, coefficients), r)
+
+
 def exp(b: ScalarBuilder[S], x: S) -> S:
     """e^x. exp(-inf) = 0, exp(inf) = inf, subnormal results are kept."""
     fmt = format_of(x)

@@ -3,18 +3,26 @@
 With |x| = k ln 2 + r, sinh |x| = A cosh r + B sinh r and cosh |x| = B cosh r + A sinh r, where A and B are
 2^(k-1) -+ 2^(-k-1): no division, and nothing cancels, since A is 0 for k = 0.
 
-tanh: with 2|x| = k ln 2 + r and t = expm1(r), tanh|x| = ((1 - 2^-k) + t) / ((1 + 2^-k) + t). Both sums are
-kept as high + low and the quotient gets one correction step with the reciprocal at hand, so that the result
-is nearly correctly rounded although the two sums are not (T. J. Dekker, 1971, for the parts; J.-M. Muller et
-al., Handbook of Floating-Point Arithmetic, 2nd ed., section 4.7, for the corrected quotient).
+tanh: with -2|x| = k ln 2 + r and t = expm1(r), tanh|x| = ((1 - 2^k) - 2^k t) / ((1 + 2^k) + 2^k t). Powers
+and sums of them are exact wherever they count, so that numerator and denominator are rounded once each, the
+denominator least of all where the quotient has most to lose: near 0, below 2.
 """
 
 from __future__ import annotations
 
 from tensorc.ops.scalar import S, ScalarBuilder
-from tensorc.passes.math.exponential import Reduced, exp_remainder, reduce
+from tensorc.passes.math.exponential import Reduced, reduce, short_expm1
 from tensorc.passes.math.inverse_constants import COSH_F32, COSH_F64, SINH_F32, SINH_F64
-from tensorc.passes.math.scalars import BINARY32, at_most, exponent_field, fast_two_sum, format_of, horner
+from tensorc.passes.math.scalars import (
+    BINARY32,
+    at_least,
+    at_most,
+    exponent_field,
+    fast_two_sum,
+    format_of,
+    horner,
+    negative_abs,
+)
 
 SATURATED = {23: 10.0, 52: 22.0}
 """tanh(x) rounds to 1 from here on, by fraction digits."""
@@ -27,30 +35,29 @@ def corrected_quotient(b: ScalarBuilder[S], n: S, n_low: S, d: S, d_low: S) -> S
     """(n + n_low) / (d + d_low), for parts that need not be normalised; one division."""
     reciprocal = b.divf(b.constant(1.0, n.type), b.addf(d, d_low))
     guess = b.mulf(n, reciprocal)
+    return b.fma(b.addf(quotient_rest(b, guess, n, d, d_low), n_low), reciprocal, guess)
+
+
+def quotient_rest(b: ScalarBuilder[S], guess: S, n: S, d: S, d_low: S) -> S:
+    """n - guess (d + d_low)."""
     minus_guess = b.negf(guess)
-    remainder = b.fma(minus_guess, d_low, b.addf(b.fma(minus_guess, d, n), n_low))
-    return b.fma(remainder, reciprocal, guess)
-
-
-def sum_of_three(b: ScalarBuilder[S], one: S, power: S, r: S, rest: S) -> tuple[S, S]:
-    """1 + power + r + rest as (high, low); where 1 + power is inexact, tanh is near 1 and would show it."""
-    base, lost = fast_two_sum(b, one, power)
-    high, low = fast_two_sum(b, base, r)
-    return high, b.addf(b.addf(low, rest), lost)
+    return b.fma(minus_guess, d_low, b.fma(minus_guess, d, n))
 
 
 def tanh(b: ScalarBuilder[S], x: S) -> S:
     """tanh x. tanh(+-0) = +-0, tanh(+-inf) = +-1."""
     fmt = format_of(x)
     one = b.constant(1.0, fmt.type)
-    inside = at_most(b, b.absf(x), SATURATED[fmt.digits])
-    reduced = reduce(b, b.addf(inside, inside), 0)
-    rest = exp_remainder(b, reduced.r, reduced.tail)
-    shrink = exponent_field(b, b.subi(b.constant(fmt.bias, fmt.bits), reduced.shifted), fmt)
-    n, n_low = sum_of_three(b, one, b.negf(shrink), reduced.r, rest)
-    d, d_low = sum_of_three(b, one, shrink, reduced.r, rest)
-    quotient = corrected_quotient(b, n, n_low, d, d_low)
-    return b.copysign(quotient, x)
+    inside = at_least(b, negative_abs(b, x), -SATURATED[fmt.digits])
+    reduced = reduce(b, b.addf(inside, inside), fmt.bias)
+    power = exponent_field(b, reduced.shifted, fmt)
+    grown = short_expm1(b, reduced.r)
+    n = b.fma(b.negf(power), grown, b.subf(one, power))
+    d = b.fma(power, grown, b.addf(one, power))
+    d_low = b.fma(power, grown, b.subf(power, b.subf(d, one)))
+    reciprocal = b.divf(one, d)
+    guess = b.mulf(n, reciprocal)
+    return b.copysign(b.fma(quotient_rest(b, guess, n, d, d_low), reciprocal, guess), x)
 
 
 def halves(b: ScalarBuilder[S], reduced: Reduced[S]) -> tuple[S, S, S]:

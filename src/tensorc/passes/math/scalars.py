@@ -88,6 +88,11 @@ def at_least(b: ScalarBuilder[S], x: S, bound: float) -> S:
     return b.select(b.cmpf("ogt", limit, x), limit, x)
 
 
+def negative_abs(b: ScalarBuilder[S], x: S) -> S:
+    """-|x|."""
+    return b.copysign(x, b.constant(-1.0, x.type))
+
+
 def exponent_field(b: ScalarBuilder[S], biased: S, fmt: Format) -> S:
     """The power of two whose biased exponent is in the low bits of `biased`; higher bits are shifted out."""
     return b.bitcast(b.shli(biased, b.constant(fmt.digits, fmt.bits)), fmt.type)

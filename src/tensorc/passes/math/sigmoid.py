@@ -11,16 +11,11 @@ from tensorc.ops.scalar import S, ScalarBuilder
 from tensorc.passes.math.exponential import ScaledPair, exp_pair
 from tensorc.passes.math.hyperbolic import corrected_quotient
 from tensorc.passes.math.logarithm import ln2, log1p_remainder
-from tensorc.passes.math.scalars import fast_two_sum, format_of, two_sum
+from tensorc.passes.math.scalars import fast_two_sum, format_of, negative_abs, two_sum
 from tensorc.passes.math.steps import scaled
 
 ROOT_MINUS_ONE = 0.41421356
 """About sqrt(2) - 1: beyond it log(1 + z) is taken around 2."""
-
-
-def negative_abs(b: ScalarBuilder[S], x: S) -> S:
-    """-|x|."""
-    return b.copysign(x, b.constant(-1.0, x.type))
 
 
 def sigmoid(b: ScalarBuilder[S], x: S) -> S:
