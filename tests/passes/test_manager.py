@@ -17,6 +17,7 @@ from tensorc.ir.printer import print_op
 from tensorc.ir.types import f64
 from tensorc.passes import manager, pipelines
 from tensorc.passes.autodiff import Autodiff
+from tensorc.passes.canonicalize import Canonicalize
 from tensorc.passes.text import format_pipeline, parse_pipeline
 
 
@@ -169,3 +170,28 @@ def test_checks_see_the_module_before_and_after() -> None:
     checks: tuple[Callable[[manager.Pass, Operation, Operation], None], ...] = (compare,)
     manager.run(module(), "stabilise,stabilise", manager.Options(checks=checks))
     assert seen == [("stabilise", False), ("stabilise", True)]
+
+
+@pytest.mark.parametrize(
+    ("source", "pipeline", "runs"),
+    [
+        ("exp(x) + 1.0", "canonicalize,stabilise,canonicalize", 1),
+        ("log(exp(x)) + 1.0", "canonicalize,stabilise,canonicalize", 2),  # stabilise finds something
+        ("exp(x) + 1.0", "canonicalize,decompose,canonicalize", 2),  # who knows what it did
+        ("exp(x) + 1.0", "cse,canonicalize,dce,canonicalize", 1),
+    ],
+)
+def test_what_would_find_nothing_to_do_is_not_run_again(
+    source: str, pipeline: str, runs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rewrite, started = Canonicalize.rewrite, []
+    monkeypatch.setattr(Canonicalize, "rewrite", lambda *args: (started.append(1), rewrite(*args)))
+    module, shown = build(source, f64), list[str]()
+    report = manager.run(module, pipeline, manager.Options(print_after_all=True, write=shown.append))
+    assert len(started) == runs
+    assert [name for name, _ in report.seconds] == pipeline.split(",")
+    assert "".join(shown).count("// ----- after") == len(report.seconds)
+    twice = build(source, f64)
+    for one in parse_pipeline(pipeline):
+        one.run(twice)
+    assert print_op(module) == print_op(twice)

@@ -112,13 +112,17 @@ class Operation:
     ) -> None:
         self.name = name
         self.definition = definition
-        self._operands: list[Value] = list(operands)
+        self._operands: list[Value] = [*operands]
         for number, value in enumerate(self._operands):
             value._uses[self, number] = None
-        self.results: tuple[OpResult, ...] = tuple([OpResult(t, self, i) for i, t in enumerate(result_types)])
+        self.results: tuple[OpResult, ...] = (
+            (OpResult(result_types[0], self, 0),)
+            if len(result_types) == 1
+            else tuple([OpResult(t, self, i) for i, t in enumerate(result_types)])
+        )
         self.attributes = attributes
         self._attrs = attrs
-        self.regions: list[Region] = list(regions)
+        self.regions: list[Region] = [*regions]
         for region in self.regions:
             region.parent = self
         self.location = location

@@ -26,6 +26,7 @@ class Canonicalize(RewritePass):
     """Rules, common subexpressions and dead code, until nothing changes."""
 
     name: ClassVar[str] = "canonicalize"
+    settles: ClassVar[bool] = True
 
     def rewrite(self, module: Operation, budget: Budget) -> None:
         for _ in range(ROUNDS):

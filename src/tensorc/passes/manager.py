@@ -71,6 +71,8 @@ class RewritePass(ABC):
     name: ClassVar[str]
     rewrites: ClassVar[Mapping[str, str]] = {}
     """Rewrites that are no patterns of `rules/`: the names they are counted under, and their laws."""
+    settles: ClassVar[bool] = False
+    """Whether a second run right after the first does nothing: it need not be made."""
 
     def run(self, module: Operation) -> None:
         self.rewrite(module, Budget())
@@ -139,7 +141,14 @@ def run(module: Operation, pipeline: str | Sequence[Pass], options: Options = DE
     passes = parse_pipeline(pipeline) if isinstance(pipeline, str) else pipeline
     report, budget = Report(), Budget(options.bisect_limit)
     start = clone_op(module) if options.reproducer else None
+    settled: list[Pass] = []
     for one in passes:
+        if one in settled:
+            report.seconds.append((one.name, 0.0))
+            if options.print_after_all:
+                _show("", "", one, options)
+            continue
+        used = budget.used
         before = clone_op(module) if options.checks else module
         text = print_op(module) if options.print_after_all else ""
         try:
@@ -150,12 +159,20 @@ def run(module: Operation, pipeline: str | Sequence[Pass], options: Options = DE
                 raise InternalError(f"pass {one.name} left an invalid module:\n{listing}")
         except InternalError as error:
             raise with_reproducer(error, start, passes) from error
+        settled = _settled(settled, one, budget.used == used)
         if options.print_after_all:
             _show(text, print_op(module), one, options)
         for check in options.checks:
             check(one, before, module)
     report.rules = budget.counts
     return report
+
+
+def _settled(before: Sequence[Pass], one: Pass, unchanged: bool) -> list[Pass]:
+    """The passes that would find nothing to do now that `one` has run."""
+    if isinstance(one, RewritePass):
+        return [*before, one] if unchanged else [one] if one.settles else []
+    return []
 
 
 @contextmanager

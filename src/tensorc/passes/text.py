@@ -84,7 +84,6 @@ def _meant(name: str, known: Sequence[str]) -> str:
 
 def _options(cls: Any, name: str, text: str) -> Iterator[tuple[str, object]]:
     known: dict[str, Field[Any]] = {f.name.replace("_", "-"): f for f in fields(cls)}
-    hints = typing.get_type_hints(cls)
     position, seen = 0, set()
     while position < len(text.rstrip().rstrip(",")):
         match = _OPTION.match(text, position)
@@ -102,7 +101,8 @@ def _options(cls: Any, name: str, text: str) -> Iterator[tuple[str, object]]:
         if key in seen:
             raise _error(f"option {key} of pass {name} is given twice", "give it once")
         seen.add(key)
-        yield known[key].name, _value(name, key, hints[known[key].name], value)
+        hint = typing.get_type_hints(cls)[known[key].name]
+        yield known[key].name, _value(name, key, hint, value)
         position = match.end()
     for key, field in known.items():
         if key not in seen and field.default is MISSING and field.default_factory is MISSING:

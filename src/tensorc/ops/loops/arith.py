@@ -11,7 +11,7 @@ import numpy as np
 from tensorc.ir.attributes import Attribute, BoolAttr, FloatAttr, IntegerAttr
 from tensorc.ir.definition import Attrs, Trait, register
 from tensorc.ir.errors import TensorcTypeError, TensorcValueError
-from tensorc.ir.types import FloatType, ShapedType, Type, i1
+from tensorc.ir.types import FloatType, IndexType, ShapedType, Type, i1
 from tensorc.ops.loops.base import (
     COMMUTATIVE,
     FloatOp,
@@ -80,6 +80,8 @@ def attribute_value(value: Attribute) -> Any:
     if isinstance(value, BoolAttr):
         return np.bool_(value.value)
     if isinstance(value, IntegerAttr):
+        if isinstance(value.type, IndexType) and -(1 << 63) <= value.value < 1 << 63:
+            return np.int64(value.value)  # most of them
         bits = width(value.type)
         wrapped = value.value & ((1 << bits) - 1)
         if bits > 1 and wrapped >> (bits - 1):

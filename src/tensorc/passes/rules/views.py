@@ -71,14 +71,16 @@ def broadcast_of_expanded(op: Operation, rewriter: Rewriter) -> None:
 )
 def pointwise_of_broadcasts(op: Operation, rewriter: Rewriter) -> None:
     """Less is computed, and patterns meet the value itself."""
-    views = [v.defining(BroadcastTo) for v in op.operands if uniform(v) is None]
-    first = next((view for view in views if view is not None), None)
+    views = [view for v in op.operands if (view := v.defining(BroadcastTo)) is not None]
+    first = next((view for view in views if uniform(view.result) is None), None)
     if first is None or op.definition is None or not op.has_trait(Trait.PURE):
         return
     source = first.operands[0]
+    if len(views) < len(op.operands) or source.type == first.result.type:
+        return
     sources = [_before_broadcast(v, first, rewriter) for v in op.operands]
     operands = [v for v in sources if v is not None]
-    if source.type == first.result.type or len(operands) < len(sources):
+    if len(operands) < len(sources):
         return
     like = [v if index.shaped(v).rank else emit.broadcast_like(rewriter, v, source) for v in operands]
     inner = rewriter.create(op.definition, like, op.attrs)[0]
@@ -93,7 +95,8 @@ def _before_broadcast(value: Value, like: Operation, rewriter: Rewriter) -> Valu
     source = view.operands[0]
     if uniform(value) is not None and index.shaped(source).rank == 0:
         return source
-    return source if shapes_of(rewriter).same(source, like.operands[0]) else None
+    known = source is like.operands[0] or shapes_of(rewriter).same(source, like.operands[0])
+    return source if known else None
 
 
 @pattern(Transpose, law="the identical permutation is nothing", example="transpose(x, 0, 1)")
