@@ -46,7 +46,7 @@ from tensorc.ir.types import MemRefType
 from tensorc.ops.loops import arith, memref, scf
 from tensorc.ops.loops.claims import CLAIM
 from tensorc.ops.loops.memref import view_parts
-from tensorc.ops.loops.nests import APART, CALLED, ELEMENTWISE, LANEWISE, OF_LIBRARY, PRODUCT
+from tensorc.ops.loops.nests import APART, CALLED, ELEMENTWISE, LANEWISE, OF_LIBRARY, PRODUCT, UNLIKELY
 
 Steps = Iterator["Steps"]
 """A region op's handler is a generator that yields the emission of its blocks: nesting costs no Python stack.
@@ -477,7 +477,7 @@ class Emitter(FunctionText):
         condition = self.scalar(op.operands[0])
         then, other, done = (self.new_label(hint) for hint in ("then", "else", "done"))
         has_else = bool(op.regions[1].blocks)
-        self.branch_if(condition, then, other if has_else else done)
+        self.branch_if(condition, then, other if has_else else done, UNLIKELY in op.attributes)
         arms = []
         for region, label in zip(op.regions, (then, other), strict=True):
             if not region.blocks:

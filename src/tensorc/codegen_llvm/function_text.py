@@ -35,6 +35,10 @@ STACK_LIMIT = 1 << 18
 """Bytes one function may take with `memref.alloca`."""
 
 
+WEIGHTS = 1 << 20
+"""The number of a metadata node beyond all others."""
+
+
 @dataclass
 class ModuleText:
     """What the functions of one module have in common."""
@@ -112,8 +116,13 @@ class FunctionText:
     def branch(self, target: str) -> None:
         self.line(f"br label %{target}")
 
-    def branch_if(self, condition: Scalar, yes: str, no: str) -> None:
-        self.line(f"br {condition}, label %{yes}, label %{no}")
+    def branch_if(self, condition: Scalar, yes: str, no: str, unlikely: bool = False) -> None:
+        """With `unlikely`, registers are not kept free for what lies beyond `yes`."""
+        weights = ""
+        if unlikely:
+            self.declare("!unlikely", f'!{WEIGHTS} = !{{!"branch_weights", i32 1, i32 4095}}')
+            weights = f", !prof !{WEIGHTS}"
+        self.line(f"br {condition}, label %{yes}, label %{no}{weights}")
 
     def intrinsic(
         self, name: str, overload: str, args: Sequence[Scalar], result: str | None = None

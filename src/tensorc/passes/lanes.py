@@ -23,7 +23,7 @@ from tensorc.ops.loops import arith, memref, scf, vector
 from tensorc.ops.loops.base import ScalarOp, is_terminated, width
 from tensorc.ops.loops.builder import Index, LoopBuilder
 from tensorc.ops.loops.fold import constant_value, fold, identity
-from tensorc.ops.loops.nests import CALLED, ELEMENTWISE, LANEWISE, PARTIAL, STREAM, rolled
+from tensorc.ops.loops.nests import CALLED, ELEMENTWISE, LANEWISE, PARTIAL, STREAM, UNLIKELY, rolled
 
 AHEAD: Final = 8192
 """Bytes from what is read to what is asked for, in the nearest cache. Measured: sums and variances of 64 MiB
@@ -363,7 +363,8 @@ class VectorBody:
     def _lane_by_lane(self, op: Operation) -> None:
         bound = _bound(op)
         if bound is not None:
-            found = self._if_any(op, self._beyond(op.operands[0], bound), [self._vector(op.operands[1])])
+            taken = self._beyond(op.operands[0], bound)
+            found = self._if_any(op, taken, [self._vector(op.operands[1])], unlikely=True)
         elif _rare(op):
             starts = [self._vector(v) for v in _else_values(op)]
             found = self._if_any(op, self._vector(op.operands[0]), starts)
@@ -376,13 +377,17 @@ class VectorBody:
         limit = self._make(vector.Broadcast, [self.b.constant(bound.value, x.type)], x.type)
         return self.b.cmpf("ogt", self.b.absf(self._vector(x)), limit)
 
-    def _if_any(self, op: Operation, taken: Value, starts: list[Value]) -> list[Value]:
+    def _if_any(
+        self, op: Operation, taken: Value, starts: list[Value], unlikely: bool = False
+    ) -> list[Value]:
         """An op that leaves its values alone in most lanes: look whether any lane is `taken`."""
         b = self.b
         if self._mask is not None:
             taken = b.andi(taken, self._mask)
         anywhere = b.create_op(vector.Reduction, [taken], vector.ReductionAttrs()).result
         with b.if_(anywhere, [v.type for v in starts]) as branch:
+            if unlikely:
+                branch.op.set_attribute(UNLIKELY, UNIT)
             branch.yield_(*self._each_lane(op, starts))
         with branch.else_():
             branch.yield_(*starts)

@@ -38,6 +38,8 @@ LANEWISE = "tensorc.lanewise"
 """Attribute of a `func.func` of (x, y) that gives y back where |x| is at most the attribute's value, or NaN:
 vector code calls it for all lanes of a vector at once.
 """
+UNLIKELY = "tensorc.unlikely"
+"""Attribute of an `scf.if` whose condition hardly ever holds."""
 ELEMENTWISE = "tensorc.elementwise"
 """Attribute of a `func.func` of scalars without branches and memory: vector code calls the same function of
 vectors. Its value names what a machine may have an instruction for (`codegen_llvm/instructions.py`); the body

@@ -87,8 +87,7 @@ def sine_of(b: ScalarBuilder[S], rest: Rest[S]) -> S:
     head = b.fma(cube, lead, r)
     lost = b.fma(cube, lead, b.subf(r, head))
     slope = b.fma(z, b.constant(-0.5, kind), b.constant(1.0, kind))
-    cube_low = b.fma(r, b.fma(r, r, b.negf(z)), b.fma(r, z, b.negf(cube)))
-    small = b.fma(rest.tail, slope, b.fma(cube_low, lead, lost))
+    small = b.fma(rest.tail, slope, lost)
     rest_of_series = b.mulf(z, horner(b, z, others))
     return b.addf(head, b.fma(cube, rest_of_series, small))
 
