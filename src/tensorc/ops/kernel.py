@@ -116,7 +116,9 @@ class Kernel(OpDefinition):
     arguments.
 
     - C1: extents come first; the region's arguments have the operands' types (tensors for buffers).
-    - C2: every op of the region is a stage, then `tensorc.yield`.
+    - C2: every op of the region is a stage, then `tensorc.yield`; before them there may be one product,
+      `tensorc.matmul` of two arguments, with all iteration axes: its last axis is the last one, or no stage
+      has inner axes.
     - C3: stages iterate over the `outer` first extents of the widest stage, or over all of its extents.
     - C4: a stage's results have all outer axes; or they have the inner axes alone, are combined over the
       outer ones, and no stage reads them.
@@ -141,7 +143,7 @@ class Kernel(OpDefinition):
         messages = [
             f"{inner.name} is no stage"
             for inner in block
-            if not inner.isa(Generic) and inner is not block.last
+            if not inner.isa(Generic) and inner is not block.last and inner is not product_of(op)
         ]
         messages = messages or _check_extents(op)
         wanted = [_as_tensor(v.type) for v in [*op.operands, *op.results]]
@@ -182,6 +184,12 @@ def _extent_on(stage: Operation, axis: int, of_argument: Mapping[Value, Value]) 
 def stages(op: Operation) -> list[Operation]:
     """The stages of a kernel, in order."""
     return [inner for inner in op.regions[0].block if inner.isa(Generic)]
+
+
+def product_of(op: Operation) -> Operation | None:
+    """The product with which a kernel begins, if it does."""
+    first = op.regions[0].block.first
+    return first if first is not None and first.name == "tensorc.matmul" else None
 
 
 def _check_map(type: Type, axes: Sequence[int], rank: int) -> None:

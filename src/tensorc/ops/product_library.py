@@ -38,8 +38,8 @@ from tensorc.ir.types import FloatType, MemRefType, ScalarType, StridedLayout, i
 from tensorc.ops import dtypes, product_panels
 from tensorc.ops.loops.base import memory_type
 from tensorc.ops.loops.builder import Index, LoopBuilder
-from tensorc.ops.loops.nests import OF_LIBRARY, PRODUCT, parallel
-from tensorc.ops.product_kernels import STREAM, WIDE, Matrix, call, call_product, lanes_of
+from tensorc.ops.loops.nests import OF_LIBRARY, PRODUCT, nest, parallel
+from tensorc.ops.product_kernels import STREAM, TILES, WIDE, Matrix, call, call_product, lanes_of
 
 CACHED: Final = 1 << 17
 """Bytes of a right side up to which it is read as it lies: to pack it gained nothing."""
@@ -72,13 +72,7 @@ class Product:
     def matrices(self) -> tuple[Matrix, Matrix, Matrix]:
         return self.x, self.y, self.out
 
-    def part(self, b: LoopBuilder, rows: tuple[Index, Index], columns: tuple[Index, Index]) -> Product:
-        """What gives a block of the result: where its rows and columns begin, and how many there are."""
-        x, y = self.x.part(b, 0, *rows), self.y.part(b, 1, *columns)
-        return replace(self, x=x, y=y, out=self.out.part(b, 0, *rows).part(b, 1, *columns))
 
-
-Builder = Callable[[LoopBuilder, Product], None]
 Body = Callable[[LoopBuilder, ScalarType, Sequence[Value]], None]
 
 
@@ -147,60 +141,103 @@ def _of(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> Product:
 
 def _matmul(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
     p = _of(b, kind, args)
+    x, y, _ = args
 
     def packed() -> None:
-        with prepared(b, p, True) as block, blocks(b, p.out.sizes, kind) as (rows, columns):
-            block(rows, columns)
+        with in_blocks(b, x, y, kind, large=True) as (_, rows, columns, compute):
+            compute(p.out.part(b, 0, *rows).part(b, 1, *columns))
 
-    choose(b, is_large(b, p), packed, partial(call_library, b, p, large=False))
+    choose(b, is_large(b, p.x, p.y, kind), packed, partial(call_library, b, p, large=False))
 
 
-@contextmanager
-def prepared(b: LoopBuilder, p: Product, large: Truth) -> Iterator[Callable[..., None]]:
-    """Pack the right side if the product is `large`; gives `block(rows, columns)`, which computes a block of
-    `blocks`.
-    """
-    size = product_panels.packed_size(b, p.kind, p.y)
-    if isinstance(large, Value):
-        size = b.select(large, b.index(size), b.index(0))
-    packed = b.alloc(memory_type(p.kind), [size if large is not False else 0])
-    k = p.x.sizes[1]
-
-    def view(start: Index, size: Index) -> Value:
-        return b.reinterpret_cast(packed, start, [b.index(size)], [1])
-
-    _call(b, "pack", p.kind, [p.y.view(b), view(0, size)])
-
-    def block(rows: tuple[Index, Index], columns: tuple[Index, Index]) -> None:
-        part = p.part(b, rows, columns)
-        start = b.mul(columns[0], k)
-        left = b.maximum(b.sub(size, start), 0)
-        operands = [part.x.view(b), part.y.view(b), view(start, left), part.out.view(b)]
-        _call(b, "block", p.kind, operands)
-
-    yield block
-    b.dealloc(packed)
+Range = tuple[Index, Index]
+"""Where something begins, and how long it is."""
+Block = tuple[list[Index], Range, Range, Callable[[Matrix], None]]
 
 
 @contextmanager
-def blocks(
-    b: LoopBuilder, sizes: tuple[Index, Index], kind: ScalarType
-) -> Iterator[tuple[tuple[Index, Index], tuple[Index, Index]]]:
-    """A parallel loop over blocks of a result, about equally high; gives where the rows and the columns of
-    each begin, and how many there are.
+def in_blocks(
+    b: LoopBuilder, x: Value, y: Value, kind: ScalarType, *, large: Truth, whole_rows: bool = False
+) -> Iterator[Block]:
+    """A parallel loop over blocks of the products of x [b..., m, k] by y [b..., k, n]; `large`: the right
+    sides are packed before. Gives where in the batch a block is, its rows, its columns (all, with
+    `whole_rows`), and `compute(out)`, which writes it to a matrix of its size.
     """
-    (m, n), tile = sizes, product_panels.TILES[0].rows
-    (high, low), (wide, narrow) = product_panels.HEIGHTS, product_panels.GROUPS
+    batch = b.dims(x)[:-2]
+    first, second = Matrix.of(b, x), Matrix.of(b, y)
+    steps, others = b.metadata(x)[3], b.metadata(y)[3]
+    k, n = second.sizes
+    size: Index = 0
+    packed: Value | None = None
+    if large is not False:
+        size = product_panels.packed_size(b, kind, second)
+        if isinstance(large, Value):
+            size = b.select(large, b.index(size), b.index(0))
+        packed = b.alloc(memory_type(kind), [b.mul(b.product(batch), size)])
+        with nest(b, batch) as at:
+            part = b.reinterpret_cast(packed, b.index(b.mul(_flat(b, at, batch), size)), [b.index(size)], [1])
+            _call(b, "pack", kind, [second.moved(b, at, others).view(b), part])
+    height, width = _block_sizes(b, first.sizes[0], n, kind, large, whole_rows)
+    down, across = b.ceildivsi(b.index(first.sizes[0]), height), b.ceildivsi(b.index(n), width)
+    each = b.mul(down, across)
+    with parallel(b, b.mul(b.product(batch), each)) as number:
+        at = _unflat(b, b.divsi(number, b.index(each)), batch) if batch else []
+        place = b.index(b.remsi(number, b.index(each)) if batch else number)
+        i, j = b.mul(b.remsi(place, down), height), b.mul(b.divsi(place, down), width)
+        rows = i, b.minimum(height, b.sub(first.sizes[0], i))
+        columns = j, b.minimum(width, b.sub(n, j))
+
+        def compute(out: Matrix) -> None:
+            left = first.moved(b, at, steps).part(b, 0, *rows).view(b)
+            right = second.moved(b, at, others).part(b, 1, *columns).view(b)
+            if packed is None:
+                _call(b, "product", kind, [left, right, out.view(b)])
+                return
+            begin = b.mul(j, k)
+            start = b.add(b.mul(_flat(b, at, batch), size), begin)
+            length = b.maximum(b.sub(size, begin), 0)
+            panels = b.reinterpret_cast(packed, b.index(start), [b.index(length)], [1])
+            _call(b, "block", kind, [left, right, panels, out.view(b)])
+
+        yield at, rows, columns, compute
+    if packed is not None:
+        b.dealloc(packed)
+
+
+def _flat(b: LoopBuilder, at: Sequence[Index], extents: Sequence[Index]) -> Index:
+    """The number of a place in a box."""
+    found: Index = 0
+    for place, extent in zip(at, extents, strict=True):
+        found = b.add(b.mul(found, extent), place)
+    return found
+
+
+def _unflat(b: LoopBuilder, number: Value, extents: Sequence[Index]) -> list[Index]:
+    at: list[Index] = []
+    for extent in reversed(extents[1:]):
+        at.insert(0, b.remsi(number, b.index(extent)))
+        number = b.divsi(number, b.index(extent))
+    return [number, *at]
+
+
+def _block_sizes(
+    b: LoopBuilder, m: Index, n: Index, kind: ScalarType, large: Truth, whole_rows: bool
+) -> tuple[Value, Value]:
+    """Rows and columns of a block: by the extents alone, all about equally high."""
+    (high, low), tile = product_panels.HEIGHTS, product_panels.TILES[0].rows
     many = b.cmpi("sgt", b.index(m), b.index(2 * product_panels.MANY * low))
-    height = b.select(many, b.index(high), b.index(low))
-    count = b.maxsi(b.ceildivsi(b.index(m), height), b.index(1))
-    each = b.maximum(b.mul(b.ceildiv(b.ceildivsi(b.index(m), count), tile), tile), tile)
-    down = b.ceildivsi(b.index(m), b.index(each))
-    panels = b.select(b.cmpi("sge", down, b.index(product_panels.MANY)), b.index(wide), b.index(narrow))
-    width = b.mul(panels, product_panels.width_of(kind))
-    with parallel(b, b.mul(down, b.ceildivsi(b.index(n), b.index(width)))) as number:
-        i, j = b.mul(b.remsi(number, down), each), b.mul(b.divsi(number, down), width)
-        yield (i, b.minimum(each, b.sub(m, i))), (j, b.minimum(b.minimum(n, width), b.sub(n, j)))
+    most, unit = b.select(many, b.index(high), b.index(low)), b.index(tile)
+    if large is not True:
+        yes = b.constant(False, i1) if large is False else large
+        most, unit = b.select(yes, most, b.index(LINES)), b.select(yes, unit, b.index(TILES[0].rows))
+    count = b.maxsi(b.ceildivsi(b.index(m), most), b.index(1))
+    height = b.muli(b.ceildivsi(b.ceildivsi(b.index(m), count), unit), unit)
+    height = b.maxsi(height, unit)
+    if whole_rows:
+        return height, b.maxsi(b.index(n), b.index(1))
+    down = b.ceildivsi(b.index(m), height)
+    wide, narrow = (panels * product_panels.width_of(kind) for panels in product_panels.GROUPS)
+    return height, b.select(b.cmpi("sge", down, b.index(product_panels.MANY)), b.index(wide), b.index(narrow))
 
 
 def _pack(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
@@ -221,28 +258,19 @@ def _block(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
 # ------------------------------------------------------------------------------------------------- conditions
 
 
-def is_large(b: LoopBuilder, p: Product) -> Truth:
+def is_large(b: LoopBuilder, x: Matrix, y: Matrix, kind: ScalarType) -> Truth:
     """Whether packing the right side is worth its while."""
-    if not isinstance(p.kind, FloatType):
+    if not isinstance(kind, FloatType):
         return False
-    (m, k), n = p.x.sizes, p.y.sizes[1]
-    size = b.mul(b.mul(k, n), p.kind.width // 8)
-    lies = _dense(b, p.y, 1)
+    (m, k), n = x.sizes, y.sizes[1]
+    size = b.mul(b.mul(k, n), kind.width // 8)
+    lies = _dense(b, y, 1)
     if isinstance(lies, bool):
         limit: Index = CACHED if lies else TURNED
     else:
         limit = b.select(lies, b.index(CACHED), b.index(TURNED))
-    return _all(b, _compare(b, "sgt", size, limit), _compare(b, "sgt", b.minimum(m, n), THIN))
-
-
-def never_large(p: Product) -> bool:
-    """Whether it is known that packing is not."""
-    (m, k), n = p.x.sizes, p.y.sizes[1]
-    thin = any(isinstance(extent, int) and extent <= THIN for extent in (m, n))
-    if thin or not isinstance(p.kind, FloatType):
-        return True
-    limit = CACHED if p.y.strides[1] == 1 else TURNED
-    return isinstance(k, int) and isinstance(n, int) and k * n * p.kind.width // 8 <= limit
+    thin = [_compare(b, "sgt", extent, THIN) for extent in (m, n)]
+    return _all(b, *thin, _compare(b, "sgt", size, limit))
 
 
 def _compare(b: LoopBuilder, predicate: str, x: Index, y: Index) -> Truth:

@@ -11,7 +11,7 @@ from tensorc.ir.core import BlockArgument, Operation, Value
 from tensorc.ir.types import ScalarType, TensorType
 from tensorc.ops.base import OpDef
 from tensorc.ops.families import Pointwise, View
-from tensorc.ops.kernel import GenericAttrs, Kernel, combiner_names, stages
+from tensorc.ops.kernel import GenericAttrs, Kernel, combiner_names, product_of, stages
 from tensorc.passes.extents import Extent, Extents
 
 Key = tuple[ScalarType, tuple[Extent, ...]]
@@ -194,7 +194,7 @@ def _elementwise(kernel: Operation, root: Value) -> bool:
     results, and writes each of them there.
     """
     inside = stages(kernel)
-    if len(inside) != 1:
+    if len(inside) != 1 or product_of(kernel) is not None:  # which is written before anything is read
         return False
     stage = inside[0]
     attrs = stage.attrs

@@ -23,7 +23,7 @@ from tensorc.ops.views import BroadcastTo, SumTo
 from tensorc.passes.check_shapes import check_function
 from tensorc.passes.extents import Extents
 from tensorc.passes.fuse_groups import Group, Grouping, is_pointwise, is_reduction
-from tensorc.passes.fuse_kernel import KernelWriter, inlined
+from tensorc.passes.fuse_kernel import KernelWriter
 from tensorc.passes.fuse_refs import Refs
 
 
@@ -183,11 +183,9 @@ class _Scheduler:
                 self.fusion.block.insert_before(current, end)
 
     def _kernel(self, writer: KernelWriter, end: Operation) -> None:
-        for op in writer.members:
-            for operand in op.operands:
-                root = self.fusion.refs.of(operand).root
-                if root.owner in self.free and root.owner is not None and not inlined(root):
-                    self._bring(root.owner, end)
+        for value in writer.read():
+            if value.owner in self.free and value.owner is not None:
+                self._bring(value.owner, end)
         if not writer.outputs:
             return
         b = LoopBuilder(self.fusion.block, end, writer.members[-1].location)

@@ -12,7 +12,8 @@ again on the way to a reader).
 A group has kernel axes; `inner` are the axes its reductions combine. A value's place gives the kernel axis of
 each of its axes (-1: extent 1). A value in a group has all kernel axes ("full") or exactly the outer ones
 ("row"). Beside reductions of rows a group may have reductions `across` them, of what it computes for the rows
-anyway: their results have exactly the inner axes, and no member reads them.
+anyway: their results have exactly the inner axes, and no member reads them. A group without such may begin
+with a matrix product, whose result is full (`fuse_products.py`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Final
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.types import TensorType
 from tensorc.ops.families import Pointwise, Reduction, axes_of
+from tensorc.passes import fuse_products
 from tensorc.passes.extents import Extent, Extents
 from tensorc.passes.fuse_refs import UNIT, Map, Refs
 from tensorc.passes.fuse_weights import weight_of
@@ -47,6 +49,7 @@ class Group:
     """Of a reduction: the place of its operand's axes."""
     across: frozenset[Operation] = frozenset()
     """Reductions that combine the outer axes instead, beside the others; nothing in the group reads them."""
+    product: Operation | None = None
 
     @property
     def outer(self) -> list[int]:
@@ -100,7 +103,7 @@ class Grouping:
             readers = [use for r in op.results for use in self.uses.get(r, ())]
             if op in fusible and readers_or_escapes(op, readers):
                 self._place(op, readers)
-            else:
+            elif not fuse_products.join(self, op, readers):
                 self.height[op] = max((self._height(use.op) + 1 for use in readers), default=0)
 
         self._merge_siblings()
@@ -152,7 +155,7 @@ class Grouping:
         highest = [use for use in readers if self._height(use.op) == top]
         groups = list(dict.fromkeys(g for u in highest for g in self.groups_of(u.op) if g.height == top))
         if groups and all(self.groups_of(u.op) for u in highest):
-            target = self._merged(op, groups, highest)
+            target = self.merged(op, groups, highest)
             if target is not None and self._join(op, target, [u for u in readers if self._in(u, target)]):
                 self._copy(op, [target], readers)
                 return
@@ -225,25 +228,28 @@ class Grouping:
             group.inner = frozenset(place[a] for a in reduced if place[a] != UNIT)
             group.operand_place[op] = place
             place = tuple(p for a, p in enumerate(place) if a not in reduced)
-        self._enter(op, group, place)
+        self.enter(op, group, place)
 
-    def _enter(self, op: Operation, group: Group, place: Map) -> None:
+    def enter(self, op: Operation, group: Group, place: Map) -> None:
+        """Make `op` a member."""
         group.members.append(op)
         group.place[op.result] = place
         self.groups.setdefault(op, []).append(group)
 
-    def _read_place(self, group: Group, use: Use) -> Map:
-        """The place of a root as one member reads it."""
+    def read_place(self, group: Group, use: Use) -> Map:
+        """The place of a root as one member reads it, who is no product."""
         seen = group.operand_place[use.op] if is_reduction(use.op) else group.place[use.op.result]
         return tuple(UNIT if a == UNIT else seen[a] for a in use.map)
 
     def _join(self, op: Operation, group: Group, readers: Sequence[Use]) -> bool:
-        places = {self._read_place(group, use) for use in readers}
+        if any(fuse_products.is_product(use.op) for use in readers):
+            return False  # which reads all of a row, and of a column
+        places = {self.read_place(group, use) for use in readers}
         if len(places) != 1 or len(group.members) >= self.max_ops:
             return False
         (place,) = places
         moving = [p for p in place if p != UNIT]
-        if len(set(moving)) != len(moving) or not self._extents_fit(op, place, group):
+        if len(set(moving)) != len(moving) or not self.extents_fit(op, place, group):
             return False
         before = group.inner, group.across
         if group.inner == frozenset(moving) and op.result in self._from_reduction:
@@ -257,7 +263,8 @@ class Grouping:
     def _turn(self, group: Group) -> None:
         """Make reductions of columns reductions across rows, if there is nothing else with columns' axes."""
         rows = frozenset(group.outer)
-        if not rows or not group.inner or group.across or not self._only_sums(group):
+        taken = group.across or group.product is not None
+        if not rows or not group.inner or taken or not self._only_sums(group):
             return
         if _along(rows, group.axes, [*group.place.values(), *group.operand_place.values()]):
             group.inner, group.across = rows, frozenset(op for op in group.members if is_reduction(op))
@@ -273,15 +280,17 @@ class Grouping:
             row = True
         if not (full or row):
             return False
-        self._enter(op, group, place)
+        self.enter(op, group, place)
         return True
 
-    def _extents_fit(self, op: Operation, place: Map, group: Group) -> bool:
+    def extents_fit(self, op: Operation, place: Map, group: Group) -> bool:
         shape = self.extents.of(op.result)
         return all(e == (1 if p == UNIT else group.axes[p]) for e, p in zip(shape, place, strict=True))
 
     def _consistent(self, group: Group) -> bool:
         """Every value is full or row, but for results across."""
+        if not fuse_products.fits(group):
+            return False
         everything, outer = set(range(len(group.axes))), set(group.outer)
         return all(
             {p for p in place if p != UNIT} in (everything, outer) or value.owner in group.across
@@ -308,18 +317,20 @@ class Grouping:
         group.operand_place[op] = tuple(
             (UNIT if shape[a] == 1 else next(left)) if a in reduced else next(kept) for a in range(len(shape))
         )
-        self._enter(op, group, place)
+        self.enter(op, group, place)
         return True
 
     # merging
 
-    def _merged(self, op: Operation, groups: list[Group], readers: Sequence[Use]) -> Group | None:
+    def merged(self, op: Operation, groups: list[Group], readers: Sequence[Use]) -> Group | None:
         """One group out of the groups that read `op`, or None."""
+        if any(fuse_products.is_product(use.op) for use in readers):
+            return None
         target = groups[0]
         for other in groups[1:]:
             pairs: dict[int, int] = {}
-            ours = {self._read_place(target, u) for u in readers if self._in(u, target)}
-            theirs = {self._read_place(other, u) for u in readers if self._in(u, other)}
+            ours = {self.read_place(target, u) for u in readers if self._in(u, target)}
+            theirs = {self.read_place(other, u) for u in readers if self._in(u, other)}
             if len(ours) != 1 or len(theirs) != 1:
                 return None
             for mine, its in zip(ours.pop(), theirs.pop(), strict=True):
@@ -342,13 +353,15 @@ class Grouping:
         if any(target.place.get(v, at) != at for v, at in places.items()):
             return False  # computed in both, for different elements
         roles = self._roles(target, other, moved)
-        if roles is None:
+        if roles is None or (target.product is not None and other.product is not None):
             return False
         inner, across = roles
         trial = Group(target.height, target.axes, inner, place={**target.place, **places}, across=across)
+        trial.product = target.product or other.product
         if not self._consistent(trial):
             return False
         target.inner, target.place, target.across = inner, trial.place, across
+        target.product = trial.product
         for reduction, at in other.operand_place.items():
             target.operand_place[reduction] = tuple(UNIT if p == UNIT else moved[p] for p in at)
         target.members = list(dict.fromkeys([*target.members, *other.members]))
@@ -401,9 +414,9 @@ class Grouping:
         seen: dict[tuple[int, Value], list[tuple[Group, Map]]] = {}
         for root, uses in self.uses.items():
             for use in uses:
-                for group in self.groups_of(use.op):
+                for group in () if fuse_products.is_product(use.op) else self.groups_of(use.op):
                     if root.owner is None or group not in self.groups_of(root.owner):
-                        place = self._read_place(group, use)
+                        place = self.read_place(group, use)
                         seen.setdefault((group.height, root), []).append((group, place))
         for found in seen.values():
             kept: list[tuple[Group, Map]] = []

@@ -23,6 +23,7 @@ from tensorc.ops.creation import Constant, Iota
 from tensorc.ops.families import Pointwise, Reduction
 from tensorc.ops.index import shaped
 from tensorc.ops.kernel import Generic, GenericAttrs, Kernel, KernelAttrs, Yield
+from tensorc.ops.linalg import Matmul
 from tensorc.ops.loops.base import register_type
 from tensorc.ops.loops.builder import LoopBuilder
 from tensorc.passes.extents import Extents
@@ -49,7 +50,9 @@ class KernelWriter:
     ) -> None:
         self.group = group
         self.grouping = grouping
-        self.members = sorted(group.members, key=position.__getitem__)
+        self.product = group.product
+        members = (op for op in group.members if op is not group.product)
+        self.members = sorted(members, key=position.__getitem__)
         self.extents = extents
         self.refs = refs
         outer = group.outer
@@ -73,6 +76,13 @@ class KernelWriter:
     def _escapes(self, op: Operation) -> bool:
         """Whether anything reads the result that does not lie in groups which compute it themselves."""
         return any(not self.grouping.computes(user, op) for user in self.refs.readers(op))
+
+    def read(self) -> list[Value]:
+        """What comes from outside: roots, and what the product reads as it is."""
+        made = None if self.product is None else self.product.result
+        roots = [self.reading(op, v)[0] for op in self.members for v in op.operands]
+        found = [v for v in roots if v not in self.inside and v is not made and not inlined(v)]
+        return list(dict.fromkeys([*found, *(self.product.operands if self.product else ())]))
 
     # places and stages
 
@@ -197,12 +207,14 @@ class _Emission:
         self.b = b
         self.externals: dict[Value, int] = {}
         self.stage_results: dict[Value, Value] = {}
+        self.made: dict[Value, Value] = {}
+        """The product."""
 
     def emit(self) -> Operation:
         w, b = self.w, self.b
         plans = w.stages()
         extents = [w.extents.value(w.group.axes[a], b) for a in w.order]
-        self._collect()
+        self.externals = {value: number for number, value in enumerate(w.read())}
         operands = [*extents, *self.externals]
         region = Region([Block([v.type for v in operands])])
         types = [op.result.type for op in w.outputs]
@@ -212,18 +224,13 @@ class _Emission:
             kernel.set_attribute(name, ArrayAttr(tuple(StringAttr(text) for text in ops)))
         self.args = region.block.args
         with b.at(region.block):
+            if w.product is not None:
+                pair = [self.external(v) for v in w.product.operands]
+                self.made[w.product.result] = b.create(Matmul, pair)[0]
             for stage in plans:
                 self._stage(stage)
             b.create_op(Yield, [self.stage_results[op.result] for op in w.outputs])
         return kernel
-
-    def _collect(self) -> None:
-        """Tensors from outside, in order of first use."""
-        for op in self.w.members:
-            for operand in op.operands:
-                root, _ = self.w.reading(op, operand)
-                if root not in self.w.inside and not inlined(root):
-                    self.externals.setdefault(root, len(self.externals))
 
     def _stage(self, stage: _Stage) -> None:
         w, b = self.w, self.b
@@ -243,7 +250,8 @@ class _Emission:
         return self.w.place(op.result)
 
     def external(self, root: Value) -> Value:
-        return self.args[len(self.w.order) + self.externals[root]]
+        made = self.made.get(root)
+        return self.args[len(self.w.order) + self.externals[root]] if made is None else made
 
 
 def combiner(op: Operation) -> str:

@@ -8,7 +8,7 @@ from tensorc.ir.clone import clone_into
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.types import IntegerType, MemRefType, ScalarType, ShapedType, Type, i64, index
 from tensorc.ops.families import Pointwise, Reduction, axes_of
-from tensorc.ops.kernel import Generic, GenericAttrs, KernelAttrs, combiner_names, stages
+from tensorc.ops.kernel import Generic, GenericAttrs, KernelAttrs, combiner_names, product_of, stages
 from tensorc.ops.loops.fold import constant_value
 from tensorc.ops.loops.memref import ReinterpretCast, view_parts
 from tensorc.ops.loops.nests import cells
@@ -16,6 +16,7 @@ from tensorc.passes.fuse_kernel import count
 from tensorc.passes.fuse_weights import op_weight
 from tensorc.passes.lowering.kernel import emit_kernel
 from tensorc.passes.lowering.nest import Access, Index, Lowerer, store
+from tensorc.passes.lowering.products import PRODUCT, emit_product
 from tensorc.passes.lowering.space import Body, Earlier, Result, Space, Stage
 from tensorc.passes.lowering.sums import Combiner, reduction_for
 
@@ -126,9 +127,24 @@ def kernel(b: Lowerer, op: Operation, kinds: Sequence[Type]) -> None:
     rank = widest.attrs.rank  # type: ignore[attr-defined]
     extents: list[Index] = [_extent(buffers[v]) for v in widest.operands[:rank]]
     space = Space(extents, attrs.outer)
+    product = product_of(op)
+    if product is not None:
+        numbers[product.result] = PRODUCT
     for stage in found:
         space.stages.append(_stage(stage, attrs.outer, buffers, targets, numbers))
-    emit_kernel(b, space)
+    if product is None:
+        emit_kernel(b, space)
+        return
+    x, y = (buffers[v] for v in product.operands)
+    emit_product(b, x, y, element(product.result.type), _place_of(product.result), space)
+
+
+def _place_of(product: Value) -> tuple[int, ...]:
+    """The iteration axes of a product, as all stages read it."""
+    stage = next(user for user in product.users if user.isa(Generic))
+    attrs = stage.attrs
+    assert isinstance(attrs, GenericAttrs)
+    return attrs.maps[stage.operands.index(product) - attrs.rank]
 
 
 def _extent(value: Value) -> Index:
