@@ -11,6 +11,7 @@
   checks and `givens` to the native callable.
 - `pytree`, `jit_call`, `jit_trace`, `jit`, `escaped`: `tc.jit`, from nested containers and the form of a call
   by way of running the function on symbols to the compiled variants. `native_forms`: calls without Python.
+- `short_axes`: bodies that are made when calls show that they pay.
 - `saving` (`f.save`, `tc.load`) and `pickling`, over `saved_program` (programs as text and back), `manifest`
   and `archive` (the file and its checks).
 - `notation`, `pretty`, `debugprint`: expressions as formulas and trees.

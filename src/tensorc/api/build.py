@@ -10,7 +10,7 @@ asked for by `f.source` are made again, and so is the table of sites, by the fir
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar
 
@@ -19,6 +19,7 @@ import numpy as np
 from tensorc.api.modes import Mode
 from tensorc.api.native_forms import tree_of_results
 from tensorc.api.program import Program
+from tensorc.api.short_axes import watch_of
 from tensorc.codegen_llvm import cache, jit, libraries
 from tensorc.codegen_llvm.abi import ArraySpec, ResultForm, Signature
 from tensorc.codegen_llvm.entry import Binding, FunctionBase
@@ -46,6 +47,8 @@ _STAGE_ENDS: Final = {
 _NUMBERS_LAST: Final = "bufferize"
 """The last pass that numbers sites: `decompose` may bring checks that `check-shapes` has not seen."""
 _GENERIC_SITES: Final = 1 << 20
+_FUSED: Final = ("O2", "O3", "fast")
+"""Pipelines whose loops gain from extents that are known."""
 NAME: Final = "main"
 """What every function is called in its object code."""
 _NOT_IN_CODE: Final = ("tensorc.name", "tensorc.value", "tensorc.cell")
@@ -67,6 +70,8 @@ class Build:
     stored: Mapping[Kind, ObjectCode] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
     """Where the bodies made so far came from: `compiled`, `cached`, `stored`."""
+    special: list[str] = field(default_factory=list)
+    """Fast bodies that were made later, for inputs of these types (`api/short_axes.py`)."""
     _sites: dict[Kind, dict[int, sites.Site]] = field(default_factory=dict)
 
     @property
@@ -78,7 +83,9 @@ class Build:
         not an array passed by position goes to `slow`.
         """
         program = self.program
-        return link_native(
+        special = base is FunctionBase  # a sibling has none of its own
+        watch = None if special or self.mode.pipeline not in _FUSED else watch_of(program)
+        function = link_native(
             program.name,
             self.body("fast" if self.has_fast_body else "generic"),
             self._signature(numbers=by_name),
@@ -90,8 +97,19 @@ class Build:
             wrap=program.outputs.assemble if program.outputs.wrapped else None,
             binding=self._binding() if by_name else None,
             tree=tree_of_results(program.outputs.structure) if program.outputs.wrapped else None,
+            watch=watch,
             base=base,
         )
+        if watch is not None:
+            watch.over(function, lambda other: self._sibling(other, by_name=by_name))
+        return function
+
+    def _sibling(self, program: Program, *, by_name: bool) -> FunctionBase:
+        """The fast body of a more special form of the program, for the entry to try before others."""
+        build = replace(self, program=program, stored={}, origins={}, _sites={})
+        made = build.native(FunctionBase, _never, by_name=by_name)
+        self.special.append(f"fast ({', '.join(str(p.type) for p in program.parameters)})")
+        return made
 
     def body(self, kind: Kind) -> NativeBody:
         """One body, loaded: from stored object code, from the cache, else compiled."""
@@ -243,6 +261,10 @@ class Build:
             form,
             program.outputs.keys,
         )
+
+
+def _never(direct: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    raise InternalError("a sibling's slow path was taken: its calls go back to the function it belongs to")
 
 
 def _stored(code: ObjectCode | None) -> NativeBody | None:

@@ -101,8 +101,10 @@ class Function(FunctionBase):
 
     @property
     def variants(self) -> tuple[str, ...]:
-        """The bodies compiled so far: `fast` (contiguous arguments, equal extents), `generic`."""
-        return tuple(self.machine.bodies)
+        """The bodies compiled so far: `fast` (contiguous arguments, equal extents), `generic`; and those for
+        inputs with short last axes, which were made when their calls took time: `fast (tensor<?x3xf64>)`.
+        """
+        return (*self.machine.bodies, *self.build.special)
 
     @property
     def origins(self) -> dict[str, str]:

@@ -378,9 +378,7 @@ def full(shape: Any, value: TensorLike, dtype: object = None) -> Any:
     fill = convert.cast(fill, fill.dtype if dtype is None else convert.checked_dtype(dtype))
     extents = tuple(as_extent(e, "full") for e in (shape if isinstance(shape, tuple | list) else (shape,)))
     if builtins.any(isinstance(e, int) and e < 0 for e in extents):
-        raise fail(
-            TensorcValueError, f"full: negative extent in {shape}", "TC0373", "extents are 0 or more"
-        )
+        raise fail(TensorcValueError, f"full: negative extent in {shape}", "TC0373", "extents are 0 or more")
     return broadcast_to_extents(fill, extents)
 
 

@@ -272,9 +272,7 @@ def _span(x: Any, axis: int, part: slice) -> Span | None:
             "x[tc.arange(n) * step] takes every step-th element for a symbolic step",
         )
     if step == 0:
-        raise fail(
-            TensorcIndexError, "a slice step cannot be 0", "TC0388", "x[::1] is all, x[::-1] reverses"
-        )
+        raise fail(TensorcIndexError, "a slice step cannot be 0", "TC0388", "x[::1] is all, x[::-1] reverses")
     extent = x.extents[axis]
     start = None if part.start is None else shapes.as_extent(part.start, "slice")
     stop = None if part.stop is None else shapes.as_extent(part.stop, "slice")

@@ -88,9 +88,7 @@ def normalize_axes(axis: object, rank: int, what: str) -> tuple[int, ...]:
     many: Iterable[object] = axis if isinstance(axis, tuple | list) else (axis,)
     axes = [normalize_axis(a, rank, what) for a in many]
     if len(set(axes)) != len(axes):
-        raise fail(
-            TensorcValueError, f"{what}: {axis} names an axis twice", "TC0353", "name each axis once"
-        )
+        raise fail(TensorcValueError, f"{what}: {axis} names an axis twice", "TC0353", "name each axis once")
     return tuple(sorted(axes))
 
 
@@ -129,9 +127,7 @@ def as_extent(value: Any, what: str) -> Any:
             "TC0354",
             _EXTENT_HELP,
         )
-    raise fail(
-        TensorcTypeError, f"{what}: an extent is an integer, got {value!r}", "TC0354", _EXTENT_HELP
-    )
+    raise fail(TensorcTypeError, f"{what}: an extent is an integer, got {value!r}", "TC0354", _EXTENT_HELP)
 
 
 def product(extents: Sequence[Any]) -> Any:
@@ -434,9 +430,7 @@ def stack(arrays: Sequence[object], axis: int = 0) -> Any:
     """numpy.stack: arrays of one shape along a new axis."""
     exprs = broadcast_shapes_equal([convert.asarray(a) for a in arrays], "stack")
     if not exprs:
-        raise fail(
-            TensorcValueError, "stack: needs at least one array", "TC0364", "tc.stack([x, y])"
-        )
+        raise fail(TensorcValueError, "stack: needs at least one array", "TC0364", "tc.stack([x, y])")
     number = normalize_axis(axis, exprs[0].ndim + 1, "stack")
     return concatenate([insert_axes(e, [number]) for e in exprs], number)
 

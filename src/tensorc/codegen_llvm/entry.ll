@@ -50,6 +50,9 @@ declare ptr @entry_bind(ptr, ptr, ptr, i64, ptr)
 declare i64 @entry_scalar(ptr, ptr, ptr)
 declare ptr @entry_place(ptr, ptr, ptr, ptr, ptr)
 
+; In entry_small.ll.
+declare i1 @entry_sibling(ptr, ptr, i64, ptr, ptr)
+
 ; In entry_tree.ll.
 declare i1 @entry_take(ptr, ptr, ptr, i64, ptr)
 
@@ -596,6 +599,13 @@ entry:
 live:
   %ctx = get ptr, %capsule, CAPSULE_POINTER
   %given = and i64 %nargsf, 9223372036854775807
+  %watch = get ptr, %ctx, WATCH
+  %alone = icmp eq ptr %watch, null
+  br i1 %alone, label %own, label %sibling
+sibling:
+  %taken = call i1 @entry_sibling(ptr %ctx, ptr %args, i64 %given, ptr %kwnames, ptr %result)
+  br i1 %taken, label %finished, label %own
+own:
   %bytes = get i64, %ctx, FRAME_BYTES
   %small = icmp ule i64 %bytes, $STACK_FRAME_LIMIT
   br i1 %small, label %stack, label %heap

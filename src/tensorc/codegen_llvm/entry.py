@@ -9,7 +9,7 @@ import itertools
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -36,6 +36,7 @@ FILES = {
     "entry_bind.ll": 1,
     "entry_claim.ll": 0,
     "entry_tree.ll": 1,
+    "entry_small.ll": 1,
     "threads.ll": 1,
     "bodies.ll": 1,
     "memory.ll": 1,
@@ -278,6 +279,9 @@ class Callbacks:
     on_error: Callable[[int, int, int, int], Any]
     load_generic: Callable[[], Any]
     wrap: Callable[[Any], Any] | None
+    watch: Callable[..., Any] | None = None
+    siblings: list[FunctionBase] = field(default_factory=list)
+    """Functions whose contexts are tried first: those of `Context.prefer`."""
 
 
 @dataclass(frozen=True)
@@ -314,6 +318,7 @@ class Context:
         tree: Words | None = None,
     ) -> None:
         self._keep: list[object] = [signature, *constants, binding, tree]
+        self._siblings: list[Context] = []
         self._words = np.zeros(len(CONTEXT), np.int64)
         self.address = int(self._words.ctypes.data)
         self._name = ctypes.create_string_buffer(name.encode())
@@ -325,14 +330,15 @@ class Context:
             "ON_ERROR": id(callbacks.on_error),
             "LOADER": id(callbacks.load_generic),
             "WRAP": 0 if callbacks.wrap is None else id(callbacks.wrap),
+            "WATCH": 0 if callbacks.watch is None else id(callbacks.watch),
             **self._counts(signature),
             **self._arrays(signature, cells, constants),
             **self._binding(binding),
             "KEYS": self._block([id(key) for key in signature.keys]),
             **self._tree(tree),
         }
-        for field, value in fields.items():
-            self._set(field, value)
+        for name_of_field, value in fields.items():
+            self._set(name_of_field, value)
 
     def _tree(self, tree: Words | None) -> dict[str, int]:
         """The entry builds the result's containers itself, in place of the wrapper."""
@@ -413,12 +419,19 @@ class Context:
         self._set(f"{kind}_SHAPES", shapes)
         self._set(f"{kind}_BODY", body)
 
+    def prefer(self, sibling: Context) -> None:
+        """Try another context first, which must live as long as this one; then those preferred before."""
+        sibling._set("SIBLING", int(self._words[CONTEXT["SIBLING"] // WORD]))
+        self._siblings.append(sibling)
+        self._set("SIBLING", sibling.address)
+
     def counts(self) -> dict[str, int]:
         """How many calls the "fast" and the "generic" body have answered, and how many came "slow"."""
-        return {
+        own = {
             kind: int(self._words[CONTEXT[f"COUNT_{kind.upper()}"] // WORD])
             for kind in ("fast", "generic", "slow")
         }
+        return {kind: n + sum(s.counts()[kind] for s in self._siblings) for kind, n in own.items()}
 
     def count(self, kind: str) -> None:
         """One more call; for the Python entry."""

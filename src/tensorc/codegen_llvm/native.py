@@ -194,15 +194,17 @@ def link_native(
     gil_bytes: int = GIL_BYTES,
     binding: Binding | None = None,
     tree: Words | None = None,
+    watch: Callable[..., Any] | None = None,
     base: type[F],
 ) -> F:
     """`compile_native` for a body that is compiled already, here or from stored object code: functions may
     share one, with other cells or constants. `binding` says which arguments may be given by name, or left
     away; by default none. `tree` are the nodes of the containers that `wrap` makes, for the entry to do so.
+    `watch(*args)` is asked now and then, before a call, and may `prefer` a sibling.
     """
     _check_arrays(name, signature, cells, constants)
     loader = _Loader(generic)
-    callbacks = Callbacks(on_error, loader, wrap)
+    callbacks = Callbacks(on_error, loader, wrap, watch)
     binding = binding or Binding.strict(len(signature.inputs))
     context = Context(name, signature, cells, constants, callbacks, gil_bytes, binding, tree)
     machine = loader.machine = Machine(name, signature, cells, constants, context)
@@ -238,9 +240,22 @@ def _native_function(base: type[F], machine: Machine, callbacks: Callbacks, caps
     made = function_type(base)
     function = made.__new__(made)
     function._context, function._state = capsule, machine
-    function._holds = (callbacks.on_error, callbacks.load_generic, callbacks.wrap)
+    function._holds = _held(callbacks)
     entry.set_vectorcall(function, "tensorc_call")
     return function
+
+
+def _held(callbacks: Callbacks) -> tuple[object, ...]:
+    """What a context borrows."""
+    return callbacks.on_error, callbacks.load_generic, callbacks.wrap, callbacks.watch, callbacks.siblings
+
+
+def prefer(function: FunctionBase, sibling: FunctionBase) -> None:
+    """Have calls of a native function go to a sibling that takes them first."""
+    siblings = function._holds[4]
+    assert isinstance(siblings, list)
+    siblings.append(sibling)
+    function.machine.context.prefer(sibling.machine.context)
 
 
 def _python_function(
@@ -249,7 +264,7 @@ def _python_function(
     made = function_type(base)
     function = made.__new__(made)
     function._state, function._direct = machine, direct
-    function._holds = (callbacks.on_error, callbacks.load_generic, callbacks.wrap)
+    function._holds = _held(callbacks)
     function._slow = _forward(slow, direct)
     return function
 
