@@ -36,16 +36,16 @@ def test_a_compiled_loop_is_vector_code_without_calls_of_the_library(name: str, 
 
 
 def test_registers_are_not_kept_free_for_a_rare_call() -> None:
-    """Between the head of the loop and the branch around the call no constant comes from the stack."""
+    """The body of the loop up to the branch around the call neither saves nor restores anything."""
     f = compiled("sin", "float32")
     f(np.ones(3, "float32"))
     text = f.source("asm")
     if "zmm" not in text:
         pytest.skip("not a machine with AVX-512")
     blocks = re.split(r"^\.LBB\d+_\d+:", text, flags=re.MULTILINE)
-    bodies = [block for block in blocks if len(re.findall("vfmadd", block)) > 5]
+    bodies = [block for block in blocks if len(re.findall("vfmadd.*zmm", block)) > 5]
     assert bodies
-    assert not any(re.search(r"v(?:fmadd|mul|add)\w+\t\d*\(%rsp\)", body) for body in bodies)
+    assert not any("%rsp" in body for body in bodies)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
