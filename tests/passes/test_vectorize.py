@@ -134,6 +134,16 @@ def test_a_heavy_body_is_written_once(count: int) -> None:
     assert sum(op.name == "arith.mulf" for op in module.walk()) == 60
 
 
+@pytest.mark.parametrize("body", [heavy, lambda b, i, x: b.negf(x)], ids=["heavy", "light"])
+@pytest.mark.parametrize(("count", "masks"), [(1600, 0), (1601, 1)])
+def test_whole_vectors_need_no_mask(body: Callable[..., Value], count: int, masks: int) -> None:
+    def make(b: LoopBuilder, x: Value, out: Value) -> None:
+        lanes_loop(b, 0, count, lambda i: b.store(body(b, i, b.load(x, [i])), out, [i]))
+
+    module = agree([F64, F64], make, [sample(F64, count), np.zeros(count)])
+    assert sum(op.isa(vector.CreateMask) for op in module.walk()) == masks
+
+
 STRIDED = MemRefType((None, None), f32, StridedLayout((None, None), None))
 
 

@@ -30,7 +30,7 @@ from tensorc.ops.loops import arith, math, memref, scf, vector
 from tensorc.ops.loops.base import lane
 from tensorc.ops.loops.fold import constant_value
 from tensorc.ops.loops.memref import view_parts
-from tensorc.ops.loops.nests import APART, OF_LIBRARY, PRODUCT
+from tensorc.ops.loops.nests import APART, OF_LIBRARY, PRODUCT, ROUNDS
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.emitter import Emitter, Steps
@@ -311,18 +311,20 @@ def _extent(emitter: Emitter, extent: int | Value | None) -> Scalar:
     owner = extent.owner
     bounds = owner.operands if owner is not None and owner.isa(arith.MinSI) else ()
     known = (_known(emitter, v) for v in (extent, *bounds))
-    return next((v for v in known if v is not None), i64(_most(extent) or GUESS))
+    return next((v for v in known if v is not None), None) or _full(emitter, extent) or i64(GUESS)
 
 
 def _trips(emitter: Emitter, op: Operation) -> Scalar:
     """How often a loop inside runs, as far as it can be told."""
-    lower, upper, step = (_known(emitter, v) for v in op.operands[:3])
+    lower, upper, step = (_full(emitter, v) for v in op.operands[:3])
+    if ROUNDS in op.attributes:
+        return i64(1)
     if upper is None or lower is None or step is None or step.constant is None:
-        most, least = _most(op.operands[1]), _most(op.operands[0])
-        if most is None or least is None:
-            return i64(GUESS)
-        width = step.constant if step is not None and step.constant else 1
-        return i64(max(1, -(-(most - least) // width)))
+        return i64(GUESS)
+    if upper.constant is not None and lower.constant is not None:
+        return i64(max(1, -(-(upper.constant - lower.constant) // step.constant)))
+    if upper.text == lower.text:  # of what does not fill a vector
+        return i64(1)
     span = upper if lower.constant == 0 else emitter.let("i64", f"sub {upper}, {lower.text}")
     if step.constant <= 1:
         return span
@@ -334,29 +336,38 @@ def _known(emitter: Emitter, value: Value) -> Scalar | None:
     found = emitter.values.get(value)
     if isinstance(found, Scalar):
         return found
-    constant = _constant(value)
-    return None if constant is None else i64(constant)
+    constant = constant_value(value)
+    return None if constant is None else i64(int(constant))
 
 
-def _constant(value: Value) -> int | None:
-    known = constant_value(value)
-    return None if known is None else int(known)
-
-
-def _most(value: Value, depth: int = 8) -> int | None:
-    """What a bound computed inside is in a full tile: the constant that a minimum or a mask leads to."""
-    constant = _constant(value)
-    owner = value.owner
-    if constant is not None or owner is None or depth == 0:
-        return constant
+def _full(emitter: Emitter, value: Value, depth: int = 8) -> Scalar | None:
+    """What a bound computed inside is in a full tile, for the whole vectors of a row."""
+    known, owner = _known(emitter, value), value.owner
+    if known is not None or owner is None or depth == 0:
+        return known
+    if owner.isa(arith.Select):
+        return _full(emitter, owner.operands[1], depth - 1)
     if owner.definition not in (arith.MinSI, arith.MaxSI, arith.SubI, arith.AddI):
         return None
-    first, second = (_most(v, depth - 1) for v in owner.operands[:2])
-    if owner.isa(arith.MinSI):
-        known = [n for n in (first, second) if n is not None]
-        return min(known) if known else None
-    if owner.isa(arith.SubI):  # of what does not fill a vector
+    first, second = (_full(emitter, v, depth - 1) for v in owner.operands[:2])
+    if owner.isa(arith.SubI):
         return first
+    if owner.isa(arith.MinSI):
+        return _least(first, second)
     if first is None or second is None:
         return None
-    return max(first, second) if owner.isa(arith.MaxSI) else first + second
+    if owner.isa(arith.AddI):
+        return emitter.add(first, second)
+    return _greatest(first, second)
+
+
+def _least(a: Scalar | None, b: Scalar | None) -> Scalar | None:
+    """A tile is full: the number, where one is known."""
+    numbers = [n for n in (a, b) if n is not None and n.constant is not None]
+    return min(numbers, key=lambda n: n.constant or 0) if numbers else a or b
+
+
+def _greatest(a: Scalar, b: Scalar) -> Scalar:
+    if a.constant is not None and b.constant is not None:
+        return max(a, b, key=lambda n: n.constant or 0)
+    return b if a.constant is not None else a

@@ -131,6 +131,8 @@ class VectorBody:
     kinds: dict[Value, Kind]
     lanes: int
     active: Index | None
+    mask: Value | None = None
+    """Which these are, if it is there already."""
     ahead: bool = False
     """Whether to ask ahead of time for what streams in."""
     _first: dict[Value, Value] = field(default_factory=dict)
@@ -144,9 +146,8 @@ class VectorBody:
         block = loop.regions[0].block
         self.both = _read_and_written(loop)
         self._first[block.args[0]], self._growth[block.args[0]] = first, 1
-        self._mask: Value | None = None
-        if self.active is not None:
-            self._mask = self._make(vector.CreateMask, [self.b.index(self.active)], i1)
+        if self.active is not None and self.mask is None:
+            self.mask = self._make(vector.CreateMask, [self.b.index(self.active)], i1)
         outside = self.b.location
         for op in block:
             if not is_terminated(op):
@@ -269,12 +270,12 @@ class VectorBody:
             other = self._zeros(element)
             operands = [*self._spread(buffer, indices), self._all(), other]
             found = self.b.create_op(vector.Gather, operands).result
-        elif self._mask is None:
+        elif self.mask is None:
             found = self._make(vector.Load, [self._scalar(buffer), *place], element)
         elif self._accumulates(buffer, place):
             found = self._load_all(buffer, place)
         else:
-            operands = [self._scalar(buffer), *place, self._mask, self._zeros(element)]
+            operands = [self._scalar(buffer), *place, self.mask, self._zeros(element)]
             found = self.b.create_op(vector.MaskedLoad, operands).result
         self._vectors[op.result] = found
         if self.ahead and STREAM in op.attributes and place is not None:
@@ -295,13 +296,13 @@ class VectorBody:
         if place is None:
             operands = [*self._spread(buffer, indices), self._all(), stored]
             self.b.create_op(vector.Scatter, operands)
-        elif self._mask is None:
+        elif self.mask is None:
             self.b.create_op(vector.Store, [stored, self._scalar(buffer), *place])
         elif self._accumulates(buffer, place):
-            kept = self.b.select(self._mask, stored, self._load_all(buffer, place))
+            kept = self.b.select(self.mask, stored, self._load_all(buffer, place))
             self.b.create_op(vector.Store, [kept, self._scalar(buffer), *place])
         else:
-            self.b.create_op(vector.MaskedStore, [self._scalar(buffer), *place, self._mask, stored])
+            self.b.create_op(vector.MaskedStore, [self._scalar(buffer), *place, self.mask, stored])
 
     def _load_all(self, buffer: Value, place: Sequence[Value]) -> Value:
         found = self._make(vector.Load, [self._scalar(buffer), *place], _element(buffer))
@@ -325,7 +326,7 @@ class VectorBody:
 
     def _all(self) -> Value:
         """The mask, or one that is true everywhere."""
-        return self._mask or self._make(vector.Broadcast, [self.b.constant(True, i1)], i1)
+        return self.mask or self._make(vector.Broadcast, [self.b.constant(True, i1)], i1)
 
     def _neighbours(self, buffer: Value, indices: Sequence[Value]) -> list[Value] | None:
         """Where the first lane's element lies, if the lanes' elements lie next to each other."""
@@ -382,8 +383,8 @@ class VectorBody:
     ) -> list[Value]:
         """An op that leaves its values alone in most lanes: look whether any lane is `taken`."""
         b = self.b
-        if self._mask is not None:
-            taken = b.andi(taken, self._mask)
+        if self.mask is not None:
+            taken = b.andi(taken, self.mask)
         anywhere = b.create_op(vector.Reduction, [taken], vector.ReductionAttrs()).result
         with b.if_(anywhere, [v.type for v in starts]) as branch:
             if unlikely:

@@ -4,7 +4,7 @@
 |---|---|
 | known and small, or bounded | straight-line, masked where it does not fill the vectors |
 | any, light body | a loop of full vectors, then a loop of masked ones |
-| any, heavy body | one loop of masked vectors |
+| any, heavy body | one loop, gone through twice: for full vectors, then for what is left, under a mask |
 
 `lanes.py` tells what each value of a body is in a vector: the same in all lanes, an index that grows from
 lane to lane, or anything. A body it does not know stays a loop. The order in which a lane computes is not
@@ -22,18 +22,20 @@ from typing import ClassVar, Final
 from tensorc.ir.attributes import UNIT
 from tensorc.ir.builtin import Call
 from tensorc.ir.core import Operation, Value
-from tensorc.ir.types import FloatType, IndexType, IntegerType, i1
-from tensorc.ops.loops import arith, scf
+from tensorc.ir.types import FloatType, IndexType, IntegerType, VectorType, i1
+from tensorc.ops.loops import arith, scf, vector
 from tensorc.ops.loops.base import lane, width
 from tensorc.ops.loops.builder import Index, LoopBuilder
 from tensorc.ops.loops.fold import constant_value
-from tensorc.ops.loops.nests import LANES, ROLLED
+from tensorc.ops.loops.nests import LANES, ROLLED, ROUNDS, rolled
 from tensorc.passes.lanes import Kind, VectorBody, classify
 
 REGISTERS: Final = ((10, 4), (32, 2))
 """(ops of a body, registers at once): up to so many ops so many registers; beyond, one."""
-HEAVY: Final = 48
-"""Ops of a body from which on it is written once only."""
+LIGHT: Final = 32
+"""Ops of a body up to which it is written twice: with masks on its loads and stores it would take up to a
+fifth longer. Of longer ones, measured, it is one in fifty, and the second body a fourth of LLVM's time.
+"""
 CALL: Final = 16
 """How many ops a call counts for."""
 STRAIGHT: Final = 128
@@ -80,10 +82,10 @@ class _Loop:
         most = self._most(lower, upper)
         if most is not None and self._straight(most):
             self._few(lower, upper, most)
-        elif self.weight > HEAVY:
-            self._masked(lower, upper, self.lanes)
+        elif self.weight > LIGHT:
+            self._once(lower, upper)
         else:
-            self._masked(self._full(lower, upper), upper, self.lanes)
+            self._main_and_tail(lower, upper)
         self.op.erase()
 
     def _most(self, lower: Index, upper: Index) -> int | None:
@@ -109,26 +111,50 @@ class _Loop:
             self._step(b.add(lower, done), lanes, None if whole else left)
             done += lanes
 
-    def _full(self, lower: Index, upper: Index) -> Index:
-        """A loop of whole vectors; gives where it ends."""
-        b = self.b
-        rest = b.andi(b.index(b.sub(upper, lower)), b.index(self.width - 1))
-        end = b.maximum(lower, b.sub(upper, rest))  # upper may lie below lower
-        self._rolled(lower, end, self.width, masked=False)
-        return end
+    def _once(self, lower: Index, upper: Index) -> None:
+        """Whole vectors, then what is left, in one loop that is gone through twice: its mask is the same for
+        all vectors of a round.
+        """
+        b, lanes = self.b, self.lanes
+        rest, end = self._rest(lower, upper)
+        if rest == 0:
+            self._rolled(lower, end, lanes, masked=False)
+            return
+        with b.for_(0, 2) as rounds:
+            for mark in (ROLLED, ROUNDS):
+                rounds.op.set_attribute(mark, UNIT)
+            whole = b.cmpi("eq", rounds.iv, b.index(0))
+            first, last, active = (
+                b.select(whole, b.index(x), b.index(y))
+                for x, y in ((lower, end), (end, upper), (lanes, rest))
+            )
+            mask = b.create_op(vector.CreateMask, [active], results=[VectorType((lanes,), i1)]).result
+            with rolled(b, first, last, lanes) as at:
+                VectorBody(b, self.kinds, lanes, active, mask, ahead=True).write(self.op, at)
 
-    def _masked(self, lower: Index, upper: Index, lanes: int) -> None:
-        self._rolled(lower, upper, lanes, masked=True)
+    def _main_and_tail(self, lower: Index, upper: Index) -> None:
+        rest, end = self._rest(lower, upper)
+        self._rolled(lower, end, self.width, masked=False)
+        if rest != 0:
+            self._rolled(end, upper, self.lanes, masked=True)
+
+    def _rest(self, lower: Index, upper: Index) -> tuple[Index, Index]:
+        """How many iterations whole vectors leave, and where those begin."""
+        b = self.b
+        if isinstance(lower, int) and isinstance(upper, int):
+            rest = max(0, upper - lower) % self.width
+            return rest, max(lower, upper - rest)
+        some = b.andi(b.index(b.sub(upper, lower)), b.index(self.width - 1))
+        return some, b.maximum(lower, b.sub(upper, some))  # upper may lie below lower
 
     def _rolled(self, lower: Index, upper: Index, lanes: int, masked: bool) -> None:
-        with self.b.for_(lower, upper, lanes) as loop:
-            loop.op.set_attribute(ROLLED, UNIT)
-            self._step(loop.iv, lanes, self.b.sub(upper, loop.iv) if masked else None)
+        with rolled(self.b, lower, upper, lanes) as at:
+            self._step(at, lanes, self.b.sub(upper, at) if masked else None)
 
     def _step(self, first: Index, lanes: int, active: Index | None) -> None:
         """The body for `lanes` iterations from `first` on; of them the first `active` ones, if not all."""
-        ahead = active is None or self.weight > HEAVY
-        VectorBody(self.b, self.kinds, lanes, active, ahead).write(self.op, self.b.index(first))
+        ahead = active is None
+        VectorBody(self.b, self.kinds, lanes, active, ahead=ahead).write(self.op, self.b.index(first))
 
 
 def _weight(op: Operation, kinds: dict[Value, Kind]) -> int:

@@ -51,7 +51,8 @@ ROLLED = "tensorc.rolled"
 """Attribute of an `scf.for` that the pass `unroll` leaves alone: what that gains is not worth the compile
 time.
 """
-
+ROUNDS = "tensorc.rounds"
+"""Attribute of an `scf.for` whose iterations divide the work of one among themselves."""
 
 TILE = 4096
 """Elements of a tile: enough for vector code to get going, few enough for every core to have some."""
