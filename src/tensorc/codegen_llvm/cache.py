@@ -16,11 +16,9 @@ damaged file, everything is compiled as if there were no cache. `describe` says 
 
 from __future__ import annotations
 
-import hashlib
 import importlib.machinery
 import os
 import re
-import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,6 +31,7 @@ import numpy as np
 
 from tensorc.codegen_llvm import folder, jit
 from tensorc.codegen_llvm import sources as own_sources
+from tensorc.codegen_llvm.digest import sha256
 from tensorc.codegen_llvm.folder import File, Unusable
 from tensorc.codegen_llvm.objects import FRAME, ObjectCode, frame, pack, unframe, unpack
 from tensorc.ir.errors import InternalError
@@ -133,8 +132,8 @@ def _scipy() -> str:
             return "none"
         version = Path(spec.submodule_search_locations[0], "version.py").read_bytes()
     except (OSError, ValueError):  # one that does not say which it is: equal to none, itself included
-        return f"unknown {secrets.token_hex(16)}"
-    return hashlib.sha256(version).hexdigest()
+        return f"unknown {os.urandom(16).hex()}"
+    return sha256(version).hexdigest()
 
 
 @cache
@@ -164,7 +163,7 @@ def compiler() -> bytes:
 
 def key_of(what: Sequence[str], environment: str, sources: bytes) -> str:
     """The key of what is compiled from these texts there."""
-    return hashlib.sha256(pack([*what, environment]) + sources).hexdigest()
+    return sha256(pack([*what, environment]) + sources).hexdigest()
 
 
 # -------------------------------------------------------------------------------------------------- one entry

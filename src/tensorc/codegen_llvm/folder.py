@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import stat
 import time
 from collections.abc import Iterator
@@ -161,7 +160,7 @@ def write(root: int, folder: str, name: str, content: bytes) -> None:
     inner = _opened_folder(folder, root)
     try:
         _trust(os.fstat(inner), folder)
-        temporary = f"{name}.{secrets.token_hex(8)}.tmp"
+        temporary = f"{name}.{os.urandom(8).hex()}.tmp"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(temporary, flags, 0o600, dir_fd=inner)
         try:

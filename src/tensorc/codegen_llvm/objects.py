@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tensorc.codegen_llvm.digest import sha256
+
 _MAGIC: Final = b"tensorc\0"
 _VERSION: Final = 1
 _HEAD: Final = struct.Struct("<8s8sIQ")
@@ -68,9 +70,7 @@ def unframe(kind: str, data: bytes) -> bytes:
 
 
 def _checksum(head: bytes, content: bytes) -> bytes:
-    import hashlib  # loads OpenSSL: with the first object code, not with the package
-
-    digest = hashlib.sha256(head)
+    digest = sha256(head)
     digest.update(content)
     return digest.digest()
 

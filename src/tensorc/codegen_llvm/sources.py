@@ -7,13 +7,13 @@ archive can set, is part of that.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from tensorc.codegen_llvm import folder
+from tensorc.codegen_llvm.digest import sha256
 from tensorc.codegen_llvm.folder import Unusable
 from tensorc.codegen_llvm.objects import frame, unframe
 from tensorc.version import LOADED
@@ -31,7 +31,7 @@ def digest(root: int, files: bytes) -> bytes:
     """A digest of the source files in a listing, remembered in the folder `root`. Raises Unusable where they
     cannot be read or have changed.
     """
-    name = hashlib.sha256(files).hexdigest()
+    name = sha256(files).hexdigest()
     found = folder.read(root, name[:2], name + SUFFIX, 4096)
     known = None if found is None else _remembered(found)
     if known is not None:
@@ -85,12 +85,12 @@ def _listing(package: Path, latest: float) -> bytes:
 
 def content(files: bytes) -> bytes:
     """A digest of names and contents alone: the same wherever the package lies."""
-    total = hashlib.sha256()
+    total = sha256()
     try:
         for line in files.split(b"\n")[1:]:
             path = line.split(b"\t")[0]
             content = (PACKAGE / os.fsdecode(path)).read_bytes()
-            total.update(path + b"\0" + hashlib.sha256(content).digest())
+            total.update(path + b"\0" + sha256(content).digest())
     except OSError as error:
         raise Unusable(f"the sources of tensorc cannot be read: {error}") from None
     return total.digest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from dataclasses import dataclass
 from functools import cache
 
@@ -32,4 +32,4 @@ def _sources() -> str:
     try:
         return object_cache.compiler().hex()
     except Unusable:  # they change under our feet: what is compiled now is for this process only
-        return f"unknown {secrets.token_hex(16)}"
+        return f"unknown {os.urandom(16).hex()}"
