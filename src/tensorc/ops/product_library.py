@@ -169,13 +169,17 @@ def in_blocks(
     k, n = second.sizes
     size: Index = 0
     packed: Value | None = None
+    different: list[Index] = []
     if large is not False:
         size = product_panels.packed_size(b, kind, second)
         if isinstance(large, Value):
             size = b.select(large, b.index(size), b.index(0))
-        packed = b.alloc(memory_type(kind), [b.mul(b.product(batch), size)])
-        with nest(b, batch) as at:
-            part = b.reinterpret_cast(packed, b.index(b.mul(_flat(b, at, batch), size)), [b.index(size)], [1])
+        # Of a right side that is the same for some axes of the batch there is one.
+        different = [1 if step == 0 else n for step, n in zip(others, batch, strict=False)]
+        packed = b.alloc(memory_type(kind), [b.mul(b.product(different), size)])
+        with nest(b, different) as at:
+            begin = b.index(b.mul(_flat(b, at, different), size))
+            part = b.reinterpret_cast(packed, begin, [b.index(size)], [1])
             _call(b, "pack", kind, [second.moved(b, at, others).view(b), part])
     height, width = _block_sizes(b, first.sizes[0], n, kind, large, whole_rows)
     down, across = b.ceildivsi(b.index(first.sizes[0]), height), b.ceildivsi(b.index(n), width)
@@ -194,7 +198,7 @@ def in_blocks(
                 _call(b, "product", kind, [left, right, out.view(b)])
                 return
             begin = b.mul(j, k)
-            start = b.add(b.mul(_flat(b, at, batch), size), begin)
+            start = b.add(b.mul(_flat(b, at, different), size), begin)
             length = b.maximum(b.sub(size, begin), 0)
             panels = b.reinterpret_cast(packed, b.index(start), [b.index(length)], [1])
             _call(b, "block", kind, [left, right, panels, out.view(b)])
@@ -205,10 +209,10 @@ def in_blocks(
 
 
 def _flat(b: LoopBuilder, at: Sequence[Index], extents: Sequence[Index]) -> Index:
-    """The number of a place in a box."""
+    """The number of a place in a box; places along axes of extent 1 do not count."""
     found: Index = 0
     for place, extent in zip(at, extents, strict=True):
-        found = b.add(b.mul(found, extent), place)
+        found = found if extent == 1 else b.add(b.mul(found, extent), place)
     return found
 
 

@@ -36,8 +36,8 @@ def join(grouping: Grouping, op: Operation, readers: Sequence[Use]) -> bool:
     if len(places) != 1:
         return False
     (place,) = places
-    shapes = [grouping.extents.of(v) for v in (*op.operands, op.result)]
-    if any(isinstance(e, Value) and grouping.extents.is_late(e) for shape in shapes for e in shape):
+    extents = grouping.extents.of(op.result)
+    if any(isinstance(e, Value) and grouping.extents.is_late(e) for e in extents):
         return False
     if not grouping.extents_fit(op, place, group):
         return False
