@@ -104,12 +104,12 @@ def test_strict_and_allow_downcast_are_of_one_input():
         g(np.ones(2), np.ones(2))
 
 
-def test_permissions_to_overwrite_or_alias_are_never_used():
+def test_permission_to_alias_is_never_used():
     x = tc.vector("x")
     w = tc.shared(X)
     given = X.copy()
     f = tc.function(
-        [tc.In(x, mutable=True, borrow=True)],
+        [tc.In(x, borrow=True)],
         [tc.Out(x, borrow=True), tc.Out(x * 2, borrow=True), tc.Out(w, borrow=True)],
     )
     first, second = f(given), f(given)
@@ -120,6 +120,67 @@ def test_permissions_to_overwrite_or_alias_are_never_used():
         a[:] = -1
         assert (b != -1).all()
     np.testing.assert_array_equal(w.get_value(), X)
+
+
+def test_a_mutable_argument_may_become_the_result():
+    x, y = tc.vector("x"), tc.vector("y")
+    f = tc.function([tc.In(x, mutable=True), y], x * 2 + y)
+    a, b = np.arange(5.0), np.ones(5)
+    assert f(a, b) is a
+    np.testing.assert_array_equal(a, [1, 3, 5, 7, 9])
+    np.testing.assert_array_equal(b, np.ones(5))
+    view = np.arange(9.0)[2:7]
+    assert f(view, b) is view
+    np.testing.assert_array_equal(view.base, [0, 1, 5, 7, 9, 11, 13, 7, 8])
+    both = tc.function([tc.In(x, mutable=True)], [x, x[::-1].sum(), tc.exp(x * 0) + x])
+    given = a.copy()
+    old, total, new = both(given)
+    np.testing.assert_array_equal(old, a)
+    np.testing.assert_array_equal(new, a + 1)
+    assert total == 25
+    assert not np.shares_memory(old, new)
+
+
+def test_what_is_left_of_a_mutable_argument_where_it_cannot_be_the_result():
+    """One that others read, too, of other extents, strided, read-only, of another dtype, given as `out=`."""
+    x, y, i = tc.vector("x"), tc.vector("y"), tc.lvector("i")
+    f = tc.function([tc.In(x, mutable=True), y], x * 2 + y[::-1])
+    frozen, whole = np.arange(4.0), np.arange(8.0)
+    frozen.setflags(write=False)
+    for a, b in [
+        (whole[:4], whole[2:6]),
+        (whole[:4], whole[:4]),
+        (whole[3::-1], np.ones(4)),
+        (whole[::2], np.ones(4)),
+        (frozen, np.ones(4)),
+        (np.ones(1), np.arange(4.0)),
+        (np.arange(4), np.ones(4)),
+        ([1.0, 2.0], np.ones(2)),
+    ]:
+        before = np.array(a, copy=True)
+        np.testing.assert_array_equal(f(a, b), before * 2 + b[::-1])
+        np.testing.assert_array_equal(a, before)
+    a, out = np.arange(4.0), np.empty(4)
+    assert f(a, np.ones(4), out=out) is out
+    np.testing.assert_array_equal(a, np.arange(4.0))
+    fails = tc.function([tc.In(x, mutable=True), i], [x + 1, y[:0].sum() + x[i].sum()], givens={y: x})
+    with pytest.raises(IndexError):
+        fails(a, np.array([0, 4]))
+    np.testing.assert_array_equal(a, np.arange(4.0))
+
+
+def test_defaults_and_shared_variables_are_never_mutable():
+    x, w = tc.vector("x"), tc.shared(X)
+    f = tc.function([tc.In(x, value=X, mutable=True)], x + 1)
+    g = tc.function([tc.In(x, value=w, mutable=True)], x + 1)
+    for _ in range(2):
+        np.testing.assert_array_equal(f(), X + 1)
+        np.testing.assert_array_equal(g(), X + 1)
+    h = tc.function([tc.In(x, mutable=True)], x + w, updates={w: w + x})
+    given = np.ones(X.shape)
+    assert h(given) is given
+    np.testing.assert_array_equal(given, X + 1)
+    np.testing.assert_array_equal(w.get_value(), X + 1)
 
 
 @pytest.mark.parametrize(

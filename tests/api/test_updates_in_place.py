@@ -254,6 +254,29 @@ def test_many_updates_in_a_function_that_is_split() -> None:
         np.testing.assert_array_equal(c.get_value(), old * 0.5 + 2)
 
 
+def test_a_new_value_that_is_a_result_as_well() -> None:
+    w = tc.shared(np.arange(3.0))
+    f = tc.function([], [w * 2, w * 2], updates={w: w * 2})
+    for k in range(3):
+        where = address(w)
+        first, second = f()
+        assert address(w) == where
+        first += 100
+        np.testing.assert_array_equal(second, np.arange(3.0) * 2 ** (k + 1))
+        np.testing.assert_array_equal(w.get_value(), second)
+
+
+def test_results_into_given_arrays_beside_updates() -> None:
+    w, x, out = tc.shared(np.zeros(3)), tc.vector("x"), np.empty(3)
+    f = tc.function([x], x * 2, updates={w: w + x})
+    where = address(w)
+    for k in range(3):
+        assert f(np.ones(3), out=out) is out
+        np.testing.assert_array_equal(out, np.full(3, 2.0))
+        np.testing.assert_array_equal(w.get_value(), np.full(3, k + 1.0))
+    assert address(w) == where
+
+
 def test_a_function_that_was_saved() -> None:
     w, i = tc.shared(np.zeros((5, 2)), name="w"), tc.lvector("i")
     f = tc.function([i], updates={w: w[i].add(1.0)})

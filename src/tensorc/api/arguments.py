@@ -41,8 +41,10 @@ class In:
     makes it state that starts from `value`: every call uses the stored value, unless one is passed by name,
     and stores `update`; the state of a shared variable is that variable.
     `strict` accepts no argument but an ndarray of the very dtype; `allow_downcast` is `allow_input_downcast`
-    for this input. `mutable` and `borrow` permit the function to overwrite the argument or to return it;
-    it never does, so they change nothing.
+    for this input. `mutable` permits the function to overwrite an array that is passed, contiguous and
+    writable, and to return it as a result: use it no more, but for that. It does so where a result can be
+    computed element by element in the place of the argument; after an error the argument is as it was.
+    `borrow` permits to return the argument; that never happens, so it changes nothing.
 
     Raises TensorcTypeError for an option of the wrong kind.
     """
@@ -73,7 +75,7 @@ class In:
 @dataclass(frozen=True, eq=False)
 class Out:
     """An output with options. `borrow` permits the result to be memory that a later call uses again; results
-    never alias arguments, state or each other, so it changes nothing.
+    never alias state or each other, nor arguments that are not `mutable`, so it changes nothing.
     """
 
     variable: Any
@@ -104,7 +106,7 @@ class _Label(NamedTuple):
 @dataclass(frozen=True)
 class Parameter:
     """One positional parameter of a compiled function. `default` is an array in native form, or a shared
-    variable that is read at every call.
+    variable that is read at every call. What is passed for a `mutable` one may be overwritten.
     """
 
     name: str | None
@@ -113,6 +115,7 @@ class Parameter:
     strict: bool = False
     allow_downcast: bool | None = None
     expr: Expr | None = field(default=None, compare=False)
+    mutable: bool = False
 
     @cached_property
     def dtype(self) -> np.dtype[Any]:

@@ -131,7 +131,7 @@ class Build:
     def module(self, stage: str) -> Operation:
         """The IR at `tensor` (stabilised), `fused` (kernels) or `loops`."""
         function = clone_op(self.program.traced.func)
-        if stage == "loops" and self.program.updated:
+        if stage == "loops" and (self.program.updated or any(p.mutable for p in self.program.parameters)):
             self._say_updates(function)
         return _run(function, takewhile(lambda p: p.name not in _STAGE_ENDS[stage], self._passes("fast")))
 
@@ -208,13 +208,16 @@ class Build:
 
     def _say_updates(self, function: Operation) -> None:
         """Write on a function, for every update, the numbers of the argument that is the cell and of the
-        result it becomes.
+        result it becomes; and which arguments may be overwritten.
         """
         program = self.program
         first, cells = len(program.parameters), program.traced.shared
         pairs = [(first + cells.index(v), program.output_count + i) for i, v in enumerate(program.updated)]
         numbers = tuple(IntegerAttr(number) for pair in pairs for number in pair)
         function.set_attribute(sites.UPDATES, ArrayAttr(numbers))
+        mutable = tuple(IntegerAttr(k) for k, p in enumerate(program.parameters) if p.mutable)
+        if mutable:
+            function.set_attribute(sites.MUTABLE, ArrayAttr(mutable))
 
     def _fail(self, number: int, a: int, b: int, axis: int) -> NoReturn:
         """Raises the error of a failed check."""

@@ -33,6 +33,7 @@ class SavedParameter:
     default: str | int | None
     strict: bool
     allow_downcast: bool | None
+    mutable: bool
 
 
 @dataclass(frozen=True)

@@ -272,7 +272,13 @@ def _parameter(item: In, allow_input_downcast: bool | None) -> Parameter:
     variable = item.variable
     allow = allow_input_downcast if item.allow_downcast is None else item.allow_downcast
     parameter = Parameter(
-        item.name or variable.name, variable.tensor_type, MISSING, item.strict, allow, variable
+        item.name or variable.name,
+        variable.tensor_type,
+        MISSING,
+        item.strict,
+        allow,
+        variable,
+        bool(item.mutable) and not isinstance(item.value, Shared),
     )
     if item.value is None or item.update is not None:
         return parameter

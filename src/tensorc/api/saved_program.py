@@ -193,7 +193,8 @@ def rebuilt(
 def _parameter(saved: SavedParameter, argument: BlockArgument) -> Parameter:
     kind = cast(TensorType, argument.type)
     symbol = Symbol(kind, saved.symbol, harmless(argument.location))
-    return Parameter(saved.name, kind, MISSING, saved.strict, saved.allow_downcast, symbol)
+    mutable = saved.mutable and not isinstance(saved.default, int)  # never a shared variable's own array
+    return Parameter(saved.name, kind, MISSING, saved.strict, saved.allow_downcast, symbol, mutable)
 
 
 def _with_state(program: Program, manifest: Manifest, shared: Sequence[Shared]) -> Program:

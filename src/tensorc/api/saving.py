@@ -166,7 +166,8 @@ def manifest_of(
 
 def _saved(parameter: Parameter, default: str | int | None) -> SavedParameter:
     symbol = None if parameter.expr is None else parameter.expr.name
-    return SavedParameter(parameter.name, symbol, default, bool(parameter.strict), parameter.allow_downcast)
+    strict, mutable = bool(parameter.strict), parameter.mutable
+    return SavedParameter(parameter.name, symbol, default, strict, parameter.allow_downcast, mutable)
 
 
 def default_arrays(program: Program) -> dict[int, Array]:

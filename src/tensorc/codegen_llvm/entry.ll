@@ -279,12 +279,11 @@ large:
   ret ptr %large.array
 }
 
-; Allocate every output from number %begin on at the %extents the shape function wrote, but for the updates in %claimed, whose arrays are
+; Allocate every output from number %begin on at the %extents the shape function wrote, but for those in %claimed, whose arrays are
 ; found when the body claims them. Returns their bytes; or -1 with a Python exception set, and has dropped what it made.
 define internal i64 @allocate_outputs(ptr %ctx, ptr %frame, ptr %pointers, ptr %outs, i64 %begin, ptr %extents, i64 %claimed) alwaysinline {
 entry:
   %n = get i64, %ctx, N_OUTPUTS
-  %n.results = get i64, %ctx, N_RESULTS
   %first = get i64, %ctx, N_ARGUMENTS
   %specs = get ptr, %ctx, OUTPUT_SPECS
   br label %next
@@ -300,8 +299,7 @@ one:
   %nd = get i64, %spec, SPEC_ND
   %shift = get i64, %spec, SPEC_SHIFT
   %room = call i64 @entry_bytes_of(ptr %dims, i64 %nd, i64 %shift)
-  %update = sub i64 %k, %n.results
-  %bit = call i64 @llvm.umin.i64(i64 %update, i64 63)         ; a result's is never set
+  %bit = call i64 @llvm.umin.i64(i64 %k, i64 63)
   %bits = lshr i64 %claimed, %bit
   %later = trunc i64 %bits to i1
   br i1 %later, label %made, label %new
@@ -347,6 +345,7 @@ entry:
   %claim.context = select i1 %no.claim, ptr null, ptr %ctx
   put ptr %claim.context, %record, POLL_CONTEXT
   put ptr %frame, %record, POLL_FRAME
+  put ptr %args, %record, POLL_ARGS
   %n = get i64, %ctx, N_INPUTS
   %limit = get i64, %ctx, GIL_BYTES
   %large = icmp ugt i64 %bytes, %limit
@@ -354,7 +353,6 @@ entry:
 direct:
   put i64 64, %record, POLL_CHUNK
   put i64 1, %record, POLL_HAS_GIL
-  put ptr %args, %record, POLL_ARGS
   put i64 %n, %record, POLL_COUNT
   %code = call i32 %body(ptr %pointers)
   %has.gil = get i64, %record, POLL_HAS_GIL
@@ -469,7 +467,9 @@ shape:
   %n.extents = get i64, %ctx, N_EXTENTS
   %notes = getelementptr i64, ptr %extents, i64 %n.extents
   store i64 0, ptr %notes
-  %n.words = add i64 %n.extents, 1
+  %n.noted = get i64, %ctx, N_OUTPUTS
+  %n.all = add i64 %n.extents, %n.noted
+  %n.words = add i64 %n.all, 1
   call void @fill_vector(ptr %extents.desc, ptr %extents, i64 %n.words)
   store ptr %error.desc, ptr %after.arguments
   %second = getelementptr ptr, ptr %after.arguments, i64 1

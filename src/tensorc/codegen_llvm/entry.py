@@ -385,7 +385,7 @@ class Context:
     ) -> dict[str, int]:
         pointers = len(s.arguments) + max(len(s.outputs) + 1, 2)
         extents_at = layout.FRAME_HEAD + WORD * pointers
-        refs_at = extents_at + WORD * (sum(out.rank for out in s.outputs) + 1)
+        refs_at = extents_at + WORD * (sum(out.rank for out in s.outputs) + 1 + len(s.outputs))
         bound_at = refs_at + WORD * (len(s.cells) + len(s.outputs))
         place = bound_at + WORD * (len(s.inputs) + max(s.results, 1))
         varying = s.inputs + s.cells

@@ -288,11 +288,11 @@ equal:
 apart:
   %inputs = get i64, %ctx, N_INPUTS
   %input.specs = get ptr, %ctx, INPUT_SPECS
-  %from.inputs = call i1 @meets(ptr %spec, ptr %desc, ptr %input.specs, ptr %pointers, i64 %inputs)
+  %from.inputs = call i1 @entry_meets(ptr %spec, ptr %desc, ptr %input.specs, ptr %pointers, i64 %inputs)
   br i1 %from.inputs, label %fail, label %others
 others:
   %out.pointers = getelementptr ptr, ptr %pointers, i64 %first
-  %from.outs = call i1 @meets(ptr %spec, ptr %desc, ptr %specs, ptr %out.pointers, i64 %k)
+  %from.outs = call i1 @entry_meets(ptr %spec, ptr %desc, ptr %specs, ptr %out.pointers, i64 %k)
   br i1 %from.outs, label %fail, label %taken
 taken:
   call void @Py_IncRef(ptr %object)
@@ -309,7 +309,7 @@ fail:
 }
 
 ; Whether the bytes an array spans meet those of one of %n others.
-define internal i1 @meets(ptr %spec, ptr %desc, ptr %specs, ptr %descs, i64 %n) {
+define i1 @entry_meets(ptr %spec, ptr %desc, ptr %specs, ptr %descs, i64 %n) {
 entry:
   %low.p = alloca i64
   %high.p = alloca i64

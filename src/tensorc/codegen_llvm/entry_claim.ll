@@ -1,4 +1,4 @@
-; The native entry: updates that are written over the memory of their cells. See entry.ll, and ops/loops/claims.py.
+; The native entry: updates written over the memory of their cells, and results over that of mutable arguments. See entry.ll, and ops/loops/claims.py.
 ;
 ; A body calls @tensorc_claim when all that may fail is behind it and nothing is written. From then to the commit the call holds
 ; the GIL and runs no Python code: nobody can look at a cell, set it, or fork. An array is written over if the cell and
@@ -6,6 +6,7 @@
 ; own, as it would without a claim.
 
 @tensorc_threads = external global i64
+@tensorc_ndarray_type = external global i8
 
 declare void @Py_IncRef(ptr)
 declare i32 @PyErr_CheckSignals()
@@ -13,10 +14,11 @@ declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
 declare ptr @PyList_GetItem(ptr, i64)
 
-; In entry.ll and threads.ll.
+; In entry.ll, entry_bind.ll and threads.ll.
 declare i64 @entry_bytes_of(ptr, i64, i64)
 declare ptr @entry_new_array(ptr, ptr, i64)
 declare i1 @entry_start_threads(ptr)
+declare i1 @entry_meets(ptr, ptr, ptr, ptr, i64)
 
 ; 0: every claimed output has an array; 4: an exception is set; 5: a cell was written since this call has read it.
 define i32 @tensorc_claim(ptr %record, i64 %work) {
@@ -51,7 +53,7 @@ changed:
   ret i32 %now
 choose:
   %little = icmp ule i64 %work, $CLAIM_LIMIT
-  %over = call i64 @choose_arrays(ptr %ctx, ptr %frame, i1 %little)
+  %over = call i64 @choose_arrays(ptr %ctx, ptr %record, i1 %little)
   %failed = icmp slt i64 %over, 0
   br i1 %failed, label %raised, label %chosen
 chosen:
@@ -120,15 +122,22 @@ done:
 
 ; Give every claimed output its array, the cell's own where that is %allowed and possible. Returns for how many it is; or -1 with
 ; an exception set.
-define internal i64 @choose_arrays(ptr %ctx, ptr %frame, i1 %allowed) {
+define internal i64 @choose_arrays(ptr %ctx, ptr %record, i1 %allowed) {
 entry:
+  %frame = get ptr, %record, POLL_FRAME
   %refs.at = get i64, %ctx, REFS_AT
   %refs = getelementptr i8, ptr %frame, i64 %refs.at
   %n.cells = get i64, %ctx, N_CELLS
   %outs = getelementptr ptr, ptr %refs, i64 %n.cells
-  %n = get i64, %ctx, N_UPDATES
-  %pairs = get ptr, %ctx, UPDATES
+  %n = get i64, %ctx, N_OUTPUTS
   %specs = get ptr, %ctx, OUTPUT_SPECS
+  %n.inputs = get i64, %ctx, N_INPUTS
+  %args = get ptr, %record, POLL_ARGS
+  %extents.at = get i64, %ctx, EXTENTS_AT
+  %extents = getelementptr i8, ptr %frame, i64 %extents.at
+  %n.extents = get i64, %ctx, N_EXTENTS
+  %notes = getelementptr i64, ptr %extents, i64 %n.extents
+  %overs = getelementptr i64, ptr %notes, i64 1
   br label %next
 next:
   %k = phi i64 [ 0, %entry ], [ %k.next, %following ]
@@ -136,25 +145,34 @@ next:
   %more = icmp ult i64 %k, %n
   br i1 %more, label %one, label %done
 one:
-  %first = mul i64 %k, 2
-  %cell.p = getelementptr i64, ptr %pairs, i64 %first
-  %cell = load i64, ptr %cell.p
-  %number.p = getelementptr i64, ptr %cell.p, i64 1
-  %number = load i64, ptr %number.p
-  %out.p = getelementptr ptr, ptr %outs, i64 %number
+  %out.p = getelementptr ptr, ptr %outs, i64 %k
   %there = load ptr, ptr %out.p
   %claimed = icmp eq ptr %there, null
   br i1 %claimed, label %judge, label %following
 judge:
-  %old.p = getelementptr ptr, ptr %refs, i64 %cell
+  %number.p = getelementptr i64, ptr %overs, i64 %k
+  %number = load i64, ptr %number.p
+  %is.input = icmp ult i64 %number, %n.inputs
+  %cell = sub i64 %number, %n.inputs
+  %holders = select i1 %is.input, ptr %args, ptr %refs
+  %which = select i1 %is.input, i64 %number, i64 %cell
+  %old.p = getelementptr ptr, ptr %holders, i64 %which
   %old = load ptr, ptr %old.p
-  %at = mul i64 %number, $SPEC_BYTES
+  %at = mul i64 %k, $SPEC_BYTES
   %spec = getelementptr i8, ptr %specs, i64 %at
   %nd = get i64, %spec, SPEC_ND
   %place = get i64, %spec, SPEC_PLACE
   %desc = getelementptr i8, ptr %frame, i64 %place
   %dims = getelementptr i8, ptr %desc, i64 $DESC_SIZES
-  %free = call i1 @is_free(ptr %old, ptr %dims, i64 %nd)
+  br i1 %is.input, label %argument, label %own
+argument:
+  %lent = call i1 @is_lent(ptr %ctx, ptr %frame, i64 %number, ptr %old, ptr %dims, i64 %nd)
+  br label %judged
+own:
+  %alone = call i1 @is_free(ptr %old, ptr %dims, i64 %nd)
+  br label %judged
+judged:
+  %free = phi i1 [ %lent, %argument ], [ %alone, %own ]
   %over = and i1 %free, %allowed
   br i1 %over, label %reuse, label %new
 reuse:
@@ -200,11 +218,55 @@ entry:
   %alone = and i1 %two, %unwatched
   %owner = and i1 %own, %all
   %free = and i1 %alone, %owner
+  %fits = call i1 @has_extents(ptr %array, ptr %dims, i64 %nd)
+  %answer = and i1 %free, %fits
+  ret i1 %answer
+}
+
+; Whether argument %number, which the function may overwrite, is a contiguous and writable array of these extents, apart
+; from all other arguments.
+define internal i1 @is_lent(ptr %ctx, ptr %frame, i64 %number, ptr %array, ptr %dims, i64 %nd) {
+entry:
+  %type = get ptr, %array, OBJECT_TYPE
+  %exact = icmp eq ptr %type, @tensorc_ndarray_type
+  br i1 %exact, label %look, label %refuse
+refuse:
+  ret i1 false
+look:
+  %flags = get i32, %array, ARRAY_FLAGS
+  %wanted = and i32 %flags, $ARRAY_LENT
+  %all = icmp eq i32 %wanted, $ARRAY_LENT
+  %fits = call i1 @has_extents(ptr %array, ptr %dims, i64 %nd)
+  %good = and i1 %all, %fits
+  br i1 %good, label %apart, label %refuse
+apart:
+  %specs = get ptr, %ctx, INPUT_SPECS
+  %at = mul i64 %number, $SPEC_BYTES
+  %spec = getelementptr i8, ptr %specs, i64 %at
+  %descs = getelementptr i8, ptr %frame, i64 $FRAME_HEAD
+  %desc.p = getelementptr ptr, ptr %descs, i64 %number
+  %desc = load ptr, ptr %desc.p
+  %before = call i1 @entry_meets(ptr %spec, ptr %desc, ptr %specs, ptr %descs, i64 %number)
+  %next.spec = getelementptr i8, ptr %spec, i64 $SPEC_BYTES
+  %next.desc = getelementptr ptr, ptr %desc.p, i64 1
+  %n.inputs = get i64, %ctx, N_INPUTS
+  %n.cells = get i64, %ctx, N_CELLS
+  %n = add i64 %n.inputs, %n.cells
+  %others = sub i64 %n, %number
+  %rest = sub i64 %others, 1
+  %after = call i1 @entry_meets(ptr %spec, ptr %desc, ptr %next.spec, ptr %next.desc, i64 %rest)
+  %met = or i1 %before, %after
+  %alone = xor i1 %met, true
+  ret i1 %alone
+}
+
+define internal i1 @has_extents(ptr %array, ptr %dims, i64 %nd) {
+entry:
   %have = get ptr, %array, ARRAY_DIMENSIONS
   br label %next
 next:
   %k = phi i64 [ 0, %entry ], [ %k.next, %one ]
-  %good = phi i1 [ %free, %entry ], [ %good.next, %one ]
+  %good = phi i1 [ true, %entry ], [ %good.next, %one ]
   %more = icmp ult i64 %k, %nd
   br i1 %more, label %one, label %done
 one:

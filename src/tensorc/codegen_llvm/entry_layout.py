@@ -36,8 +36,9 @@ from tensorc.runtime.memory import FIGURES, KEEP_FROM, MAP_FROM, SLOTS
 
 WORD = 8
 NPY_C_CONTIGUOUS, NPY_OWNDATA, NPY_ALIGNED, NPY_WRITEABLE, NPY_CARRAY = 0x1, 0x4, 0x100, 0x400, 0x501
-OWN = NPY_C_CONTIGUOUS | NPY_OWNDATA | NPY_ALIGNED | NPY_WRITEABLE
-"""Flags of an array whose memory may be written anew."""
+LENT = NPY_C_CONTIGUOUS | NPY_ALIGNED | NPY_WRITEABLE
+OWN = LENT | NPY_OWNDATA
+"""Flags of an array whose memory may be written anew: of a mutable argument, of a shared variable."""
 NPY_TRACE_DOMAIN = 389047
 """Under which NumPy reports the memory of arrays to `tracemalloc`."""
 STACK_FRAME_LIMIT = 1 << 16
@@ -247,6 +248,7 @@ def names(function_base: type) -> dict[str, int | str]:
         "OBJECT_REFERENCES": references_offset(),
         "ARRAY_WEAK": weak_references_offset(),
         "ARRAY_OWN": OWN,
+        "ARRAY_LENT": LENT,
         **{
             f"SCALAR_{kind.upper()}": n
             for kind, n in zip(("f64", "f32", "i64", "bool"), SCALARS.values(), strict=True)

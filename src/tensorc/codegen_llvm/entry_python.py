@@ -76,7 +76,7 @@ class PythonEntry:
         arrays = varying + list(state.constants)
         error, extents = (
             np.zeros(4, np.int64),
-            np.zeros(sum(s.rank for s in state.signature.outputs) + 1, np.int64),
+            np.zeros(sum(s.rank + 1 for s in state.signature.outputs) + 1, np.int64),
         )
         code = _invoke(body.shapes_address, [*arrays, error, extents])
         if code != OK:

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from tensorc.ir.attributes import ArrayAttr, Attribute, DictAttr, IntegerAttr, StringAttr, UnitAttr
+from tensorc.ir.attributes import Attribute, DictAttr, IntegerAttr, StringAttr, UnitAttr
 from tensorc.ir.builtin import arg_attributes, body, function_type, functions, new_function, symbol_name
 from tensorc.ir.clone import clone_region
 from tensorc.ir.core import Operation, Value
@@ -77,18 +77,11 @@ def _bufferize(module: Operation, function: Operation) -> None:
     shapes = _Writer(module, function, extents, _live(ops, sizes, extents, False), shapes_only=True)
     if sites.UPDATES in function.attributes:
         sure = 0 if _fails_late(live) else sites.NOTE_SURE
-        shapes.notes = sure | _bits(claimed, len(returned), function)
+        shapes.notes = sure | sum(sites.NOTE_SURE << 1 + number for number in claimed.over)
+        shapes.over = claimed.over
     shapes.write(returned)
     _Writer(module, function, extents, claimed.first, shapes_only=False, claimed=claimed).write(returned)
     function.erase()
-
-
-def _bits(claimed: Claims, outputs: int, function: Operation) -> int:
-    """The note of which updates are claimed; they are the last outputs."""
-    listed = function.attributes[sites.UPDATES]
-    assert isinstance(listed, ArrayAttr)
-    first = outputs - len(listed.elements) // 2
-    return sum(sites.NOTE_SURE << 1 + number - first for number in claimed.over)
 
 
 def _live(
@@ -168,6 +161,7 @@ class _Writer:
         self.late: set[Value] = set()
         self.top_frees: list[Value] = []
         self.notes: int | None = None
+        self.over: dict[int, int] = {}
         self.new = self._declare()
         assert function.block is module.regions[0].block
         module.regions[0].block.insert_before(self.new, function)
@@ -431,6 +425,8 @@ class _Writer:
                 b.store(b.index(extent), self.result_extents, [place])
             if self.notes is not None:
                 b.store(b.index(self.notes), self.result_extents, [len(flat)])
+            for number, argument in self.over.items():
+                b.store(b.index(argument), self.result_extents, [len(flat) + 1 + number])
         self._copy_outputs(self.plan.copies)
         code = b.constant(0, i32)
         if fault:

@@ -57,7 +57,7 @@ def plan(
     """
     roots = roots_of(ops)
     found = Plan()
-    _bind_outputs(outputs, roots, found)
+    _bind_outputs(outputs, roots, found, claimed)
     held = {roots[v] for _, v in found.copies if v in roots}
     last = _last_uses(ops, roots)
     _assign(ops, roots, last, held, extents, found, claimed)
@@ -79,8 +79,16 @@ def roots_of(ops: Sequence[Operation]) -> dict[Value, Value]:
     return roots
 
 
-def _bind_outputs(outputs: Sequence[Value], roots: dict[Value, Value], found: Plan) -> None:
-    for number, value in enumerate(outputs):
+def binding_order(outputs: Sequence[Value], first: Collection[int]) -> list[tuple[int, Value]]:
+    """Outputs with their numbers: what several of them are is computed into the first; the others are copies.
+    """
+    return sorted(enumerate(outputs), key=lambda pair: pair[0] not in first)
+
+
+def _bind_outputs(
+    outputs: Sequence[Value], roots: dict[Value, Value], found: Plan, claimed: Collection[int]
+) -> None:
+    for number, value in binding_order(outputs, claimed):
         root = whole(value)
         if isinstance(root, BlockArgument) or is_view(root.owner) or root in found.output:
             found.copies.append((number, value))

@@ -1,9 +1,11 @@
-"""Which updates are written over the memory of their cells, and by which ops, last of all.
+"""Which updates are written over the memory of their cells, which results over that of mutable arguments, and
+by which ops, last of all.
 
 An update may be, if one op computes it that reads every element of the cell just before it writes that
 element, or changes a part of it; if all others that read the cell come before; and if from the first such
 write on nothing can fail. So these ops go to the end of the function, in an order of their own, behind a
-claim (`ops/loops/claims.py`), which decides in every call whether the cell's memory is free to be written.
+claim (`ops/loops/claims.py`), which decides in every call whether the cell's memory is free to be written. A
+result goes over an argument on the same terms.
 """
 
 from __future__ import annotations
@@ -19,10 +21,10 @@ from tensorc.ops.base import OpDef
 from tensorc.ops.families import Pointwise
 from tensorc.ops.kernel import Kernel
 from tensorc.passes import sites
-from tensorc.passes.buffers import in_place, roots_of, whole
+from tensorc.passes.buffers import binding_order, in_place, roots_of, whole
 
 MOST = 62
-"""Updates that can be claimed: those that have a bit in a word of notes."""
+"""Outputs that can be claimed: those that have a bit in a word of notes."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,11 @@ def claims(function: Operation, ops: Sequence[Operation], returned: Sequence[Val
     """What can be claimed of `function`, of whose ops `ops` are needed. Linear in the number of uses, as long
     as no updates wait for each other.
     """
-    pairs = _pairs(function)
-    if not pairs:
+    pairs, mutable = _pairs(function), _numbers(function, sites.MUTABLE)
+    if not (pairs or mutable):
         return Claims(list(ops))
     roots, cells = roots_of(ops), body(function).args
-    chosen = _candidates(pairs, returned, roots, cells)
+    chosen = _candidates(pairs, mutable, returned, roots, cells)
     order: list[Operation] = []
     while chosen:
         _drop_read(chosen)
@@ -65,11 +67,14 @@ def claims(function: Operation, ops: Sequence[Operation], returned: Sequence[Val
 
 def _pairs(function: Operation) -> list[tuple[int, int]]:
     """For every update the number of the cell's argument and of the result."""
-    listed = function.attributes.get(sites.UPDATES)
-    if not isinstance(listed, ArrayAttr):
-        return []
-    numbers = [n.value for n in listed.elements if isinstance(n, IntegerAttr)]
+    numbers = _numbers(function, sites.UPDATES)
     return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def _numbers(function: Operation, name: str) -> list[int]:
+    listed = function.attributes.get(name)
+    elements = listed.elements if isinstance(listed, ArrayAttr) else ()
+    return [n.value for n in elements if isinstance(n, IntegerAttr)]
 
 
 Chosen = dict[Operation, list[tuple[int, int]]]
@@ -77,24 +82,46 @@ Chosen = dict[Operation, list[tuple[int, int]]]
 
 def _candidates(
     pairs: Sequence[tuple[int, int]],
+    mutable: Sequence[int],
     returned: Sequence[Value],
     roots: dict[Value, Value],
     cells: Sequence[Value],
 ) -> Chosen:
-    """Ops that compute updates, each of which it could write over the cell."""
+    """Ops that compute updates and results, each of which it could write over the cell or argument."""
+    updates = {number for _, number in pairs}
     holder: dict[Value, int] = {}
-    for number, value in enumerate(returned):
+    for number, value in binding_order(returned, updates):
         holder.setdefault(whole(value), number)
-    first = min(number for _, number in pairs)
     found: Chosen = {}
-    for argument, number in pairs:
-        value = returned[number]
+
+    def choose(argument: int, number: int) -> bool:
+        value, cell = returned[number], cells[argument]
         op = value.owner
-        if op is None or holder.get(value) != number or number - first >= MOST:
-            continue
-        if all(r in holder for r in op.results) and _may_write(op, cells[argument], roots):
-            found.setdefault(op, []).append((argument, number))
+        if op is None or holder.get(value) != number or number >= MOST or _other_type(value, cell):
+            return False
+        if not (all(r in holder for r in op.results) and _may_write(op, cell, roots)):
+            return False
+        found.setdefault(op, []).append((argument, number))
+        return True
+
+    for argument, number in pairs:
+        choose(argument, number)
+    free = [number for number in range(len(returned)) if number not in updates]
+    for argument in mutable:
+        taken = next((n for n in free if _reads(returned[n], cells[argument]) and choose(argument, n)), None)
+        free = [n for n in free if n != taken]
     return found
+
+
+def _other_type(value: Value, cell: Value) -> bool:
+    """Whether a value has another element type or rank than what it would be written over."""
+    kind, memory = value.type, cell.type
+    assert isinstance(kind, TensorType) and isinstance(memory, TensorType)
+    return kind.element != memory.element or kind.rank != memory.rank
+
+
+def _reads(value: Value, argument: Value) -> bool:
+    return value.owner is not None and argument in value.owner.operands
 
 
 def _may_write(op: Operation, cell: Value, roots: dict[Value, Value]) -> bool:

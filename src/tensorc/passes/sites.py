@@ -32,11 +32,13 @@ UPDATES = "tensorc.updates"
 """Function attribute, there if the native entry is to call the function: for every update of a cell, the
 number of the argument that is the cell, and of the result that is its new value.
 """
+MUTABLE = "tensorc.mutable"
+"""Function attribute: the numbers of the arguments whose memory a call may overwrite, if it succeeds."""
 NOTE_SURE = 1
 """Bit of the word that the shape function of such a function writes after the extents: the body writes
 nothing into its outputs before it is certain of success, unless memory runs out or a signal handler raises.
-The bits from the second on say which of the updates, in the order of their outputs, the body claims
-(`passes/claims.py`).
+The bits from the second on say which outputs the body claims (`passes/claims.py`). Behind this word there is
+one for every output, where the number of the argument stands over which it is written.
 """
 
 
