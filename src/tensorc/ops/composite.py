@@ -101,7 +101,11 @@ class Softmax(_Normalising):
         (x,), axes = op.operands, axes_of(op.attrs)
         peak = _finite_or_zero(b, emit.peak(b, x, axes))
         powers = emit.exp(b, emit.sub(b, x, emit.spread(b, peak, axes, x)))
-        return (emit.div(b, powers, emit.spread(b, emit.sum(b, powers, axes), axes, x)),)
+        # One division a row: a rounding more, and a sum of 0 or inf makes NaN all the same. The sum is one of
+        # those, or at least 1.
+        total = emit.sum(b, powers, axes)
+        share = emit.div(b, emit.full_like(b, total, 1), total)
+        return (emit.mul(b, powers, emit.spread(b, share, axes, x)),)
 
     @classmethod
     def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
