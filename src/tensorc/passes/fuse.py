@@ -17,7 +17,7 @@ from tensorc.ir.core import Operation, Value
 from tensorc.ir.types import TensorType
 from tensorc.ops import emit
 from tensorc.ops.creation import Constant, Iota
-from tensorc.ops.index import Assume, Require
+from tensorc.ops.index import Assume, Dim, Require
 from tensorc.ops.loops.builder import LoopBuilder
 from tensorc.ops.views import BroadcastTo, SumTo
 from tensorc.passes.check_shapes import check_function
@@ -40,6 +40,14 @@ class Fuse:
                 check_function(function)
                 _resolve_sums(function)
                 _Fusion(function, self.max_ops).run()
+                _drop_unread(function)
+
+
+def _drop_unread(function: Operation) -> None:
+    """Extents are asked for freely; those that no kernel needed go."""
+    for op in reversed(list(function.regions[0].block)):
+        if op.isa(Dim) and not op.result.has_uses:
+            op.erase()
 
 
 def _resolve_sums(function: Operation) -> None:
