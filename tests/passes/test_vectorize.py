@@ -18,12 +18,13 @@ from tensorc.ir.parser import parse_module
 from tensorc.ir.printer import print_op
 from tensorc.ir.types import MemRefType, StridedLayout, Type, f32, f64, i1, i8, i16, i32, i64, index
 from tensorc.ir.verifier import check
-from tensorc.ops.loops import LoopBuilder, memref, vector
+from tensorc.ops.loops import LoopBuilder, math, memref, vector
 from tensorc.ops.loops.base import width
 from tensorc.ops.loops.fold import constant_value
 from tensorc.ops.loops.nests import LANES, STREAM
 from tensorc.passes.expand_math import ExpandMath
 from tensorc.passes.lanes import AHEAD
+from tensorc.passes.quotients import LIMITS
 from tensorc.passes.vectorize import Vectorize
 
 COUNTS = (0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 300)
@@ -296,6 +297,40 @@ def test_what_streams_in_is_asked_for_ahead(kind: MemRefType) -> None:
     assert {op.operands[0] for op in asked} == {next(functions(module)).regions[0].block.args[1]}
     starts = [constant_value(op.operands[1].owner.operands[1]) for op in asked]  # type: ignore[union-attr]
     assert starts == [(AHEAD + 64 * k) // size for k in range(len(asked))]
+
+
+@pytest.mark.parametrize("kind", [F32, F64])
+def test_dividing_by_one_number_is_dividing(kind: MemRefType) -> None:
+    """Bit for bit, at the ends of the ranges within which it is done by multiplying, and beyond."""
+    count = 300
+
+    def make(b: LoopBuilder, s: Value, x: Value, out: Value) -> None:
+        with b.for_(0, b.dim(s, 0)) as row:
+            divisor, start = b.load(s, [row.iv]), b.mul(row.iv, count)
+
+            def body(i: Value) -> None:
+                at = b.add(start, i)
+                b.store(b.divf(b.load(x, [at]), divisor), out, [at])
+
+            lanes_loop(b, 0, count, body)
+
+    dtype = np.dtype(DTYPES[kind.element])  # type: ignore[index]
+    info, rng = np.finfo(dtype), np.random.default_rng(5)
+    size, small, large = LIMITS[kind.element]  # type: ignore[index]
+    edges = np.ldexp(1.0, [-small, -small - 1, 1 - small, large, large - 1])
+    special = [0, np.inf, np.nan, info.max, info.tiny, info.smallest_subnormal]
+    near_two = [2 - k * float(info.eps) for k in (1, 2, 3)]
+    near = [1.0, 3.0, 0.1, 2.0**size, 2.0 ** (size + 1), 2.0**-size, 0.9 * 2.0**-size]
+    divisors = np.array([*near_two, *near, *edges, *special, -3, -0.0], dtype)
+    x = rng.standard_normal((len(divisors), count)) * np.exp(rng.uniform(-9, 9, (len(divisors), count)))
+    with np.errstate(all="ignore"):
+        x[:, :100] *= divisors[:, None].astype("f8")
+        x[::2, ::7] *= np.exp(rng.uniform(-700, 700, x[::2, ::7].shape))
+        x[::3, ::5] = rng.choice([*edges, 0.9 * edges[2], *special], x[::3, ::5].shape)
+        x[::2, 1::9] = 0
+        x = np.copysign(x, rng.standard_normal(x.shape)).astype(dtype).reshape(-1)
+        module = agree([kind] * 3, make, [divisors, x, np.zeros_like(x)])
+    assert any(op.isa(math.Fma) for op in module.walk())
 
 
 def test_bool_lanes() -> None:

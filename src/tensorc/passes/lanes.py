@@ -24,6 +24,7 @@ from tensorc.ops.loops.base import ScalarOp, is_terminated, width
 from tensorc.ops.loops.builder import Index, LoopBuilder
 from tensorc.ops.loops.fold import constant_value, fold, identity
 from tensorc.ops.loops.nests import CALLED, ELEMENTWISE, LANEWISE, PARTIAL, STREAM, UNLIKELY, rolled
+from tensorc.passes.quotients import Divisor, divides
 
 AHEAD: Final = 8192
 """Bytes from what is read to what is asked for, in the nearest cache. Measured: sums and variances of 64 MiB
@@ -135,6 +136,8 @@ class VectorBody:
     """Which these are, if it is there already."""
     ahead: bool = False
     """Whether to ask ahead of time for what streams in."""
+    divisors: dict[Value, Divisor] = field(default_factory=dict)
+    """What is ready, in all lanes, of numbers that these are divided by."""
     _first: dict[Value, Value] = field(default_factory=dict)
     """Values that are the same in all lanes; of indices that grow, the value in the first lane."""
     _growth: dict[Value, Index] = field(default_factory=dict)
@@ -209,9 +212,24 @@ class VectorBody:
     def _lanes_op(self, op: Operation) -> None:
         definition, kind = op.definition, op.result.type
         assert definition is not None and isinstance(kind, ScalarType)
+        if divides(op, self.kinds) and op.operands[1] in self.divisors:
+            divisor = self.divisors[op.operands[1]]
+            self._vectors[op.result] = self._quotient(self._vector(op.operands[0]), divisor)
+            return
         operands = [self._vectors.get(v) or self._vector(v) for v in op.operands]
         made = self.b.create_op(definition, operands, op.attrs, results=[self._type(kind)])
         self._vectors[op.result] = made.result
+
+    def _quotient(self, x: Value, divisor: Divisor) -> Value:
+        """x over a number: see `quotients.py`."""
+        b = self.b
+        found, odd = divisor.quotient(b, x)
+        with b.if_(self._anywhere(odd), [found.type]) as branch:
+            branch.op.set_attribute(UNLIKELY, UNIT)
+            branch.yield_(b.divf(x, divisor.value))
+        with branch.else_():
+            branch.yield_(found)
+        return branch.results[0]
 
     def _lanes_call(self, op: Operation, callee: Operation) -> None:
         """A call of an elementwise function: of its form for vectors, defined where it is missing."""
@@ -383,16 +401,19 @@ class VectorBody:
     ) -> list[Value]:
         """An op that leaves its values alone in most lanes: look whether any lane is `taken`."""
         b = self.b
-        if self.mask is not None:
-            taken = b.andi(taken, self.mask)
-        anywhere = b.create_op(vector.Reduction, [taken], vector.ReductionAttrs()).result
-        with b.if_(anywhere, [v.type for v in starts]) as branch:
+        with b.if_(self._anywhere(taken), [v.type for v in starts]) as branch:
             if unlikely:
                 branch.op.set_attribute(UNLIKELY, UNIT)
             branch.yield_(*self._each_lane(op, starts))
         with branch.else_():
             branch.yield_(*starts)
         return list(branch.results)
+
+    def _anywhere(self, taken: Value) -> Value:
+        """Whether a lane is taken that is active."""
+        if self.mask is not None:
+            taken = self.b.andi(taken, self.mask)
+        return self.b.create_op(vector.Reduction, [taken], vector.ReductionAttrs()).result
 
     def _each_lane(self, op: Operation, starts: list[Value]) -> list[Value]:
         b = self.b

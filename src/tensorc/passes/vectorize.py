@@ -29,6 +29,7 @@ from tensorc.ops.loops.builder import Index, LoopBuilder
 from tensorc.ops.loops.fold import constant_value
 from tensorc.ops.loops.nests import LANES, ROLLED, ROUNDS, rolled
 from tensorc.passes.lanes import Kind, VectorBody, classify
+from tensorc.passes.quotients import Divisor, divides, prepare
 
 REGISTERS: Final = ((10, 4), (32, 2))
 """(ops of a body, registers at once): up to so many ops so many registers; beyond, one."""
@@ -38,6 +39,8 @@ fifth longer. Of longer ones, measured, it is one in fifty, and the second body 
 """
 CALL: Final = 16
 """How many ops a call counts for."""
+QUOTIENT: Final = 12
+"""How many ops a division by a number counts for that is known before the loop."""
 STRAIGHT: Final = 128
 """Ops of straight-line code that a loop of few iterations may become."""
 
@@ -51,23 +54,35 @@ class Vectorize:
 
     def run(self, module: Operation) -> None:
         """Rewrite the module in place."""
+        divisors: dict[Value, Divisor] = {}
         for op in [op for op in module.walk() if op.isa(scf.For) and LANES in op.attributes]:
             kinds = classify(op)
             if kinds is not None:
-                _Loop(op, kinds, self.bits).vectorize()
+                _Loop(op, kinds, self.bits, divisors).vectorize()
 
 
 class _Loop:
     """One loop and the shape of the code it becomes."""
 
-    def __init__(self, op: Operation, kinds: dict[Value, Kind], bits: int) -> None:
+    def __init__(
+        self, op: Operation, kinds: dict[Value, Kind], bits: int, divisors: dict[Value, Divisor]
+    ) -> None:
         assert op.block is not None
         self.op = op
         self.kinds = kinds
+        self.divisors = self._divisors(divisors)
         self.b = LoopBuilder(op.block, op, op.location)
         self.weight = sum([_weight(inner, kinds) for inner in op.regions[0].block])
         self.lanes = max(1, bits // self._widest())
         self.width = self.lanes * next((n for ops, n in REGISTERS if self.weight <= ops), 1)
+
+    def _divisors(self, known: dict[Value, Divisor]) -> list[Divisor]:
+        """Of this loop; `known` are those of the function."""
+        found = [op.operands[1] for op in self.op.regions[0].block if divides(op, self.kinds)]
+        for value in found:
+            if value not in known:
+                known[value] = prepare(value)
+        return [known[value] for value in dict.fromkeys(found)]
 
     def _widest(self) -> int:
         """Bits of the widest type in the lanes; truth values and indices follow the others."""
@@ -108,7 +123,7 @@ class _Loop:
             lanes = min(self.width, _power(most - done))
             left = b.sub(upper, b.add(lower, done))
             whole = isinstance(left, int) and left >= lanes
-            self._step(b.add(lower, done), lanes, None if whole else left)
+            self._step(b.add(lower, done), lanes, None if whole else left, self._spread(lanes))
             done += lanes
 
     def _once(self, lower: Index, upper: Index) -> None:
@@ -129,8 +144,10 @@ class _Loop:
                 for x, y in ((lower, end), (end, upper), (lanes, rest))
             )
             mask = b.create_op(vector.CreateMask, [active], results=[VectorType((lanes,), i1)]).result
+            divisors = self._spread(lanes)
             with rolled(b, first, last, lanes) as at:
-                VectorBody(b, self.kinds, lanes, active, mask, ahead=True).write(self.op, at)
+                body = VectorBody(b, self.kinds, lanes, active, mask, ahead=True, divisors=divisors)
+                body.write(self.op, at)
 
     def _main_and_tail(self, lower: Index, upper: Index) -> None:
         rest, end = self._rest(lower, upper)
@@ -148,20 +165,27 @@ class _Loop:
         return some, b.maximum(lower, b.sub(upper, some))  # upper may lie below lower
 
     def _rolled(self, lower: Index, upper: Index, lanes: int, masked: bool) -> None:
+        divisors = self._spread(lanes)
         with rolled(self.b, lower, upper, lanes) as at:
-            self._step(at, lanes, self.b.sub(upper, at) if masked else None)
+            self._step(at, lanes, self.b.sub(upper, at) if masked else None, divisors)
 
-    def _step(self, first: Index, lanes: int, active: Index | None) -> None:
+    def _spread(self, lanes: int) -> dict[Value, Divisor]:
+        """The divisors in all lanes, outside of the loop that uses them."""
+        return {divisor.value: divisor.spread(self.b, lanes) for divisor in self.divisors}
+
+    def _step(
+        self, first: Index, lanes: int, active: Index | None, divisors: dict[Value, Divisor]
+    ) -> None:
         """The body for `lanes` iterations from `first` on; of them the first `active` ones, if not all."""
-        ahead = active is None
-        VectorBody(self.b, self.kinds, lanes, active, ahead=ahead).write(self.op, self.b.index(first))
+        body = VectorBody(self.b, self.kinds, lanes, active, ahead=active is None, divisors=divisors)
+        body.write(self.op, self.b.index(first))
 
 
 def _weight(op: Operation, kinds: dict[Value, Kind]) -> int:
     """Instructions of an op that every lane computes."""
     if op.definition is arith.Constant or all([kinds[r] is not Kind.VARYING for r in op.results]):
         return 0
-    return CALL if op.isa(Call) else 1
+    return CALL if op.isa(Call) else QUOTIENT if divides(op, kinds) else 1
 
 
 def _number(value: Value) -> Index:
