@@ -135,6 +135,22 @@ def test_batches_broadcast() -> None:
     )
 
 
+def test_gradient_of_a_matrix_that_a_batch_has_in_common_is_one_product() -> None:
+    rng = np.random.default_rng(15)
+    x, w = tc.tensor4("x"), tc.matrix("w")
+    f = tc.function([x, w], tc.grad(tc.sum((x @ w) ** 2), [x, w]))
+    a, b = rng.standard_normal((3, 2, 7, 5)), rng.standard_normal((5, 4))
+    g = 2 * (a @ b)
+    found = f(a, b)
+    np.testing.assert_allclose(found[0], g @ b.T, rtol=1e-12)
+    np.testing.assert_allclose(found[1], a.reshape(-1, 5).T @ g.reshape(-1, 4), rtol=1e-12)
+    products = re.findall(r' = "tensorc.matmul"\(.*-> (.*)', f.source("fused"))
+    assert sorted(products) == ["tensor<?x?x?x?xf64>"] * 2 + ["tensor<?x?xf64>"]
+    for empty in ((0, 2, 7, 5), (3, 2, 0, 5), (3, 2, 7, 0)):
+        a, b = np.ones(empty), np.ones((empty[-1], 4))
+        np.testing.assert_array_equal(f(a, b)[1], np.zeros(b.shape))
+
+
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Begin anew with no library loaded, and with options of the emitter: `fresh(options)`."""

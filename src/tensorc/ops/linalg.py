@@ -11,12 +11,32 @@ from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Attrs
 from tensorc.ir.types import FloatType, TensorType, Type, f32, f64
 from tensorc.ops import checks, dtypes, emit, index, indexing_lowering, matmul_lowering
+from tensorc.ops.attrs import PermAttrs
 from tensorc.ops.base import Creator, ErrorSample, Fact, Sample, V, register
 from tensorc.ops.families import Opaque, sample_array
 
 if TYPE_CHECKING:
     from tensorc.ir.builder import Builder
     from tensorc.ops.loops.builder import LoopBuilder
+
+
+def added_over_batch(b: Builder, product: Value) -> Value | None:
+    """x' @ g added up over all batch axes, as the one product of x and g with these axes and k as one axis;
+    None if `product` is no such product. It is the gradient of a matrix that a batch has in common.
+    """
+    op = product.defining(Matmul)
+    rank = index.shaped(product).rank
+    turned = None if op is None or rank == 2 else op.operands[0].owner
+    if op is None or turned is None or turned.name != "tensorc.transpose":
+        return None
+    assert isinstance(turned.attrs, PermAttrs)
+    if turned.attrs.perm != (*range(rank - 2), rank - 1, rank - 2):
+        return None
+    flat = []
+    for value in (turned.operands[0], op.operands[1]):
+        extents = index.extents_of(b, value)
+        flat.append(emit.reshape(b, value, [index.product(b, extents[:-1]), extents[-1]]))
+    return emit.matmul(b, emit.swap_last(b, flat[0]), flat[1])
 
 
 @register

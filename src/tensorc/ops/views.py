@@ -12,7 +12,7 @@ from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Attrs
 from tensorc.ir.types import Extent, FloatType, TensorType, Type, f64, i1
 from tensorc.ir.types import index as index_type
-from tensorc.ops import buffer_views, checks, dtypes, emit, index
+from tensorc.ops import buffer_views, checks, dtypes, emit, index, linalg
 from tensorc.ops.attrs import AxesAttrs, PermAttrs, ShapeAttrs
 from tensorc.ops.base import Creator, ErrorSample, Fact, OpDef, Sample, V, register
 from tensorc.ops.families import View, axes_of, sample_array
@@ -99,7 +99,8 @@ class BroadcastTo(View):
 
     @classmethod
     def vjp(cls, b: Builder, op: Operation, cotangents: Sequence[Value]) -> Sequence[Value | None]:
-        dx = emit.sum_to_like(b, cotangents[0], op.operands[0])
+        (g,) = cotangents
+        dx = emit.sum_to_like(b, linalg.added_over_batch(b, g) or g, op.operands[0])
         return [dx] + [None] * (len(op.operands) - 1)
 
     @classmethod
