@@ -211,13 +211,18 @@ class Build:
         result it becomes; and which arguments may be overwritten.
         """
         program = self.program
-        first, cells = len(program.parameters), program.traced.shared
-        pairs = [(first + cells.index(v), program.output_count + i) for i, v in enumerate(program.updated)]
-        numbers = tuple(IntegerAttr(number) for pair in pairs for number in pair)
+        first = len(program.parameters)
+        numbers = tuple(IntegerAttr(n) for cell, out in self._updates() for n in (first + cell, out))
         function.set_attribute(sites.UPDATES, ArrayAttr(numbers))
         mutable = tuple(IntegerAttr(k) for k, p in enumerate(program.parameters) if p.mutable)
         if mutable:
             function.set_attribute(sites.MUTABLE, ArrayAttr(mutable))
+
+    def _updates(self) -> list[tuple[int, int]]:
+        """For every update the numbers of the cell and of the result it becomes."""
+        program = self.program
+        cells = {v: number for number, v in enumerate(program.traced.shared)}
+        return [(cells[v], program.output_count + i) for i, v in enumerate(program.updated)]
 
     def _fail(self, number: int, a: int, b: int, axis: int) -> NoReturn:
         """Raises the error of a failed check."""
@@ -260,7 +265,7 @@ class Build:
             tuple(_spec(t) for t in kind.results),
             tuple(_spec(v.type, n) for v, n in zip(cells, names, strict=True)),
             tuple(_spec(t) for t in kind.inputs[inputs + len(cells) :]),
-            tuple((cells.index(v), program.output_count + i) for i, v in enumerate(program.updated)),
+            tuple(self._updates()),
             form,
             program.outputs.keys,
         )

@@ -129,20 +129,21 @@ def _cost_help(cost: Any) -> str:
 def _term(output: Any, seed: Any, targets: Sequence[Any], boundaries: Sequence[Any]) -> list[Any]:
     """Contributions of one output to the gradients of the targets; None where nothing flows."""
     cut = list(dict.fromkeys([*targets, *boundaries]))
-    if output in cut:
+    place = {t: number for number, t in enumerate(cut)}  # symbols compare as expressions: no list is searched
+    if output in place:
         one = functions.ones_like(output) if seed is None else seed
         return [one if t is output else None for t in targets]
     from tensorc.passes.autodiff import gradient_function  # imported by the first gradient
 
     traced = trace([output], cut, name="gradient", free_symbols=True)
-    wanted = list(dict.fromkeys(cut.index(t) for t in targets))
+    wanted = list(dict.fromkeys(place[t] for t in targets))
     derived = gradient_function(traced.func, wanted, seeded=seed is not None)
     arguments = [*_arguments(traced), *([] if seed is None else [convert.cast(seed, output.dtype)])]
     parts = iter(inline(derived.func, arguments, known=[output]))
     by_index = {
         i: next(parts) if connected else None for i, connected in zip(wanted, derived.connected, strict=True)
     }
-    return [by_index[cut.index(t)] for t in targets]
+    return [by_index[place[t]] for t in targets]
 
 
 def _arguments(traced: Traced) -> list[Any]:
