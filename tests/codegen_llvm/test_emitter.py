@@ -353,3 +353,24 @@ def test_declarations_are_shared_by_calls_of_differently_shaped_buffers():
     module = build(shapes, lambda b, *xs: [b.call_void("touch", [x]) for x in xs])
     check(module)
     assert emit(module).count("call void @touch(ptr") == 3
+
+
+def test_what_is_computed_already_is_not_computed_again_where_it_is_known():
+    def make(b, n, x):
+        def add_at(offset):
+            at = b.add(b.mul(n, 3), offset)
+            b.store(b.addf(b.load(x, [at]), b.constant(1, f64)), x, [at])
+
+        with b.if_(b.cmpi("sge", n, b.index(1))):
+            add_at(0)
+            add_at(2)
+        add_at(1)
+
+    module = build([index, VECTOR], make)
+    text = emit(module)
+    assert len(re.findall(r"= mul i64 %a0, 3", text)) == 2
+    inside = text[text.index("then") : text.index("done", text.index("then") + 40)]
+    assert len(re.findall("getelementptr", inside)) == 2  # to the first element, and from there to the other
+    x = np.zeros(9)
+    compile_module(module).call("f", [2, x], [index, VECTOR])
+    np.testing.assert_array_equal(x, [0, 0, 0, 0, 0, 0, 1, 1, 1])

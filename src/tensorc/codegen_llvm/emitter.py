@@ -198,7 +198,7 @@ class Emitter(FunctionText):
                 stack.append(nested)
 
     def emit_block(self, block: Block) -> Steps:
-        handlers = self.handlers
+        handlers, mark = self.handlers, self.mark
         for op in block:
             name = handlers.get(op.definition) if op.definition is not None else None
             if name is None:
@@ -207,6 +207,7 @@ class Emitter(FunctionText):
             nested = getattr(self, name)(op)
             if nested is not None:
                 yield nested
+        self.forget(mark)
 
     def _scalar_op(self, op: Operation) -> None:
         vector = None if op.definition is None else VECTOR_OPS.get(op.definition)

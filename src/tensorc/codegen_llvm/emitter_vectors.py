@@ -25,8 +25,8 @@ def broadcast(e: Emitter, value: Scalar, count: int) -> Scalar:
     kind = f"<{count} x {value.type}>"
     if not value.text.startswith("%"):
         return Scalar(kind, f"splat ({value})")
-    first = e.let(kind, f"insertelement {kind} poison, {value}, i64 0")
-    return e.let(kind, f"shufflevector {first}, {kind} poison, <{count} x i32> zeroinitializer")
+    first = e.pure(kind, f"insertelement {kind} poison, {value}, i64 0")
+    return e.pure(kind, f"shufflevector {first}, {kind} poison, <{count} x i32> zeroinitializer")
 
 
 def _broadcast(e: Emitter, op: Operation) -> Result:
@@ -51,10 +51,10 @@ def _create_mask(e: Emitter, op: Operation) -> Result:
     if not _is_rest(op.operands[0]):
         active = e.intrinsic("smax", "i64", [active, i64(0)])
     active = e.intrinsic("smin", "i64", [active, i64(count)])
-    narrow = e.let("i32", f"trunc {active} to i32")
+    narrow = e.pure("i32", f"trunc {active} to i32")
     limit = broadcast(e, narrow, count)
     steps = f"<{', '.join(f'i32 {n}' for n in range(count))}>"
-    return e.let(kind, f"icmp ult <{count} x i32> {steps}, {limit.text}")
+    return e.pure(kind, f"icmp ult <{count} x i32> {steps}, {limit.text}")
 
 
 def _is_rest(value: Value) -> bool:

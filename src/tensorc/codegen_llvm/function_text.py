@@ -68,6 +68,7 @@ class OpenLoop:
     done: str
     first: int
     phis: list[Scalar]
+    mark: int
 
 
 class FunctionText:
@@ -83,6 +84,8 @@ class FunctionText:
         self.stack = 0
         self.scopes = Scopes()
         self.exits = Exits()
+        self._known: dict[str, Scalar] = {}
+        self._sums: dict[str, tuple[Scalar, int]] = {}
 
     def text(self, head: str) -> str:
         """The definition; `head` is what stands before the brace."""
@@ -104,6 +107,23 @@ class FunctionText:
         self.names += 1
         self.lines.append(f"  {name} = {text}")
         return Scalar(type, name)
+
+    def pure(self, type: str, text: str) -> Scalar:
+        """The result of a computation without effects; the same is written once where it was already."""
+        found = self._known.get(text)
+        if found is None:
+            found = self._known[text] = self.let(type, text)
+        return found
+
+    @property
+    def mark(self) -> int:
+        """How many computations `pure` knows of."""
+        return len(self._known)
+
+    def forget(self, mark: int) -> None:
+        """What was computed since `mark` is not there for what follows."""
+        for _ in range(len(self._known) - mark):
+            self._known.popitem()
 
     def new_label(self, hint: str) -> str:
         self.names += 1
@@ -128,7 +148,9 @@ class FunctionText:
         self, name: str, overload: str, args: Sequence[Scalar], result: str | None = None
     ) -> Scalar:
         """Call `llvm.<name>.<overload>`."""
-        return self.call(f"llvm.{name}.{overload_name(overload)}", args, result or overload)
+        symbol, result = f"llvm.{name}.{overload_name(overload)}", result or overload
+        self.declare(symbol, f"declare {result} @{symbol}({', '.join(a.type for a in args)}) nounwind")
+        return self.pure(result, f"call {result} @{symbol}({', '.join(map(str, args))})")
 
     def library(self, symbol: str, args: Sequence[Scalar]) -> Scalar:
         """Call the C library's function of that double-precision name at the type of the arguments."""
@@ -158,7 +180,10 @@ class FunctionText:
             return i64(_wrapped(a.constant + b.constant))
         if a.constant == 0 or b.constant == 0:
             return b if a.constant == 0 else a
-        return self.let("i64", f"add {a}, {b.text}")
+        total = self.pure("i64", f"add {a}, {b.text}")
+        if b.constant is not None:
+            self._sums[total.text] = (a, b.constant)
+        return total
 
     def mul(self, a: Scalar, b: Scalar) -> Scalar:
         """i64 product, literals folded."""
@@ -168,14 +193,14 @@ class FunctionText:
             return b if a.constant == 1 else a
         if a.constant == 0 or b.constant == 0:
             return i64(0)
-        return self.let("i64", f"mul {a}, {b.text}")
+        return self.pure("i64", f"mul {a}, {b.text}")
 
     # memory, in terms a subclass can change
 
     def element_pointer(self, element: ScalarType, base: str, index: Scalar) -> str:
         if index.constant == 0:
             return base
-        return self.let("ptr", f"getelementptr {llvm_type(element)}, ptr {base}, {index}").text
+        return self.pure("ptr", f"getelementptr {llvm_type(element)}, ptr {base}, {index}").text
 
     def load_element(self, buffer: Buffer, pointer: str) -> Scalar:
         kind, align = llvm_type(buffer.type.element), byte_width(buffer.type.element)
@@ -189,11 +214,15 @@ class FunctionText:
         return self.scopes.suffix(buffer.root, len(self.unit.metadata))
 
     def address(self, buffer: Buffer, indices: Sequence[Scalar]) -> str:
-        """The pointer to an element."""
-        place = i64(0)
+        """The pointer to an element. Neighbours at known distances have one base."""
+        place, distance = i64(0), 0
         for index, stride in zip(indices, buffer.strides, strict=True):
+            if stride.constant is not None and index.text in self._sums:
+                index, more = self._sums[index.text]
+                distance += more * stride.constant
             place = self.add(place, self.mul(index, stride))
-        return self.element_pointer(buffer.type.element, buffer.start, place)
+        start = self.element_pointer(buffer.type.element, buffer.start, place)
+        return self.element_pointer(buffer.type.element, start, i64(distance))
 
     def make_buffer(
         self,
@@ -244,12 +273,13 @@ class FunctionText:
         go_on = self.let("i1", f"icmp slt {phis[0]}, {upper.text}")
         self.branch_if(go_on, inside, done)
         self.place(inside)
-        return OpenLoop(head, done, first, phis)
+        return OpenLoop(head, done, first, phis, self.mark)
 
     def close_loop(self, loop: OpenLoop, step: Scalar, carried: Sequence[Scalar] = ()) -> None:
         """End the body. iv < upper inside, so iv + 1 cannot overflow; other steps might."""
         iv = loop.phis[0]
         following = self.let(iv.type, f"add{' nsw' if step.constant == 1 else ''} {iv}, {step.text}")
+        self.forget(loop.mark)
         self.complete_phis(loop.first, [following, *carried])
         self.branch(loop.head)
         self.place(loop.done)

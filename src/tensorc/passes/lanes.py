@@ -111,7 +111,7 @@ def _reads(op: Operation) -> list[Value]:
     return list(dict.fromkeys(v for nested in op.walk() for v in nested.operands if v not in inside))
 
 
-def _read_and_written(loop: Operation) -> set[Value]:
+def read_and_written(loop: Operation) -> set[Value]:
     """Stack buffers that a body both reads and writes."""
     block = loop.regions[0].block
     read = {op.operands[0] for op in block if op.isa(memref.Load)}
@@ -147,7 +147,7 @@ class VectorBody:
     def write(self, loop: Operation, first: Value) -> None:
         """Build the body of `loop`, whose first iteration here is `first`."""
         block = loop.regions[0].block
-        self.both = _read_and_written(loop)
+        self.both = read_and_written(loop)
         self._first[block.args[0]], self._growth[block.args[0]] = first, 1
         if self.active is not None and self.mask is None:
             self.mask = self._make(vector.CreateMask, [self.b.index(self.active)], i1)

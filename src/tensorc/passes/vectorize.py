@@ -28,7 +28,7 @@ from tensorc.ops.loops.base import lane, width
 from tensorc.ops.loops.builder import Index, LoopBuilder
 from tensorc.ops.loops.fold import constant_value
 from tensorc.ops.loops.nests import LANES, ROLLED, ROUNDS, rolled
-from tensorc.passes.lanes import Kind, VectorBody, classify
+from tensorc.passes.lanes import Kind, VectorBody, classify, read_and_written
 from tensorc.passes.quotients import Divisor, divides, prepare
 
 REGISTERS: Final = ((10, 4), (32, 2))
@@ -43,6 +43,8 @@ QUOTIENT: Final = 12
 """How many ops a division by a number counts for that is known before the loop."""
 STRAIGHT: Final = 128
 """Ops of straight-line code that a loop of few iterations may become."""
+FEW: Final = 96
+"""Instructions of it, where the number of iterations is known and leaves a loop without a tail."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,8 @@ class _Loop:
 
     def vectorize(self) -> None:
         lower, upper, _ = (_number(v) for v in self.op.operands)
-        most = self._most(lower, upper)
-        if most is not None and self._straight(most):
+        most, exact = self._most(lower, upper), isinstance(upper, int)
+        if most is not None and self._straight(most, exact):
             self._few(lower, upper, most)
         elif self.weight > LIGHT:
             self._once(lower, upper)
@@ -113,8 +115,13 @@ class _Loop:
         bounds = [] if op is None else [n for n in map(_number, op.operands) if isinstance(n, int)]
         return max(0, min(bounds) - lower) if bounds else None
 
-    def _straight(self, most: int) -> bool:
-        """Whether `most` iterations are written out."""
+    def _straight(self, most: int, exact: bool) -> bool:
+        """Whether `most` iterations are written out. Less readily where that is their number, so that a loop
+        is short, too; unless they add to what is on the stack, which values take the place of then
+        (`carry.py`).
+        """
+        if exact and not read_and_written(self.op):
+            return -(-most // self.lanes) * self.weight <= FEW
         return -(-most // self.width) * self.weight <= STRAIGHT and most <= 8 * self.width
 
     def _few(self, lower: Index, upper: Index, most: int) -> None:
