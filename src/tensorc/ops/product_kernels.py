@@ -251,14 +251,35 @@ def _tile(
     rows = last(b, at[0], tile.rows, b.dim(out, 0))
     columns = [b.add(at[1], v * e.lanes) for v in range(tile.vectors)]
 
-    def terms(p: Value, sums: list[Value]) -> list[Value]:
-        ys = [e.truth(e.load(y, [p, column], mask)) for column in columns]
-        xs = [e.spread(e.truth(b.load(x, [row, p]))) for row in rows]
-        return [e.step(s, *pair) for s, pair in zip(sums, product(xs, ys), strict=True)]
+    k, places = b.dim(x, 1), list(product(rows, columns))
+    with b.for_(0, b.maximum(k, 1), BLOCK) as part:
+        end = b.minimum(b.add(part.iv, BLOCK), k)
+        with b.for_(part.iv, end, init=[e.zero] * len(places)) as loop:
+            loop.op.set_attribute(ROLLED, UNIT)
+            ys = [e.truth(e.load(y, [loop.iv, column], mask)) for column in columns]
+            xs = [e.spread(e.truth(b.load(x, [row, loop.iv]))) for row in rows]
+            loop.yield_(*(e.step(s, *pair) for s, pair in zip(loop.args, product(xs, ys), strict=True)))
+        settle(e, loop.results, out, places, [mask] * len(places), part.iv)
 
-    sums = e.summed(tile.rows * tile.vectors, b.dim(x, 1), 1, terms)
-    for total, (row, column) in zip(sums, product(rows, columns), strict=True):
-        e.store(total, out, [row, column], mask)
+
+def settle(
+    e: Kernel,
+    sums: Sequence[Value],
+    out: Value,
+    places: Sequence[tuple[Index, Index]],
+    masks: Sequence[Value | None],
+    begun: Value,
+) -> None:
+    """The sums of a block of steps into a tile, or added to it where steps have `begun`."""
+    b = e.b
+    with b.if_(b.cmpi("eq", begun, b.index(0))) as first:
+        for total, place, mask in zip(sums, places, masks, strict=True):
+            e.store(total, out, place, mask)
+    with first.else_():
+        # All of the tile is read before any of it is written: a row may be there several times.
+        before = [e.load(out, place, mask) for place, mask in zip(places, masks, strict=True)]
+        for old, total, place, mask in zip(before, sums, places, masks, strict=True):
+            e.store(e.join(old, total), out, place, mask)
 
 
 def _row(e: Kernel, x: Value, y: Value, out: Value) -> None:

@@ -35,6 +35,7 @@ from tensorc.ops.product_kernels import (
     lanes_of,
     last,
     make_function,
+    settle,
 )
 
 VECTORS: Final = 2
@@ -211,7 +212,7 @@ def _tile(
     (row, count), k = lines, b.dim(y, 0)
     columns = [v * e.lanes for v in range(VECTORS)]
     rows = last(b, row, count, b.dim(out, 0))
-    places = list(product(rows, zip(columns, masks, strict=True)))
+    places = list(product(rows, columns))
     with b.for_(0, k, BLOCK) as part:
         end = b.minimum(b.add(part.iv, BLOCK), k)
         with b.for_(part.iv, end, init=[e.zero] * len(places)) as loop:
@@ -222,11 +223,4 @@ def _tile(
             ys = [e.load(y, [loop.iv, column], None) for column in columns]
             xs = [e.spread(b.load(x, [b.add(row, r), loop.iv])) for r in range(count)]
             loop.yield_(*(e.step(s, *pair) for s, pair in zip(loop.args, product(xs, ys), strict=True)))
-        with b.if_(b.cmpi("eq", b.addi(begun, part.iv), b.index(0))) as first:
-            for total, (at, (column, mask)) in zip(loop.results, places, strict=True):
-                e.store(total, out, [at, column], mask)
-        with first.else_():
-            # All of the tile is read before any of it is written: the last row may be there several times.
-            before = [e.load(out, [at, column], mask) for at, (column, mask) in places]
-            for old, total, (at, (column, mask)) in zip(before, loop.results, places, strict=True):
-                e.store(e.join(old, total), out, [at, column], mask)
+        settle(e, loop.results, out, places, [*masks] * count, b.addi(begun, part.iv))
