@@ -3,7 +3,7 @@
 A tile of the result is kept in registers while its sums run over k. Two ways to put k, m and n on lanes:
 
 - `rows` (y has unit steps along n): lanes are neighbouring columns of y and of the result; elements of x are
-  broadcast.
+  broadcast. `turned`: the same, with an x that has unit steps along m.
 - `dots` (x and y have unit steps along k): lanes are neighbouring terms of one sum, halved at its end.
 
 Sums run in blocks of `BLOCK` steps, the blocks one after the other; products are added by fused
@@ -214,50 +214,85 @@ def last(b: LoopBuilder, start: Index, count: int, extent: Index) -> list[Index]
 # ------------------------------------------------------------------------------------------ lanes on columns
 
 
-def _rows(e: Kernel, x: Value, y: Value, out: Value) -> None:
-    """Panels of two vectors of columns; the rest is one such panel that starts earlier, or masked vectors."""
+def _rows(turned: bool, e: Kernel, x: Value, y: Value, out: Value) -> None:
+    """Panels of two vectors of columns; the rest is one such panel that starts earlier, or masked vectors.
+    `turned`: x is [k, m].
+    """
     b = e.b
     n, panel = b.index(b.dim(out, 1)), b.index(2 * e.lanes)
     whole = b.muli(b.divsi(n, panel), panel)
     rest = b.subi(n, whole)
     again = b.andi(b.cmpi("sgt", rest, b.index(e.lanes)), b.cmpi("sgt", whole, b.index(0)))
     covered = b.select(again, n, whole)
+    run = _turned_panel if turned else _panel
     with b.for_(0, covered, panel) as loop:
-        _panel(e, x, y, out, b.minsi(loop.iv, b.subi(n, panel)), TILES, None)
+        run(e, (x, y, out), b.minsi(loop.iv, b.subi(n, panel)), TILES, None)
     with b.for_(covered, n, e.lanes) as loop:
-        _panel(e, x, y, out, loop.iv, NARROW, e.mask(b.sub(n, loop.iv)))
+        run(e, (x, y, out), loop.iv, NARROW, e.mask(b.sub(n, loop.iv)))
 
 
-def _panel(
-    e: Kernel, x: Value, y: Value, out: Value, j: Value, tiles: Sequence[Tile], mask: Value | None
-) -> None:
+Operands = tuple[Value, Value, Value]
+
+
+def _panel(e: Kernel, operands: Operands, j: Value, tiles: Sequence[Tile], mask: Value | None) -> None:
     """One panel of columns: many rows at a time, then few."""
-    b = e.b
+    b, (x, _, out) = e.b, operands
     many, few = tiles
     m = b.index(b.dim(out, 0))
     rest = b.remsi(m, b.index(many.rows))
     # With few rows left, taking the last one again would be most of the work.
-    rows = b.select(b.cmpi("sgt", rest, b.index(many.rows // 2)), m, b.subi(m, rest))
-    with b.for_(0, rows, many.rows) as loop:
-        _tile(e, x, y, out, (loop.iv, j), many, mask)
-    with b.for_(rows, m, few.rows) as loop:
-        _tile(e, x, y, out, (loop.iv, j), few, mask)
+    begin = b.select(b.cmpi("sgt", rest, b.index(many.rows // 2)), m, b.subi(m, rest))
+    for start, end, tile in ((b.index(0), begin, many), (begin, m, few)):
+        with b.for_(start, end, tile.rows) as loop:
+            rows = last(b, loop.iv, tile.rows, m)
+            _tile(e, operands, rows, (j, tile.vectors), mask, partial(_row_by_row, b, x, rows))
+
+
+def _row_by_row(b: LoopBuilder, x: Value, rows: Sequence[Index], p: Value) -> list[Value]:
+    return [b.load(x, [row, p]) for row in rows]
+
+
+def _turned_panel(e: Kernel, operands: Operands, j: Value, tiles: Sequence[Tile], mask: Value | None) -> None:
+    """The same of x [k, m], m being 2 at least: the last rows are a tile that starts earlier, so that one
+    address serves for all rows.
+    """
+    b, (x, _, out) = e.b, operands
+    many, few = tiles
+    m, most = b.index(b.dim(out, 0)), b.index(many.rows)
+    rest = b.remsi(m, most)
+    again = b.andi(b.cmpi("sgt", rest, b.index(many.rows // 2)), b.cmpi("sge", m, most))
+    begin = b.select(again, m, b.subi(m, rest))
+    for start, end, tile in ((b.index(0), begin, many), (begin, m, few)):
+        with b.for_(start, end, tile.rows) as loop:
+            first = b.minsi(loop.iv, b.subi(m, b.index(tile.rows)))
+            rows = [b.add(first, r) for r in range(tile.rows)]
+            _tile(e, operands, rows, (j, tile.vectors), mask, partial(_side_by_side, b, x, rows))
+
+
+def _side_by_side(b: LoopBuilder, x: Value, rows: Sequence[Index], p: Value) -> list[Value]:
+    return [b.load(x, [p, row]) for row in rows]
 
 
 def _tile(
-    e: Kernel, x: Value, y: Value, out: Value, at: tuple[Value, Value], tile: Tile, mask: Value | None
+    e: Kernel,
+    operands: Operands,
+    rows: Sequence[Index],
+    vectors: tuple[Value, int],
+    mask: Value | None,
+    column_of: Callable[[Value], list[Value]],
 ) -> None:
-    b = e.b
-    rows = last(b, at[0], tile.rows, b.dim(out, 0))
-    columns = [b.add(at[1], v * e.lanes) for v in range(tile.vectors)]
-
-    k, places = b.dim(x, 1), list(product(rows, columns))
+    """Some rows by `vectors` of columns: where they begin, and how many. `column_of`: these rows' elements of
+    a column of x.
+    """
+    b, (_, y, out) = e.b, operands
+    columns = [b.add(vectors[0], v * e.lanes) for v in range(vectors[1])]
+    k, places = b.dim(y, 0), list(product(rows, columns))
     with b.for_(0, b.maximum(k, 1), BLOCK) as part:
         end = b.minimum(b.add(part.iv, BLOCK), k)
         with b.for_(part.iv, end, init=[e.zero] * len(places)) as loop:
             loop.op.set_attribute(ROLLED, UNIT)
             ys = [e.truth(e.load(y, [loop.iv, column], mask)) for column in columns]
-            xs = [e.spread(e.truth(b.load(x, [row, loop.iv]))) for row in rows]
+            xs = [e.spread(e.truth(found)) for found in column_of(loop.iv)]
             loop.yield_(*(e.step(s, *pair) for s, pair in zip(loop.args, product(xs, ys), strict=True)))
         settle(e, loop.results, out, places, [mask] * len(places), part.iv)
 
@@ -389,7 +424,8 @@ def _lanes_summed(e: Kernel, x: Value) -> Value:
 
 
 KERNELS: Final[dict[str, tuple[Builder, tuple[int | None, int | None, int | None]]]] = {
-    "rows": (_rows, (None, 1, 1)),
+    "rows": (partial(_rows, False), (1, 1, 1)),
+    "turned": (partial(_rows, True), (1, 1, 1)),
     "row": (_row, (None, 1, 1)),
     "dots": (partial(_dots, DOTS), (1, 1, None)),
     "column": (partial(_dots, COLUMN), (1, 1, None)),

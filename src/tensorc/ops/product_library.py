@@ -177,7 +177,8 @@ def in_blocks(
         # Of a right side that is the same for some axes of the batch there is one.
         different = [1 if step == 0 else n for step, n in zip(others, batch, strict=False)]
         packed = b.alloc(memory_type(kind), [b.mul(b.product(different), size)])
-        with nest(b, different) as at:
+        there = b.select(large, b.index(1), b.index(0)) if isinstance(large, Value) else 1
+        with nest(b, [b.mul(there, n) for n in different]) as at:
             begin = b.index(b.mul(_flat(b, at, different), size))
             part = b.reinterpret_cast(packed, begin, [b.index(size)], [1])
             _call(b, "pack", kind, [second.moved(b, at, others).view(b), part])
@@ -371,7 +372,22 @@ def _copy(b: LoopBuilder, matrix: Matrix) -> tuple[Value, Matrix]:
 def _rows(b: LoopBuilder, p: Product) -> None:
     """y is dense along n."""
     one = _compare(b, "eq", p.out.sizes[0], 1)
-    choose(b, one, partial(_row, b, p), partial(_in_blocks, b, "rows", p))
+    choose(b, one, partial(_row, b, p), partial(_several_rows, b, p))
+
+
+def _several_rows(b: LoopBuilder, p: Product) -> None:
+    def copied() -> None:
+        copy, x = _copy(b, p.x)
+        _in_blocks(b, "rows", replace(p, x=x))
+        b.dealloc(copy)
+
+    turned = partial(_in_blocks, b, "turned", p)
+    choose(
+        b,
+        _dense(b, p.x, 1),
+        partial(_in_blocks, b, "rows", p),
+        lambda: choose(b, _dense(b, p.x, 0), turned, copied),
+    )
 
 
 def _row(b: LoopBuilder, p: Product) -> None:
@@ -413,4 +429,11 @@ def _blocks(name: str, b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) 
         i, j = b.mul(b.remsi(number, down), LINES), b.mul(b.divsi(number, down), width)
         rows, columns = b.minimum(most[0], b.sub(m, i)), b.minimum(most[1], b.sub(n, j))
         x, y = p.x.part(b, 0, i, rows), p.y.part(b, 0 if dots else 1, j, columns)
-        call(b, name, p.kind, x, y, p.out.part(b, 0, i, rows).part(b, 1, j, columns))
+        call(
+            b,
+            name,
+            p.kind,
+            x.turned if name == "turned" else x,
+            y,
+            p.out.part(b, 0, i, rows).part(b, 1, j, columns),
+        )
