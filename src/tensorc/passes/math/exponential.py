@@ -29,6 +29,7 @@ from tensorc.passes.math.scalars import (
     Format,
     at_least,
     at_most,
+    even_odd,
     exponent_field,
     fast_two_sum,
     format_of,
@@ -105,14 +106,15 @@ def exp_remainder(b: ScalarBuilder[S], r: S, tail: S | None = None) -> S:
     """e^(r + tail) - 1 - r."""
     coefficients = EXP_F32 if format_of(r) is BINARY32 else EXP_F64
     square = b.mulf(r, r)
-    q = horner(b, r, coefficients)
+    q = even_odd(b, r, square, coefficients)
     return b.mulf(square, q) if tail is None else b.fma(square, q, tail)
 
 
 def short_expm1(b: ScalarBuilder[S], r: S) -> S:
     """e^r - 1."""
     coefficients = EXP_F32 if format_of(r) is BINARY32 else EXP_F64
-    return b.fma(b.mulf(r, r), horner(b, r, coefficients), r)
+    square = b.mulf(r, r)
+    return b.fma(square, even_odd(b, r, square, coefficients), r)
 
 
 def exp(b: ScalarBuilder[S], x: S) -> S:

@@ -22,7 +22,7 @@ from tensorc.passes.math.coefficients import (
     LOG_F32,
 )
 from tensorc.passes.math.inverse_constants import LOG10_2_BELOW_F32, LOG10_2_BELOW_F64, LOG10E_F32, LOG10E_F64
-from tensorc.passes.math.scalars import BINARY32, INF, Format, at_least, format_of, horner
+from tensorc.passes.math.scalars import BINARY32, INF, Format, at_least, even_odd, format_of, horner
 from tensorc.passes.math.steps import exponent, scaled, significand
 
 ROOT = 1.41421356
@@ -51,7 +51,8 @@ def log1p_remainder(b: ScalarBuilder[S], f: S) -> S:
     """log(1 + f) - f for sqrt(1/2) <= 1 + f <= sqrt(2)."""
     fmt = format_of(f)
     if fmt is BINARY32:
-        return b.mulf(b.mulf(f, f), horner(b, f, LOG_F32))
+        square = b.mulf(f, f)
+        return b.mulf(square, even_odd(b, f, square, LOG_F32))
     s = b.divf(f, b.addf(b.constant(2.0, fmt.type), f))
     z = b.mulf(s, s)
     half_square = b.mulf(b.mulf(b.constant(0.5, fmt.type), f), f)
