@@ -16,7 +16,20 @@ from tensorc.ir.clone import clone_op
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.parser import parse_module
 from tensorc.ir.printer import print_op
-from tensorc.ir.types import MemRefType, StridedLayout, Type, f32, f64, i1, i8, i16, i32, i64, index
+from tensorc.ir.types import (
+    MemRefType,
+    StridedLayout,
+    Type,
+    VectorType,
+    f32,
+    f64,
+    i1,
+    i8,
+    i16,
+    i32,
+    i64,
+    index,
+)
 from tensorc.ir.verifier import check
 from tensorc.ops.loops import LoopBuilder, math, memref, vector
 from tensorc.ops.loops.base import width
@@ -129,7 +142,19 @@ def heavy(b: LoopBuilder, i: Value, x: Value) -> Value:
     return x
 
 
-@pytest.mark.parametrize("count", [0, 1, 8, 9, 40])
+@pytest.mark.parametrize(("ops", "registers"), [(4, 4), (12, 2), (40, 1), (120, 2), (400, 1)])
+def test_how_many_registers_the_lanes_take(ops: int, registers: int) -> None:
+    def chain(b: LoopBuilder, i: Value, x: Value) -> Value:
+        for _ in range(ops):
+            x = b.addf(x, b.constant(1.0, f64))
+        return x
+
+    module = agree([F64, F64], over(chain), [sample(F64, 37), np.zeros(37)])
+    sums = [op.result.type for op in module.walk() if op.name == "arith.addf"]
+    assert max(kind.shape[0] for kind in sums if isinstance(kind, VectorType)) == 8 * registers
+
+
+@pytest.mark.parametrize("count", [0, 1, 8, 9, 16, 17, 40])
 def test_a_heavy_body_is_written_once(count: int) -> None:
     module = agree([F64, F64], over(heavy), [sample(F64, count), np.zeros(count)])
     assert sum(op.name == "arith.mulf" for op in module.walk()) == 60

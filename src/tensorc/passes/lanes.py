@@ -470,6 +470,18 @@ def _elementwise(op: Operation) -> Operation | None:
     return callee if callee is not None and ELEMENTWISE in callee.attributes else None
 
 
+def is_called(op: Operation) -> bool:
+    """Whether an op calls an elementwise function that machine code calls, too."""
+    callee = _elementwise(op) if op.isa(Call) else None
+    return callee is not None and CALLED in callee.attributes
+
+
+def is_step(op: Operation) -> bool:
+    """Whether an op calls an elementwise function that machine code inlines."""
+    callee = _elementwise(op) if op.isa(Call) else None
+    return callee is not None and CALLED not in callee.attributes
+
+
 def _callee(op: Operation) -> Operation | None:
     module = op.parent
     while module is not None and not module.isa(Module):
