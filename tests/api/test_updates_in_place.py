@@ -30,7 +30,13 @@ FORMS: dict[str, tuple[Callable[[Symbols], Any], bool]] = {
     "turned": (lambda s: tc.maximum(s["w"], s["w"][:5, :5].T.sum().astype(s["w"].dtype)), True),
     "rows added": (lambda s: s["w"][s["i"]].add(s["x"][:4]), True),
     "a slice added": (lambda s: s["w"][::3].add(s["x"][:2]), True),
-    "one after the other": (lambda s: s["w"][s["i"]].add(s["x"][:4])[1:2].set(s["x"][:1]), False),
+    "parts of a step": (lambda s: tc.maximum(s["w"], s["x"])[s["i"]].set(s["x"][:4])[0].set(s["x"][2]), True),
+    "parts of another": (lambda s: s["x"][::-1][s["i"]].set(s["w"][:4]), False),
+    "rows by what was set": (
+        lambda s: s["w"][0].set(s["x"][0])[s["i"]].set(s["w"][0].set(s["x"][0])[1:5]),
+        False,
+    ),
+    "one after the other": (lambda s: s["w"][s["i"]].add(s["x"][:4])[1:2].set(s["x"][:1]), True),
 }
 SOME = {"each element", "rows set", "rows added", "a slice set"}
 

@@ -37,8 +37,8 @@ GIL_KEPT = 2
 NO_POLL_CHUNK = 1 << 40
 """As `CHUNK`: never poll. Also the largest chunk."""
 
-CLAIM_LIMIT = 1 << 24
-"""Elements that a call may write into cells while it holds the GIL: some milliseconds."""
+CLAIM_LIMIT = 1 << 26
+"""Elements that a call may write into cells while it holds the GIL: some tens of milliseconds."""
 
 THREADS_FROM = 1 << 18
 """Elements from which on writing them may want several threads."""

@@ -341,11 +341,15 @@ define internal i32 @run_body(ptr %ctx, ptr %body, ptr %pointers, ptr %args, i64
 entry:
   %record = getelementptr i8, ptr %frame, i64 $FRAME_POLL
   put i64 0, %record, POLL_LAST
-  %no.claim = icmp eq i64 %claimed, 0
-  %claim.context = select i1 %no.claim, ptr null, ptr %ctx
-  put ptr %claim.context, %record, POLL_CONTEXT
-  put ptr %frame, %record, POLL_FRAME
+  put ptr null, %record, POLL_CONTEXT
   put ptr %args, %record, POLL_ARGS
+  %claims = icmp ne i64 %claimed, 0
+  br i1 %claims, label %claim, label %start
+claim:
+  put ptr %ctx, %record, POLL_CONTEXT
+  put ptr %frame, %record, POLL_FRAME
+  br label %start
+start:
   %n = get i64, %ctx, N_INPUTS
   %limit = get i64, %ctx, GIL_BYTES
   %large = icmp ugt i64 %bytes, %limit
@@ -467,9 +471,7 @@ shape:
   %n.extents = get i64, %ctx, N_EXTENTS
   %notes = getelementptr i64, ptr %extents, i64 %n.extents
   store i64 0, ptr %notes
-  %n.noted = get i64, %ctx, N_OUTPUTS
-  %n.all = add i64 %n.extents, %n.noted
-  %n.words = add i64 %n.all, 1
+  %n.words = get i64, %ctx, N_WORDS
   call void @fill_vector(ptr %extents.desc, ptr %extents, i64 %n.words)
   store ptr %error.desc, ptr %after.arguments
   %second = getelementptr ptr, ptr %after.arguments, i64 1

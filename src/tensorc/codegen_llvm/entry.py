@@ -367,6 +367,7 @@ class Context:
             "N_UPDATES": len(s.updates),
             "N_BOXES": len(s.cells) if s.updates else 0,
             "N_EXTENTS": sum(out.rank for out in s.outputs),
+            "N_WORDS": sum(out.rank + 1 for out in s.outputs) + 1,
         }
 
     def _binding(self, binding: Binding) -> dict[str, int]:

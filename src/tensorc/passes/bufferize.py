@@ -217,7 +217,7 @@ class _Writer:
     def write(self, returned: Sequence[Value]) -> None:
         self.returned = returned
         outputs = [] if self.shapes_only else returned
-        self.plan: Plan = plan(self.ops, outputs, self.extents, self.claimed.over)
+        self.plan: Plan = plan(self.ops, outputs, self.extents, self.claimed.over, self.claimed.through)
         early = self._prologue()
         self._begin(early)
         fault = any(sites.SITE in op.attributes and not op.isa(Require) for op in self.ops)
@@ -370,7 +370,8 @@ class _Writer:
         """An output argument in the shape of `value`, which holds its elements in order."""
         target = self.outputs[number]
         shape = self._shape(value)
-        return target if value is self.returned[number] else contiguous(self.b, target, shape)
+        itself = value is self.returned[number] or value in self.claimed.through
+        return target if itself else contiguous(self.b, target, shape)
 
     def _free(self, slot: Slot) -> None:
         """Free a buffer at its last use, if that lies in the segment that allocated it."""
@@ -393,8 +394,11 @@ class _Writer:
         b = self.b
         for op in self.claimed.checked():
             with b.located(op.location):
-                operands = [self.map[v] for v in op.operands]
-                self._insert(op, [*operands, operands[0]], []).set_attribute(STEP, CHECK)
+                # Of what it will change only the extents matter, and they are those of the cell.
+                number = self.claimed.through.get(op.operands[0])
+                x = op.operands[0] if number is None else body(self.function).args[self.claimed.over[number]]
+                operands = [self.map[v] for v in (x, *op.operands[1:], x)]
+                self._insert(op, operands, []).set_attribute(STEP, CHECK)
         written = {r for op in self.claimed.last for r in op.results}
         late = [(number, value) for number, value in self.plan.copies if whole(value) in written]
         self._copy_outputs([pair for pair in self.plan.copies if pair not in late])

@@ -4,7 +4,7 @@ outputs, reuse of dead buffers.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tensorc.ir.core import BlockArgument, Operation, Value
@@ -50,14 +50,23 @@ def is_view(op: Operation | None) -> bool:
 
 
 def plan(
-    ops: Sequence[Operation], outputs: Sequence[Value], extents: Extents, claimed: Collection[int] = ()
+    ops: Sequence[Operation],
+    outputs: Sequence[Value],
+    extents: Extents,
+    claimed: Collection[int] = (),
+    through: Mapping[Value, int] | None = None,
 ) -> Plan:
     """The buffers of the tensors that `ops` compute, where `outputs` are returned; those that are `claimed`
-    (`passes/claims.py`) have no memory before they are written. Linear in the number of uses.
+    (`passes/claims.py`) have no memory before they are written, first by the values `through` which they go.
+    Linear in the number of uses.
     """
     roots = roots_of(ops)
     found = Plan()
     _bind_outputs(outputs, roots, found, claimed)
+    for value, number in (through or {}).items():
+        (user,) = value.users
+        found.output[value] = number
+        found.over[user.result] = value
     held = {roots[v] for _, v in found.copies if v in roots}
     last = _last_uses(ops, roots)
     _assign(ops, roots, last, held, extents, found, claimed)

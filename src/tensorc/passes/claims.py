@@ -30,12 +30,14 @@ MOST = 62
 @dataclass(frozen=True)
 class Claims:
     """`first` and `last`: the ops of the function, reordered; `over`: for the number of an output, that of
-    the argument over which it may be written.
+    the argument over which it may be written; `through`: values that lie in such an output before it is
+    finished, with its number.
     """
 
     first: list[Operation]
     last: list[Operation] = field(default_factory=list)
     over: dict[int, int] = field(default_factory=dict)
+    through: dict[Value, int] = field(default_factory=dict)
 
     def checked(self) -> list[Operation]:
         """Ops of `last` that must look for faults in their data before the claim."""
@@ -58,11 +60,11 @@ def claims(function: Operation, ops: Sequence[Operation], returned: Sequence[Val
         if len(order) == len(chosen):
             break
         kept = set(order)
-        chosen = {op: pairs for op, pairs in chosen.items() if op in kept}
-    if not chosen:
-        return Claims(list(ops))
-    over = {number: argument for found in chosen.values() for argument, number in found}
-    return Claims([op for op in ops if op not in chosen], order, over)
+        for op in [op for op in chosen if op not in kept]:
+            _drop(op, chosen)
+    over = {number: argument for op in order for argument, number in chosen[op].pairs}
+    through: dict[Value, int] = {op.result: number for op in order for number in chosen[op].through}
+    return Claims([op for op in ops if op not in chosen], order, over, through)
 
 
 def _pairs(function: Operation) -> list[tuple[int, int]]:
@@ -77,7 +79,18 @@ def _numbers(function: Operation, name: str) -> list[int]:
     return [n.value for n in elements if isinstance(n, IntegerAttr)]
 
 
-Chosen = dict[Operation, list[tuple[int, int]]]
+@dataclass
+class Choice:
+    """What one of the last ops writes: over which arguments which outputs; or, if it is not the last that
+    writes an output, which one. `chain`: the ops that write it, all of which or none are chosen.
+    """
+
+    pairs: list[tuple[int, int]] = field(default_factory=list)
+    through: list[int] = field(default_factory=list)
+    chain: list[Operation] = field(default_factory=list)
+
+
+Chosen = dict[Operation, Choice]
 
 
 def _candidates(
@@ -96,12 +109,17 @@ def _candidates(
 
     def choose(argument: int, number: int) -> bool:
         value, cell = returned[number], cells[argument]
-        op = value.owner
-        if op is None or holder.get(value) != number or number >= MOST or _other_type(value, cell):
+        if holder.get(value) != number or number >= MOST or _other_type(value, cell):
             return False
-        if not (all(r in holder for r in op.results) and _may_write(op, cell, roots)):
+        chain = _chain(value, cell, roots, holder)
+        if not chain or (len(chain) > 1 and any(op in found for op in chain)):
             return False
-        found.setdefault(op, []).append((argument, number))
+        for op in chain:
+            choice = found.setdefault(op, Choice())
+            choice.chain += chain
+            if op is not chain[-1]:
+                choice.through.append(number)
+        found[chain[0]].pairs.append((argument, number))
         return True
 
     for argument, number in pairs:
@@ -111,6 +129,33 @@ def _candidates(
         taken = next((n for n in free if _reads(returned[n], cells[argument]) and choose(argument, n)), None)
         free = [n for n in free if n != taken]
     return found
+
+
+def _chain(value: Value, cell: Value, roots: dict[Value, Value], holder: dict[Value, int]) -> list[Operation]:
+    """The ops that can write `value` over a cell, in order: one that reads the cell, and others that change
+    parts of what it has written; none if that cannot be.
+    """
+    op = value.owner
+    if op is None or not all(r in holder for r in op.results):
+        return []
+    chain = [op]
+    while not _may_write(op, cell, roots):
+        if len(op.results) != 1 or not _changes_part(op, roots):
+            return []
+        before = op.operands[0]
+        op = before.owner
+        if op is None or len(op.results) != 1 or before in holder or before.users != chain[:1]:
+            return []
+        chain.insert(0, op)
+    return chain
+
+
+def _changes_part(op: Operation, roots: dict[Value, Value]) -> bool:
+    """Whether an op may write over its first operand, a computed tensor, by changing a part of it."""
+    definition = op.definition
+    if definition is None or not (issubclass(definition, OpDef) and definition.overwrites):
+        return False
+    return in_place(op, op.operands[0], roots)
 
 
 def _other_type(value: Value, cell: Value) -> bool:
@@ -141,13 +186,28 @@ def _drop_read(chosen: Chosen) -> None:
     todo = list(chosen)
     while todo:
         op = todo.pop()
-        if op not in chosen:
+        if op not in chosen or all(_comes_behind(user, op, chosen) for r in op.results for user in r.users):
             continue
-        users = [user for r in op.results for user in r.users]
-        if all(user.isa(Return) or (user in chosen and sites.SITE not in user.attributes) for user in users):
-            continue
-        del chosen[op]
-        todo += [v.owner for v in op.operands if v.owner is not None]
+        dropped = _drop(op, chosen)
+        todo += [v.owner for each in dropped for v in each.operands if v.owner is not None]
+
+
+def _comes_behind(user: Operation, op: Operation, chosen: Chosen) -> bool:
+    if user.isa(Return) or user not in chosen:
+        return user.isa(Return)
+    return sites.SITE not in user.attributes or user in chosen[op].chain
+
+
+def _drop(op: Operation, chosen: Chosen) -> list[Operation]:
+    """Take out an op and what writes the same outputs; gives what is taken out."""
+    todo, dropped = [op], list[Operation]()
+    while todo:
+        each = todo.pop()
+        choice = chosen.pop(each, None)
+        if choice is not None:
+            dropped.append(each)
+            todo += choice.chain
+    return dropped
 
 
 def _order(
@@ -171,7 +231,7 @@ def _order(
                 assert root.owner is not None
                 before(root.owner, op)
     for op in ops:
-        for argument, _ in chosen[op]:
+        for argument, _ in chosen[op].pairs:
             for reader in args.get(cells[argument], ()):
                 if reader is not op:
                     before(reader, op)
