@@ -156,6 +156,7 @@ def test_what_streams_in_is_asked_for_once() -> None:
     f = tc.function([x, g], tc.sum(y * y, axis=1))
     lines = [line for line in f.source("loops").splitlines() if "memref.prefetch" in line]
     assert len({line.split("(")[1].split(",")[0] for line in lines}) == 1
+    assert "memref.prefetch" in tc.function([x], tc.argmax(x, axis=1)).source("loops")
     small = tc.tensor("x", shape=(30, 40))
     assert "prefetch" not in tc.function([small], tc.sum(small, axis=1)).source("loops")
 

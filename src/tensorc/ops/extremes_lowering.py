@@ -14,9 +14,9 @@ from typing import Final
 from tensorc.ir.attributes import UNIT
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.types import MemRefType, ScalarType, ShapedType, Type, i1, i32, i64
-from tensorc.ops.loops.base import memory_type
+from tensorc.ops.loops.base import memory_type, power_of_two
 from tensorc.ops.loops.builder import LoopBuilder
-from tensorc.ops.loops.nests import PARALLEL, Index, lanes, nest, tiles
+from tensorc.ops.loops.nests import PARALLEL, STREAM, Index, lanes, nest, tiles
 
 LANES: Final = 64
 WAYS: Final = 4
@@ -86,12 +86,14 @@ class _Search:
     def better(self, x: Value, y: Value) -> Value:
         return self._better(self.b, self.kind, x, y)
 
-    def read(self, outer: Sequence[Index], place: Index) -> Value:
+    def read(self, outer: Sequence[Index], place: Index, stream: bool = False) -> Value:
         """The element at a place along the axis; `outer` are the other indices."""
-        return self.load(self.x, [*outer[: self.axis], place, *outer[self.axis :]])
+        return self.load(self.x, [*outer[: self.axis], place, *outer[self.axis :]], stream)
 
-    def load(self, buffer: Value, indices: Sequence[Index]) -> Value:
+    def load(self, buffer: Value, indices: Sequence[Index], stream: bool = False) -> Value:
         value = self.b.load(buffer, indices)
+        if stream and value.owner is not None:
+            value.owner.set_attribute(STREAM, UNIT)
         return self.b.to_bool(value) if self.kind == i1 else value
 
     def store(self, value: Value, buffer: Value, indices: Sequence[Index]) -> None:
@@ -157,7 +159,7 @@ class _Search:
         """Lanes along the axis; every lane begins with the first element."""
         b = self.b
         extent = b.sub(upper, lower)
-        width = min(LANES, 1 << (extent - 1).bit_length()) if isinstance(extent, int) else LANES
+        width = min(LANES, power_of_two(extent)) if isinstance(extent, int) else LANES
         found = _Lanes(b.alloca(memory_type(self.kind), [width]), b.alloca(i32, [width]))
         first = self.read(outer, lower)
         with lanes(b, width) as lane:
@@ -177,7 +179,7 @@ class _Search:
     ) -> None:
         """One element against its lane."""
         b = self.b
-        value, best = self.read(outer, place), self.load(found.values, [lane])
+        value, best = self.read(outer, place, stream=True), self.load(found.values, [lane])
         wins = self.better(value, best)
         self.store(b.select(wins, value, best), found.values, [lane])
         kept = b.load(found.steps, [lane])

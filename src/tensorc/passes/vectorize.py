@@ -24,7 +24,7 @@ from tensorc.ir.builtin import Call
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.types import FloatType, IndexType, IntegerType, VectorType, i1
 from tensorc.ops.loops import arith, scf, vector
-from tensorc.ops.loops.base import lane, width
+from tensorc.ops.loops.base import lane, power_of_two, width
 from tensorc.ops.loops.builder import Index, LoopBuilder
 from tensorc.ops.loops.fold import constant_value
 from tensorc.ops.loops.nests import LANES, ROLLED, ROUNDS, rolled
@@ -137,7 +137,7 @@ class _Loop:
     def _few(self, lower: Index, upper: Index, most: int) -> None:
         b, done = self.b, 0
         while done < most:
-            lanes = min(self.width, _power(most - done))
+            lanes = min(self.width, power_of_two(most - done))
             left = b.sub(upper, b.add(lower, done))
             whole = isinstance(left, int) and left >= lanes
             self._step(b.add(lower, done), lanes, None if whole else left, self._spread(lanes))
@@ -211,8 +211,3 @@ def _number(value: Value) -> Index:
     """The integer an index is known to be, or the index."""
     known = constant_value(value) if isinstance(value.type, IndexType) else None
     return value if known is None else int(known)
-
-
-def _power(n: int) -> int:
-    """The least power of two from `n` on."""
-    return 1 << (n - 1).bit_length() if n > 1 else 1

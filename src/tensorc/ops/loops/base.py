@@ -83,6 +83,11 @@ def memory_type(element: ScalarType) -> ScalarType:
     return i8 if element == i1 else register_type(element)
 
 
+def power_of_two(n: int) -> int:
+    """The least power of two from `n` on."""
+    return 1 << (n - 1).bit_length() if n > 1 else 1
+
+
 def width(type: Type) -> int:
     """Bits of an integer, index or float type, or of one lane."""
     type = lane(type)

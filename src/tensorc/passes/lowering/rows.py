@@ -10,7 +10,7 @@ from typing import Final
 
 from tensorc.ir.attributes import UNIT
 from tensorc.ir.core import Value
-from tensorc.ops.loops.base import memory_type, width
+from tensorc.ops.loops.base import memory_type, power_of_two, width
 from tensorc.ops.loops.nests import PARALLEL, cells, lanes, tiles
 from tensorc.passes.lowering.across import CHUNK, Across
 from tensorc.passes.lowering.nest import Access, Index, Lowerer, load, nest, store
@@ -233,7 +233,7 @@ class Rows(Emitter):
         last = extents[-1]
         single = len(extents) == 1 and isinstance(last, int) and last <= BLOCK
         if single or all(c.exact for c in combiners):
-            width = min(LANES, 1 << (last - 1).bit_length()) if isinstance(last, int) and last else LANES
+            width = min(LANES, power_of_two(last)) if isinstance(last, int) and last else LANES
             parts = [Accumulators.make(b, c, [width]) for c in combiners]
             reset(b, parts, width)
             with _spans(b, bounds[:-1]) as at:
