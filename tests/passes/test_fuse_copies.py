@@ -111,7 +111,7 @@ def test_three_axes_combined_across_two() -> None:
 
     module = support.function([TensorType((None, None, None), f64)], build)
     assert len(kernels(module)) == 1
-    for shape in ((2, 3, 5), (1, 40, 7), (40, 1, 7), (3, 33, 1), (0, 3, 4), (3, 0, 4)):
+    for shape in ((2, 3, 5), (1, 40, 7), (40, 1, 7), (7, 11, 3), (3, 33, 1), (0, 3, 4), (3, 0, 4)):
         for passes in support.PIPELINES.values():
             support.assert_same(module, support.lower(module, passes), [np.resize(X, shape) + 3], ulps=512)
 

@@ -28,33 +28,23 @@ class Across:
         self.b = b
         self.space = space
         self.found = across(space)
+        self.rows = b.product(space.extents[: space.outer]) if self.found else 0
         self.chunk: Index = 0
         self.buffers: dict[tuple[int, int], Value] = {}
 
     def make(self) -> None:
         """Buffers for partial results. The first one holds the result of no rows."""
         b = self.b
-        *leading, last = self.space.extents[: self.space.outer]
-        self.chunks = b.ceildiv(last, CHUNK)
-        self.parts = b.product([*leading, self.chunks])
+        self.parts = b.ceildiv(self.rows, CHUNK)
         shape = [b.maximum(self.parts, 1), *self.space.inner]
         for number, k, result in self.found:
             self.buffers[number, k] = b.alloc(memory_type(result.element), shape)
         self.begin(0)
 
-    def number(self, leading: Sequence[Index], start: Index) -> Index:
-        """The number of the chunk from row `start` on."""
+    def begin(self, row: Index) -> None:
+        """The chunk from a row on, that has no rows yet."""
         b = self.b
-        past = start // CHUNK if isinstance(start, int) else b.divui(start, b.index(CHUNK))
-        found: Index = 0
-        for index, extent in zip(leading, self.space.extents, strict=False):
-            found = b.add(b.mul(found, extent), index)
-        return b.add(b.mul(found, self.chunks), past)
-
-    def begin(self, chunk: Index) -> None:
-        """A chunk that has no rows yet."""
-        b = self.b
-        self.chunk = chunk
+        chunk = self.chunk = row // CHUNK if isinstance(row, int) else b.divui(row, b.index(CHUNK))
         with self._elements() as at:
             for (number, k), buffer in self.buffers.items():
                 combiner = self._combiner(number, k)

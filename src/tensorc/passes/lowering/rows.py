@@ -126,15 +126,23 @@ class Rows(Emitter):
 
     def rows_and_across(self) -> None:
         """Chunks of rows, each with partial results of what is combined over rows."""
-        *leading, last = self.space.extents[: self.space.outer]
         self.across.make()
-        with nest(self.b, leading, parallel=True) as at, tiles(self.b, last, CHUNK) as (start, count):
-            self.across.begin(self.across.number(at, start))
+        with tiles(self.b, self.across.rows, CHUNK) as (start, count):
+            self.across.begin(start)
             self.make_tiles([])
             with self.b.for_(0, count) as row:
-                self.stages([*at, self.b.add(start, row.iv)])
+                self.stages(self._unravelled(self.b.add(start, row.iv)))
             self.drop_tiles()
         self.across.finish()
+
+    def _unravelled(self, row: Index) -> list[Index]:
+        """The outer indices of a row, counted in order."""
+        b = self.b
+        found: list[Index] = []
+        for extent in reversed(self.space.extents[1 : self.space.outer]):
+            found.insert(0, b.remui(b.index(row), b.index(extent)))
+            row = b.divui(b.index(row), b.index(extent))
+        return [row, *found]
 
     def stages(self, indices: list[Index]) -> None:
         for number, stage in enumerate(self.space.stages):
