@@ -223,3 +223,22 @@ def test_blocks_of_a_batch_are_shared() -> None:
         a, b = sample(rng, "float64", batch, m, k), sample(rng, "float64", batch, k, n)
         with pool_of(3):
             np.testing.assert_array_equal(f(a, b), a @ b)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "bool"])
+def test_a_vector_is_multiplied_like_a_matrix_of_one_column_or_row(dtype: str) -> None:
+    """The library has a function for those that are known to be thin: the bits are those of the other."""
+    rng = np.random.default_rng(16)
+    x, v, w = tc.matrix("x", dtype=dtype), tc.vector("v", dtype=dtype), tc.matrix("w", dtype=dtype)
+    thin, wide = tc.function([x, v], [x @ v, v @ x]), tc.function([x, w], x @ w)
+    assert "tensorc_vector_" in thin.source("loops")
+    assert "tensorc_product_" not in thin.source("loops")
+    for n in (0, 1, 7, 65, 300):
+        shape = 2 * n + 1, 2 * n + 1
+        whole = rng.standard_normal(shape).astype(dtype) if "float" in dtype else sample(rng, dtype, *shape)
+        square, strided = whole[:n, :n], whole[: 2 * n : 2, : 2 * n : 2]
+        for a in (square.copy(), square.copy().T, square, strided):
+            for b in (whole[-1, :n].copy(), whole[:n, -1], whole[0, : 2 * n : 2]):
+                column, row = thin(a, b)
+                assert column.tobytes() == wide(a, b[:, None]).tobytes()
+                assert row.tobytes() == wide(b[None, :], a).tobytes()

@@ -4,6 +4,7 @@ the vector code is compiled once.
 | symbol | of | what |
 |---|---|---|
 | `tensorc_product_TYPE` | x, y, out | the product, in blocks that threads take |
+| `tensorc_vector_TYPE` | x, y, out | the same for one row or one column: a fraction of the code |
 | `tensorc_matmul_TYPE` | x, y, out | the same; a large right side is packed before |
 | `tensorc_pack_TYPE` | y, packed | packs a right side into panels; nothing if `packed` is empty |
 | `tensorc_block_TYPE` | x, y, packed, out | a block of the result: x and y are its rows and columns |
@@ -78,7 +79,8 @@ Body = Callable[[LoopBuilder, ScalarType, Sequence[Value]], None]
 
 def call_library(b: LoopBuilder, p: Product, *, large: bool) -> None:
     """Call the library for a product, with `large` the function that looks whether it is."""
-    _call(b, "matmul" if large else "product", p.kind, [v.view(b) for v in p.matrices])
+    thin = any(extent == 1 for extent in p.out.sizes)
+    _call(b, "matmul" if large else "vector" if thin else "product", p.kind, [v.view(b) for v in p.matrices])
 
 
 def _call(b: LoopBuilder, name: str, kind: ScalarType, operands: Sequence[Value]) -> None:
@@ -110,7 +112,8 @@ def symbols() -> dict[str, tuple[str, ScalarType, Body]]:
     kinds = {_stored(kind): None for kind in dtypes.ALL}
     floats = [kind for kind in kinds if isinstance(kind, FloatType)]
     bodies: dict[str, Body] = {"matmul": _matmul, "pack": _pack, "block": _block}
-    ours = {f"tensorc_product_{kind}": ("product", kind, _product) for kind in kinds}
+    shapes: dict[str, Body] = {"product": _product, "vector": _vector}
+    ours = {f"tensorc_{n}_{kind}": (n, kind, build) for n, build in shapes.items() for kind in kinds}
     return ours | {f"tensorc_{n}_{kind}": (n, kind, build) for n, build in bodies.items() for kind in floats}
 
 
@@ -322,6 +325,20 @@ def _product(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
     p = _of(b, kind, args)
     one_column = _compare(b, "eq", p.out.sizes[1], 1)
     choose(b, one_column, partial(_column, b, p), partial(_columns, b, p))
+
+
+def _vector(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
+    """What `_product` chooses where the result has one column, or one row."""
+    p = _of(b, kind, args)
+    column = replace(p, y=_thin(p.y, 1), out=_thin(p.out, 1))
+    row = replace(p, x=_thin(p.x, 0), out=_thin(p.out, 0))
+    one_column = _compare(b, "eq", p.out.sizes[1], 1)
+    choose(b, one_column, partial(_column, b, column), partial(_columns, b, row))
+
+
+def _thin(matrix: Matrix, axis: int) -> Matrix:
+    """The matrix, whose extent along an axis is 1."""
+    return replace(matrix, sizes=(1, matrix.sizes[1]) if axis == 0 else (matrix.sizes[0], 1))
 
 
 def _column(b: LoopBuilder, p: Product) -> None:
