@@ -11,6 +11,7 @@ import pytest
 
 import tensorc as tc
 from tensorc.codegen_llvm import emitter, jit, libraries, runtime_symbols
+from tensorc.ops import product_kernels, product_library
 from tests.threads.pool_support import compiling_with, pool_of
 
 DTYPES = ("float32", "float64", "int8", "int64", "uint16", "bool")
@@ -188,7 +189,34 @@ def test_functions_of_a_process_share_the_kernels(fresh: Any, monkeypatch: pytes
 
 def products(form: str) -> Any:
     x, y = tc.matrix("x"), tc.matrix("y")
-    return tc.function([x, y], x @ (y.T if form == "xyT" else y))
+    return tc.function([x, y], (x.T if form == "xTy" else x) @ (y.T if form == "xyT" else y))
+
+
+SHAPES = ((3, 5, 7), (1, 40, 90), (40, 300, 1), (70, 300, 45), (130, 30, 2100), (31, 17, 33), (7, 100, 3))
+
+
+def results(compiled_products: dict[str, Any]) -> Any:
+    rng = np.random.default_rng(16)
+    for m, k, n in SHAPES:
+        x, y = rng.standard_normal((m, k)), rng.standard_normal((k, n))
+        for form, f in compiled_products.items():
+            left = np.ascontiguousarray(x.T) if form == "xTy" else x
+            yield f(left, np.ascontiguousarray(y.T) if form == "xyT" else y)
+
+
+def test_bits_depend_neither_on_registers_nor_on_the_memory_for_panels(
+    fresh: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forms = ("xy", "xyT", "xTy")
+    fresh()
+    expected = list(results({form: products(form) for form in forms}))
+    usual = libraries.text_of("tensorc_block_f64")
+    monkeypatch.setattr(product_kernels, "TILES", {8: product_kernels.TILES[8]})
+    monkeypatch.setattr(product_library, "PACKED", 1)
+    fresh()
+    for one, other in zip(results({form: products(form) for form in forms}), expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert libraries.text_of("tensorc_block_f64").count("llvm.fma.v8f64(") < usual.count("llvm.fma.v8f64(")
 
 
 def test_bits_do_not_depend_on_threads(fresh: Any) -> None:

@@ -38,9 +38,10 @@ def _compile(symbol: str) -> ObjectCode:
 def text_of(symbol: str) -> str:
     """The LLVM IR of a library's function and of what belongs to it alone."""
     from tensorc.codegen_llvm import emitter
-    from tensorc.ops import product_library
+    from tensorc.ops import product_kernels, product_library
 
-    return emitter.emit(product_library.module_of(symbol), host_options())
+    registers = (max if vector_width() == 512 else min)(product_kernels.TILES)
+    return emitter.emit(product_library.module_of(symbol, registers), host_options())
 
 
 def host_options() -> EmitterOptions:

@@ -20,7 +20,7 @@ from functools import partial
 from itertools import product
 from typing import Final
 
-from tensorc.ir.attributes import UNIT, StringAttr, SymbolRefAttr
+from tensorc.ir.attributes import UNIT, IntegerAttr, StringAttr, SymbolRefAttr
 from tensorc.ir.builtin import Call, CallAttrs, Return, body, lookup, new_function
 from tensorc.ir.core import Value
 from tensorc.ir.types import FloatType, IntegerType, ScalarType, VectorType, i1, i8
@@ -49,10 +49,37 @@ STREAM: Final = 64
 """Vectors of a row of y that are read in one go where there are so many: a page of memory."""
 STEPS: Final = 8
 """Rows of y that are read side by side then."""
-TILES: Final = (Tile(8, 2), Tile(2, 2))
-NARROW: Final = (Tile(8, 1), Tile(2, 1))
-DOTS: Final = Tile(4, 4)
-COLUMN: Final = Tile(8, 1)
+HEIGHT: Final = 8
+"""Rows of a tile of the kernel `rows`, at most."""
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """What fits the registers of a machine: for many rows and for the last ones, of two vectors and of one;
+    of sums along k; and of panels (`product_panels.py`). No bit of a result depends on it.
+    """
+
+    rows: tuple[Tile, Tile]
+    narrow: tuple[Tile, Tile]
+    dots: Tile
+    column: Tile
+    panels: tuple[Tile, Tile]
+
+
+REGISTERS: Final = "tensorc.registers"
+"""Attribute of a module: how many vectors of `BYTES` the machine's registers hold."""
+TILES: Final = {
+    32: Tiles(
+        (Tile(HEIGHT, 2), Tile(2, 2)),
+        (Tile(8, 1), Tile(2, 1)),
+        Tile(4, 4),
+        Tile(8, 1),
+        (Tile(14, 2), Tile(4, 2)),
+    ),
+    8: Tiles(
+        (Tile(3, 2), Tile(1, 2)), (Tile(6, 1), Tile(2, 1)), Tile(2, 2), Tile(4, 1), (Tile(3, 2), Tile(1, 2))
+    ),
+}
 
 
 def lanes_of(kind: ScalarType) -> int:
@@ -123,11 +150,11 @@ def make_function(b: LoopBuilder, symbol: str, operands: Sequence[Value], build:
         return
     function = new_function(symbol, [v.type for v in operands], [])
     function.set_attribute("sym_visibility", StringAttr("private"))
+    block = module.regions[0].block
+    block.insert_before(function, block.first)
     inside = LoopBuilder(body(function))
     build(inside, *body(function).args)
     inside.create_op(Return, [])
-    block = module.regions[0].block
-    block.insert_before(function, block.first)
 
 
 class Kernel:
@@ -140,6 +167,8 @@ class Kernel:
         self.lanes = lanes_of(kind)
         self.type = VectorType((self.lanes,), self.memory)
         self.zero = self.spread(b.constant(0, self.memory))
+        known = b._module().attributes.get(REGISTERS)
+        self.tiles = TILES[known.value if isinstance(known, IntegerAttr) else max(TILES)]
 
     def spread(self, x: Value) -> Value:
         type = VectorType((self.lanes,), x.type)  # type: ignore[arg-type]
@@ -226,9 +255,9 @@ def _rows(turned: bool, e: Kernel, x: Value, y: Value, out: Value) -> None:
     covered = b.select(again, n, whole)
     run = _turned_panel if turned else _panel
     with b.for_(0, covered, panel) as loop:
-        run(e, (x, y, out), b.minsi(loop.iv, b.subi(n, panel)), TILES, None)
+        run(e, (x, y, out), b.minsi(loop.iv, b.subi(n, panel)), e.tiles.rows, None)
     with b.for_(covered, n, e.lanes) as loop:
-        run(e, (x, y, out), loop.iv, NARROW, e.mask(b.sub(n, loop.iv)))
+        run(e, (x, y, out), loop.iv, e.tiles.narrow, e.mask(b.sub(n, loop.iv)))
 
 
 Operands = tuple[Value, Value, Value]
@@ -379,9 +408,9 @@ def _row_panel(e: Kernel, x: Value, y: Value, out: Value, j: Value, masked: bool
 # --------------------------------------------------------------------------------------------- lanes on terms
 
 
-def _dots(tile: Tile, e: Kernel, x: Value, y: Value, out: Value) -> None:
-    """x and y by rows: out[i, j] is the sum of x[i, p] y[j, p]."""
-    b = e.b
+def _dots(column: bool, e: Kernel, x: Value, y: Value, out: Value) -> None:
+    """x and y by rows: out[i, j] is the sum of x[i, p] y[j, p]. `column`: there is one column."""
+    b, tile = e.b, e.tiles.column if column else e.tiles.dots
     m, n = b.dims(out)
     with b.for_(0, m, tile.rows) as down, b.for_(0, n, tile.vectors) as across:
         lefts, rights = last(b, down.iv, tile.rows, m), last(b, across.iv, tile.vectors, n)
@@ -427,7 +456,7 @@ KERNELS: Final[dict[str, tuple[Builder, tuple[int | None, int | None, int | None
     "rows": (partial(_rows, False), (1, 1, 1)),
     "turned": (partial(_rows, True), (1, 1, 1)),
     "row": (_row, (None, 1, 1)),
-    "dots": (partial(_dots, DOTS), (1, 1, None)),
-    "column": (partial(_dots, COLUMN), (1, 1, None)),
+    "dots": (partial(_dots, False), (1, 1, None)),
+    "column": (partial(_dots, True), (1, 1, None)),
 }
 """How each is built, and the last strides of x, y and the result where they must be known."""

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Final
 
-from tensorc.ir.attributes import UNIT, StringAttr, SymbolRefAttr
+from tensorc.ir.attributes import UNIT, IntegerAttr, StringAttr, SymbolRefAttr
 from tensorc.ir.builtin import (
     Call,
     CallAttrs,
@@ -35,12 +35,22 @@ from tensorc.ir.builtin import (
     new_module,
 )
 from tensorc.ir.core import Operation, Value
-from tensorc.ir.types import FloatType, MemRefType, ScalarType, StridedLayout, i1
+from tensorc.ir.types import FloatType, MemRefType, ScalarType, StridedLayout, i1, i32
 from tensorc.ops import dtypes, product_panels
 from tensorc.ops.loops.base import memory_type
 from tensorc.ops.loops.builder import Index, LoopBuilder
 from tensorc.ops.loops.nests import OF_LIBRARY, PRODUCT, nest, parallel
-from tensorc.ops.product_kernels import STREAM, TILES, WIDE, Matrix, call, call_product, lanes_of
+from tensorc.ops.product_kernels import (
+    HEIGHT,
+    REGISTERS,
+    STREAM,
+    TILES,
+    WIDE,
+    Matrix,
+    call,
+    call_product,
+    lanes_of,
+)
 
 CACHED: Final = 1 << 17
 """Bytes of a right side up to which it is read as it lies: to pack it gained nothing."""
@@ -50,6 +60,8 @@ THIN: Final = 16
 """Rows or columns up to which memory is the limit, not arithmetic."""
 LINES: Final = 64
 """Rows of a block, or columns where the terms of sums are on lanes."""
+PACKED: Final = 1 << 26
+"""Bytes of panels that one product has at a time, about."""
 PANELS: Final = 2 * WIDE.vectors
 """Vectors of a block of columns."""
 Truth = Value | bool
@@ -117,10 +129,13 @@ def symbols() -> dict[str, tuple[str, ScalarType, Body]]:
     return ours | {f"tensorc_{n}_{kind}": (n, kind, build) for n, build in bodies.items() for kind in floats}
 
 
-def module_of(symbol: str) -> Operation:
-    """A module that defines this one of `symbols()`."""
+def module_of(symbol: str, registers: int = max(TILES)) -> Operation:
+    """A module that defines this one of `symbols()`, for a machine whose registers hold so many vectors: one
+    of `TILES`.
+    """
     name, kind, build = symbols()[symbol]
     module = new_module()
+    module.set_attribute(REGISTERS, IntegerAttr(registers, i32))
     function = new_function(symbol, _arguments(name, kind), [])
     module.regions[0].block.append(function)
     _fill(function, kind, build)
@@ -144,13 +159,42 @@ def _of(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> Product:
 
 def _matmul(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
     p = _of(b, kind, args)
-    x, y, _ = args
+    assert isinstance(kind, FloatType)
 
     def packed() -> None:
-        with in_blocks(b, x, y, kind, large=True) as (_, rows, columns, compute):
-            compute(p.out.part(b, 0, *rows).part(b, 1, *columns))
+        # As many columns at a time as the memory for panels allows.
+        k, n = p.y.sizes
+        group = product_panels.GROUPS[0] * product_panels.width_of(kind)
+        most = b.divsi(b.index(PACKED // (kind.width // 8)), b.index(b.maximum(k, 1)))
+        width = b.maxsi(b.muli(b.divsi(most, b.index(group)), b.index(group)), b.index(group))
+        with b.for_(0, n, width) as loop:
+            columns = loop.iv, b.minimum(width, b.sub(n, loop.iv))
+            views = [p.x.view(b), p.y.part(b, 1, *columns).view(b), p.out.part(b, 1, *columns).view(b)]
+            _call_part(b, f"tensorc_matmul_columns_{kind}", "matmul", kind, _columns_packed, views)
 
     choose(b, is_large(b, p.x, p.y, kind), packed, partial(call_library, b, p, large=False))
+
+
+def _columns_packed(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
+    x, y, out = args
+    target = Matrix.of(b, out)
+    with in_blocks(b, x, y, kind, large=True) as (_, rows, columns, compute):
+        compute(target.part(b, 0, *rows).part(b, 1, *columns))
+
+
+def _call_part(
+    b: LoopBuilder, symbol: str, name: str, kind: ScalarType, build: Body, operands: Sequence[Value]
+) -> None:
+    """Call a private function of the library with loops that threads share, making it if there is none yet;
+    its arguments are those of the library's function `name`.
+    """
+    module = b._module()
+    if lookup(module, symbol) is None:
+        function = new_function(symbol, _arguments(name, kind), [])
+        function.set_attribute("sym_visibility", StringAttr("private"))
+        module.regions[0].block.append(function)
+        _fill(function, kind, build)
+    call_product(b, symbol, operands)
 
 
 Range = tuple[Index, Index]
@@ -232,12 +276,12 @@ def _block_sizes(
     b: LoopBuilder, m: Index, n: Index, kind: ScalarType, large: Truth, whole_rows: bool
 ) -> tuple[Value, Value]:
     """Rows and columns of a block: by the extents alone, all about equally high."""
-    (high, low), tile = product_panels.HEIGHTS, product_panels.TILES[0].rows
+    (high, low), tile = product_panels.HEIGHTS, product_panels.UNIT_HEIGHT
     many = b.cmpi("sgt", b.index(m), b.index(2 * product_panels.MANY * low))
     most, unit = b.select(many, b.index(high), b.index(low)), b.index(tile)
     if large is not True:
         yes = b.constant(False, i1) if large is False else large
-        most, unit = b.select(yes, most, b.index(LINES)), b.select(yes, unit, b.index(TILES[0].rows))
+        most, unit = b.select(yes, most, b.index(LINES)), b.select(yes, unit, b.index(HEIGHT))
     count = b.maxsi(b.ceildivsi(b.index(m), most), b.index(1))
     height = b.muli(b.ceildivsi(b.ceildivsi(b.index(m), count), unit), unit)
     height = b.maxsi(height, unit)
@@ -424,14 +468,8 @@ def _dots(b: LoopBuilder, p: Product) -> None:
 
 def _in_blocks(b: LoopBuilder, name: str, p: Product) -> None:
     """Call what runs a kernel on blocks of the result in any order, making it if the module has none yet."""
-    symbol = f"tensorc_product_{name}_blocks_{p.kind}"
-    module = b._module()
-    if lookup(module, symbol) is None:
-        function = new_function(symbol, _arguments(name, p.kind), [])
-        function.set_attribute("sym_visibility", StringAttr("private"))
-        module.regions[0].block.append(function)
-        _fill(function, p.kind, partial(_blocks, name))
-    call_product(b, symbol, [v.view(b) for v in (p.x, p.y, p.out)])
+    operands = [v.view(b) for v in p.matrices]
+    _call_part(b, f"tensorc_product_{name}_blocks_{p.kind}", name, p.kind, partial(_blocks, name), operands)
 
 
 def _blocks(name: str, b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:

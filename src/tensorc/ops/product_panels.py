@@ -30,7 +30,6 @@ from tensorc.ops.product_kernels import (
     BLOCK,
     Kernel,
     Matrix,
-    Tile,
     call_product,
     lanes_of,
     last,
@@ -40,13 +39,13 @@ from tensorc.ops.product_kernels import (
 
 VECTORS: Final = 2
 """Of a row of a panel."""
-TILES: Final = (Tile(14, VECTORS), Tile(4, VECTORS))
-"""All registers but four; enough chains of additions for the units that add, for the last rows."""
+UNIT_HEIGHT: Final = 14
+"""Rows of a tile where there are many registers: all but four of them."""
 DEPTH: Final = 1024
 """Columns of the left side at a time: rows of a page or less are read slowly from far away."""
 GROUPS: Final = (64, 16)
 """Panels of a block, where there are many blocks and where there are few."""
-HEIGHTS: Final = (9 * TILES[0].rows, 4 * TILES[0].rows)
+HEIGHTS: Final = (9 * UNIT_HEIGHT, 4 * UNIT_HEIGHT)
 """Rows of a block, at most, likewise."""
 MANY: Final = 8
 """Blocks of the lower kind, one above the other."""
@@ -134,11 +133,12 @@ def _gathers(e: Kernel, buffer: Value, stride: Index, count: Index) -> Iterator[
 def block(b: LoopBuilder, kind: ScalarType, x: Matrix, packed: Value, out: Matrix) -> None:
     """x [m, k] by the panels of a right side into out [m, n]; k is not 0."""
     (m, k), n, width = x.sizes, out.sizes[1], width_of(kind)
-    pitch, tile, offset = DEPTH + lanes_of(kind), TILES[0].rows, b.metadata(packed)[1]
+    e = Kernel(b, kind)
+    pitch, tile, offset = DEPTH + lanes_of(kind), e.tiles.panels[0].rows, b.metadata(packed)[1]
     rows = b.alloc(memory_type(kind), [b.mul(b.ceildiv(m, tile), tile), pitch])
     with b.for_(0, k, DEPTH) as steps:
         size = b.minimum(b.sub(k, steps.iv), DEPTH)
-        _copy_rows(Kernel(b, kind), x.part(b, 1, steps.iv, size), rows)
+        _copy_rows(e, x.part(b, 1, steps.iv, size), rows)
         with b.for_(0, b.ceildiv(n, width)) as panel:
             column = b.mul(panel.iv, width)
             start = b.add(b.add(offset, b.mul(column, k)), b.mul(steps.iv, width))
@@ -181,7 +181,7 @@ def _panel(
     e = Kernel(b, kind)
     n = b.dim(out, 1)
     masks = [e.mask(b.sub(n, v * e.lanes)) for v in range(VECTORS)]
-    many, few = TILES
+    many, few = e.tiles.panels
     m = b.index(b.dim(out, 0))
     tiles = b.maxsi(b.divsi(m, b.index(many.rows)), b.index(1))
     share = b.ceildivsi(b.index(width_of(kind)), tiles)
