@@ -11,6 +11,7 @@ import pytest
 
 import tensorc as tc
 from tensorc.codegen_llvm import emitter, libraries
+from tensorc.interp import loops
 from tensorc.ir.builtin import Call, arg_attributes, body, functions, symbol_name
 from tensorc.ir.core import Operation
 from tensorc.ops.loops import memref, scf
@@ -97,6 +98,33 @@ def test_nothing_that_fails_follows_a_claim(name: str) -> None:
     function = text[text.index("define i32 @main(") :]
     behind = function[re.search(r"call i32 @tensorc_claim", function).end() :]  # type: ignore[union-attr]
     assert "@tensorc_alloc(" not in behind.split("\n}\n")[0]
+
+
+@pytest.mark.parametrize("name", [n for n, (_, wanted) in PROGRAMS.items() if wanted])
+def test_the_interpreter_gives_the_same(name: str) -> None:
+    """It gives all outputs memory of their own, and answers every claim."""
+    rng = np.random.default_rng(5)
+    f, cells = made(name)
+    for cell in cells.values():
+        integers = cell.dtype == "int64"
+        cell.set_value(rng.integers(0, 6, 2) if integers else rng.integers(0, 9, 6).astype(float))
+    x, m, i = rng.standard_normal(6), rng.standard_normal((6, 6)), np.array([1, 1, -2])
+    module = f.module("loops")
+    main = main_of(module)
+    arguments, outputs = [], []
+    for argument in body(main).args[:-1]:
+        attributes = arg_attributes(main, argument.index)
+        if "tensorc.name" in attributes:
+            of = attributes["tensorc.name"].value  # type: ignore[attr-defined]
+            arguments.append(cells[of].get_value() if of in cells else {"x": x, "m": m, "i": i}[of])
+    updated = [v.name for v in f.program.updated]
+    result = f(x, m, i)
+    wanted = [*([] if result is None else [result]), *(cells[n].get_value() for n in updated)]
+    outputs = [np.full_like(w, 7) for w in wanted]
+    code, _ = loops.run(module, "main", arguments, outputs)
+    assert code == 0
+    for found, right in zip(outputs, wanted, strict=True):
+        np.testing.assert_allclose(found, right, rtol=1e-13)
 
 
 def test_a_dump_shows_the_claim() -> None:

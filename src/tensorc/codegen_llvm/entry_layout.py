@@ -122,12 +122,7 @@ def owners_agree() -> bool:
     before = _word(count, ctypes.c_int32), _word(weak)
     held, watcher = [array] * 5, weakref.ref(array)
     after = _word(count, ctypes.c_int32), _word(weak)
-    return (
-        sys.getrefcount(array) - 1 == after[0]
-        and after[0] - before[0] == len(held)
-        and before[1] == 0
-        and after[1] == id(watcher)
-    )
+    return before == (1, 0) and after == (1 + len(held), id(watcher))
 
 
 def _object_head() -> int:
