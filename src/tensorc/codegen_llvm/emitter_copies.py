@@ -28,7 +28,9 @@ def copy(emitter: Emitter, op: Operation) -> None:
     apart, done = emitter.new_label("apart"), emitter.new_label("done")
     emitter.branch_if(elsewhere, apart, done)
     emitter.place(apart)
+    before = emitter.mark
     _copy(emitter, source, target)
+    emitter.forget(before)
     emitter.branch(done)
     emitter.place(done)
 
