@@ -367,8 +367,9 @@ def _dense(b: LoopBuilder, matrix: Matrix, axis: int) -> Truth:
 
 def _product(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
     p = _of(b, kind, args)
+    column = replace(p, y=_thin(p.y, 1), out=_thin(p.out, 1))
     one_column = _compare(b, "eq", p.out.sizes[1], 1)
-    choose(b, one_column, partial(_column, b, p), partial(_columns, b, p))
+    choose(b, one_column, partial(_column, b, column), partial(_columns, b, p))
 
 
 def _vector(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
