@@ -28,35 +28,18 @@ def sine_tail(z: mpf) -> mpf:
     return (mpmath.sin(r) - r) / (r * z)
 
 
-def cosine_tail(z: mpf) -> mpf:
-    """(cos r - 1 + r^2/2) / r^4 as a function of z = r^2."""
-    if z < mpf("1e-12"):
-        return mpf(1) / 24 - z / 720 + z**2 / 40320
-    return (mpmath.cos(mpmath.sqrt(z)) - 1 + z / 2) / z**2
-
-
 def rows() -> list[Row]:
     """The polynomials in use. Intervals are a hair wider than the reduction needs: it rounds, too."""
     half = (mpmath.pi / 2 * (1 + mpf(2) ** -8)) ** 2
-    quarter = (mpmath.pi / 4 * (1 + mpf(2) ** -8)) ** 2
 
     def sine_weight(z: mpf) -> mpf:
         r = mpmath.sqrt(z)
         return z if z < mpf("1e-20") else r * z / mpmath.sin(r)
 
-    def cosine_weight(z: mpf) -> mpf:
-        return z**2 / mpmath.cos(mpmath.sqrt(z))
-
-    sine = "(sin r - r) / r^3 in z = r^2 for |r| <= pi/{}, error relative to sin r"
-    cosine = "(cos r - 1 + z/2) / z^2 in z = r^2 for |r| <= pi/4, error relative to cos r"
-    zero = mpf(0)
+    sine = "(sin r - r) / r^3 in z = r^2 for |r| <= pi/2, error relative to sin r"
     return [
-        Row("SIN_F32", sine.format(2), sine_tail, sine_weight, zero, half, 3, True),
-        Row("SIN_F64", sine.format(2), sine_tail, sine_weight, zero, half, 7, False),
-        Row("SIN_QUARTER_F32", sine.format(4), sine_tail, sine_weight, zero, quarter, 2, True),
-        Row("SIN_QUARTER_F64", sine.format(4), sine_tail, sine_weight, zero, quarter, 5, False),
-        Row("COS_QUARTER_F32", cosine, cosine_tail, cosine_weight, zero, quarter, 2, True),
-        Row("COS_QUARTER_F64", cosine, cosine_tail, cosine_weight, zero, quarter, 5, False),
+        Row("SIN_F32", sine, sine_tail, sine_weight, mpf(0), half, 3, True),
+        Row("SIN_F64", sine, sine_tail, sine_weight, mpf(0), half, 7, False),
     ]
 
 
@@ -87,7 +70,7 @@ def constant_lines() -> list[str]:
 def module_text() -> str:
     """The whole module."""
     out = [
-        '"""Constants of sin, cos and tan, lowest order first. Made by tools/minimax_circular.py."""',
+        '"""Constants of sin and cos, lowest order first. Made by tools/minimax_circular.py."""',
         "",
         "# fmt: off",
         *constant_lines(),

@@ -1,4 +1,4 @@
-"""Generate the constants of `src/tensorc/passes/math/inverse_constants.py`: sinh, cosh, the inverse
+"""Generate the constants of `src/tensorc/passes/math/inverse_constants.py`: sinh, cosh, tan, the inverse
 trigonometric and hyperbolic functions, and the cube root.
 
     python tools/minimax_inverse.py            print the module
@@ -106,6 +106,7 @@ def rows() -> list[Row]:
         *odd("SINH", "|r| <= ln(2)/2", mpmath.sinh, half_ln2, (2, 5)),
         Row("COSH_F32", cosh, cosh_tail, cosh_weight, zero, half_ln2, 2, True, (0.5,)),
         Row("COSH_F64", cosh, cosh_tail, cosh_weight, zero, half_ln2, 5, False, (0.5,)),
+        *odd("TAN", "|r| <= pi/4", mpmath.tan, (mpmath.pi / 4 * wider) ** 2, (6, 13)),
         *odd("ASINH", "|r| <= 1/2", mpmath.asinh, quarter, (4, 11)),
         Row("ACOSH_F32", acosh, acosh_tail, acosh_weight, zero, half, 4, True),
         Row("ACOSH_F64", acosh, acosh_tail, acosh_weight, zero, half, 11, False),

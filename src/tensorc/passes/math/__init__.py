@@ -75,7 +75,7 @@ EXPANSIONS: dict[str, Expansion] = {
         Expansion("logaddexp", logaddexp, 2.0, operands=2),
         Expansion("sin", sin, 1.7),
         Expansion("cos", cos, 1.7),
-        Expansion("tan", tan, 1.25),
+        Expansion("tan", tan, 1.5),
         Expansion("powf", powf, 1.25, operands=2),
         Expansion("erf", erf, 1.75),
         Expansion("erfc", erfc, 1.5),

@@ -1,4 +1,4 @@
-"""Constants of sin, cos and tan, lowest order first. Made by tools/minimax_circular.py."""
+"""Constants of sin and cos, lowest order first. Made by tools/minimax_circular.py."""
 
 # fmt: off
 # pi = high + middle + low, and 1 / pi, each rounded to the format
@@ -76,38 +76,4 @@ SIN_F64 = (
     float.fromhex("0x1.6123cb3b392fbp-33"),
     float.fromhex("-0x1.ae43036684e4fp-41"),
     float.fromhex("0x1.88243b27a981dp-49"),
-)
-
-# (sin r - r) / r^3 in z = r^2 for |r| <= pi/4, error relative to sin r: 2^-27.8
-SIN_QUARTER_F32 = (
-    float.fromhex("-0x1.5555440000000p-3"),
-    float.fromhex("0x1.1106da0000000p-7"),
-    float.fromhex("-0x1.9926a80000000p-13"),
-)
-
-# (sin r - r) / r^3 in z = r^2 for |r| <= pi/4, error relative to sin r: 2^-57.8
-SIN_QUARTER_F64 = (
-    float.fromhex("-0x1.5555555555548p-3"),
-    float.fromhex("0x1.111111110f713p-7"),
-    float.fromhex("-0x1.a01a019be35a1p-13"),
-    float.fromhex("0x1.71de354edf952p-19"),
-    float.fromhex("-0x1.ae5e45d4c3b4bp-26"),
-    float.fromhex("0x1.5d8983429e5b8p-33"),
-)
-
-# (cos r - 1 + z/2) / z^2 in z = r^2 for |r| <= pi/4, error relative to cos r: 2^-32.9
-COS_QUARTER_F32 = (
-    float.fromhex("0x1.55554a0000000p-5"),
-    float.fromhex("-0x1.6c0c220000000p-10"),
-    float.fromhex("0x1.99e52a0000000p-16"),
-)
-
-# (cos r - 1 + z/2) / z^2 in z = r^2 for |r| <= pi/4, error relative to cos r: 2^-63.8
-COS_QUARTER_F64 = (
-    float.fromhex("0x1.555555555554ap-5"),
-    float.fromhex("-0x1.6c16c16c14e13p-10"),
-    float.fromhex("0x1.a01a019c5f6c5p-16"),
-    float.fromhex("-0x1.27e4f7d040b6ep-22"),
-    float.fromhex("0x1.1ee9c5b21cde0p-29"),
-    float.fromhex("-0x1.8f9b41c606f8dp-37"),
 )

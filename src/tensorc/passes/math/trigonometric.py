@@ -1,10 +1,10 @@
 """sin, cos and tan.
 
 |x| = n pi + r for sin, (n + 1/2) pi + r for cos, both with |r| <= pi/2, so that one polynomial and a sign
-serve for every n; tan takes n pi/2 + r, |r| <= pi/4, and one quotient. pi has three parts (W. J. Cody and W.
-Waite, Software Manual for the Elementary Functions, 1980, chapter 8): under fma, x - n high is exact, as a
-multiple of an ulp of `high` or of x that is below 4, and n middle comes off in two parts, with a rounding
-that `tail` keeps: near a multiple of pi nothing else may be left.
+serve for every n; tan takes n pi/2 + r, |r| <= pi/4, a polynomial, and for odd n its inverse. pi has three
+parts (W. J. Cody and W. Waite, Software Manual for the Elementary Functions, 1980, chapter 8): under fma, x -
+n high is exact, as a multiple of an ulp of `high` or of x that is below 4, and n middle comes off in two
+parts, with a rounding that `tail` keeps: near a multiple of pi nothing else may be left.
 
 Up to `reach` in |x| this is all. For a larger one the result is made again from the bits of 1/pi (`huge`):
 the call of a rare function, which a vectorised loop branches around while no lane of a vector needs it (see
@@ -18,8 +18,9 @@ from typing import Generic
 
 from tensorc.ops.scalar import S, ScalarBuilder
 from tensorc.passes.math import circular_constants as constants
-from tensorc.passes.math.hyperbolic import corrected_quotient
-from tensorc.passes.math.scalars import BINARY32, Format, fast_two_sum, format_of, horner
+from tensorc.passes.math.hyperbolic import quotient_rest
+from tensorc.passes.math.inverse_constants import TAN_F32, TAN_F64
+from tensorc.passes.math.scalars import BINARY32, Format, even_odd, fast_two_sum, format_of, horner
 
 REACH = {23: 2.0**17, 52: 2.0**40}
 """Largest |x| of the three-part reduction, by fraction digits."""
@@ -27,28 +28,25 @@ REACH = {23: 2.0**17, 52: 2.0**40}
 
 @dataclass(frozen=True)
 class Circular:
-    """The constants of one format. `sine` is for |r| <= pi/2, `short_sine` and `cosine` for |r| <= pi/4."""
+    """The constants of one format. `sine` is for |r| <= pi/2, `tangent` for |r| <= pi/4."""
 
     pi: tuple[float, float, float]
     inverse_pi: float
     sine: tuple[float, ...]
-    short_sine: tuple[float, ...]
-    cosine: tuple[float, ...]
+    tangent: tuple[float, ...]
 
 
 SINGLE = Circular(
     constants.PI_F32,
     constants.INVERSE_PI_F32,
     constants.SIN_F32,
-    constants.SIN_QUARTER_F32,
-    constants.COS_QUARTER_F32,
+    TAN_F32,
 )
 DOUBLE = Circular(
     constants.PI_F64,
     constants.INVERSE_PI_F64,
     constants.SIN_F64,
-    constants.SIN_QUARTER_F64,
-    constants.COS_QUARTER_F64,
+    TAN_F64,
 )
 
 
@@ -136,18 +134,16 @@ def tangent_of(b: ScalarBuilder[S], rest: Rest[S], odd: S) -> S:
     """tan(r + tail) for |r| <= pi/4, or -1 / tan(r + tail) where `odd` has its top bit set."""
     r, tail = rest.r, rest.tail
     fmt = format_of(r)
-    table, one, half = circular(fmt), b.constant(1.0, fmt.type), b.constant(-0.5, fmt.type)
     z = b.mulf(r, r)
-    z_low = b.fma(r, r, b.negf(z))
-    cosine = b.fma(z, half, one)
-    cosine_low = b.fma(z, half, b.subf(one, cosine))
-    cosine_low = b.fma(b.mulf(z, z), horner(b, z, table.cosine), cosine_low)
-    cosine_low = b.fma(b.negf(r), tail, b.fma(z_low, half, cosine_low))
-    sine_low = b.fma(b.mulf(r, z), horner(b, z, table.short_sine), b.mulf(tail, cosine))
+    series = even_odd(b, z, b.mulf(z, z), circular(fmt).tangent)
+    # A tail counts 1 + tan^2 r times, which is close to 1 + r^2.
+    low = b.fma(b.mulf(r, z), series, b.fma(tail, z, tail))
+    tangent, lost = fast_two_sum(b, r, low)
+    one = b.constant(1.0, fmt.type)
+    cotangent = b.divf(one, tangent)
+    cotangent = b.fma(quotient_rest(b, cotangent, one, tangent, lost), cotangent, cotangent)
     is_odd = b.cmpi("slt", odd, b.constant(0, fmt.bits))
-    n, n_low = b.select(is_odd, cosine, r), b.select(is_odd, cosine_low, sine_low)
-    d, d_low = b.select(is_odd, r, cosine), b.select(is_odd, sine_low, cosine_low)
-    return with_sign(b, corrected_quotient(b, n, n_low, d, d_low), odd)
+    return with_sign(b, b.select(is_odd, cotangent, tangent), odd)
 
 
 def tan(b: ScalarBuilder[S], x: S) -> S:
