@@ -20,6 +20,7 @@ from tensorc.codegen_llvm.abi import ArraySpec, Signature
 from tensorc.codegen_llvm.native import compile_body, exports_of, packed_text
 from tensorc.codegen_llvm.runtime_symbols import address_of, scipy_extension
 from tensorc.ir.errors import InternalError
+from tests.threads.process import run
 
 SUM = """
 define double @total(ptr %p, i64 %n) {
@@ -278,3 +279,33 @@ def test_code_of_dropped_functions_is_freed() -> None:
     assert grown >= before
     assert executable() <= before + 5
     assert make(plus_one(), signature(1, 1))(np.ones(1)).tolist() == [2]
+
+
+def test_code_that_is_rejected_leaves_nothing_that_crashes_later() -> None:
+    """A collector frees what an error holds in any order: a module after the context it lies in, too."""
+    run(
+        r'''
+from tensorc.codegen_llvm import jit
+from tensorc.ir.errors import InternalError
+text = """define i32 @f(i1 %c) {
+  br i1 %c, label %a, label %b
+a:
+  %x = add i32 1, 2
+  br label %b
+b:
+  ret i32 %x
+}
+"""
+for k in range(30):
+    kept = []
+    try:
+        jit.compile_text(text, level=0)
+    except InternalError as error:
+        error.kept = kept
+        kept.append(error)
+    else:
+        raise SystemExit("it was accepted")
+    del kept
+gc.collect()
+'''
+    )

@@ -162,6 +162,7 @@ def _optimised(text: str, level: int, exports: Sequence[str] | None) -> Any:
     if level not in (0, 1, 2, 3):
         raise ValueError(f"optimisation level {level} is not 0, 1, 2 or 3")
     context = llvm.create_context()
+    module = None
     try:
         module = llvm.parse_assembly(text, context)
         module.triple = host()[0]
@@ -169,7 +170,11 @@ def _optimised(text: str, level: int, exports: Sequence[str] | None) -> Any:
         if exports is not None:
             _internalise(module, exports)
         module.verify()
-    except RuntimeError as error:
+    except (RuntimeError, InternalError) as error:
+        if module is not None:
+            module.close()  # before its context goes: the garbage collector keeps to no order
+        if isinstance(error, InternalError):
+            raise
         raise InternalError(f"LLVM rejects the generated code: {error}") from error
     _run_passes(module, level)
     return module
