@@ -69,7 +69,7 @@ EXPANSIONS: dict[str, Expansion] = {
         Expansion("cbrt", cbrt, 1.0),
         Expansion("hypot", hypot, 1.25, operands=2),
         Expansion("tanh", tanh, 1.9),
-        Expansion("sigmoid", sigmoid, 1.0),
+        Expansion("sigmoid", sigmoid, 1.75),
         Expansion("softplus", softplus, 1.75),
         Expansion("log1mexp", log1mexp, 1.75),
         Expansion("logaddexp", logaddexp, 2.0, operands=2),

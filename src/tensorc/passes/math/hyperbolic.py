@@ -4,8 +4,8 @@ With |x| = k ln 2 + r, sinh |x| = A cosh r + B sinh r and cosh |x| = B cosh r + 
 2^(k-1) -+ 2^(-k-1): no division, and nothing cancels, since A is 0 for k = 0.
 
 tanh: with -2|x| = k ln 2 + r and t = expm1(r), tanh|x| = ((1 - 2^k) - 2^k t) / ((1 + 2^k) + 2^k t). Powers
-and sums of them are exact wherever they count, so that numerator and denominator are rounded once each, the
-denominator least of all where the quotient has most to lose: near 0, below 2.
+and their sums are exact wherever they count, so that numerator and denominator are rounded once each, and a
+step of correction takes back what the denominator lost.
 """
 
 from __future__ import annotations
@@ -29,13 +29,6 @@ SATURATED = {23: 10.0, 52: 22.0}
 
 OVERFLOWN = {23: 89.5, 52: 710.6}
 """sinh(x) and cosh(x) overflow before, and 2^(k-2) does not yet."""
-
-
-def corrected_quotient(b: ScalarBuilder[S], n: S, n_low: S, d: S, d_low: S) -> S:
-    """(n + n_low) / (d + d_low), for parts that need not be normalised; one division."""
-    reciprocal = b.divf(b.constant(1.0, n.type), b.addf(d, d_low))
-    guess = b.mulf(n, reciprocal)
-    return b.fma(b.addf(quotient_rest(b, guess, n, d, d_low), n_low), reciprocal, guess)
 
 
 def quotient_rest(b: ScalarBuilder[S], guess: S, n: S, d: S, d_low: S) -> S:

@@ -1,17 +1,16 @@
 """The logistic function and its integral: sigmoid and softplus, and logaddexp, which is softplus of a
 difference.
 
-All go through z = e^-|x| <= 1 in two parts, so that no intermediate overflows and both tails keep their
-relative accuracy.
+All go through z = e^-|x| <= 1, so that no intermediate overflows and both tails keep their relative accuracy.
 """
 
 from __future__ import annotations
 
 from tensorc.ops.scalar import S, ScalarBuilder
-from tensorc.passes.math.exponential import ScaledPair, exp_pair
-from tensorc.passes.math.hyperbolic import corrected_quotient
+from tensorc.passes.math.exponential import ScaledPair, exp_pair, limits, reduce, short_expm1
+from tensorc.passes.math.hyperbolic import quotient_rest
 from tensorc.passes.math.logarithm import ln2, log1p_remainder
-from tensorc.passes.math.scalars import fast_two_sum, format_of, negative_abs, two_sum
+from tensorc.passes.math.scalars import at_least, fast_two_sum, format_of, negative_abs, two_sum
 from tensorc.passes.math.steps import scaled
 
 ROOT_MINUS_ONE = 0.41421356
@@ -22,19 +21,22 @@ def sigmoid(b: ScalarBuilder[S], x: S) -> S:
     """1 / (1 + e^-x). sigmoid(-inf) = 0, sigmoid(inf) = 1; tiny results stay accurate down into the
     subnormals.
 
-    With e^-|x| = 2^k p: 1 / (1 + 2^k p) for x >= 0, and 2^k (p / (1 + 2^k p)) for x < 0: one corrected
-    quotient for both.
+    With e^-|x| = 2^k p: 1 / (1 + 2^k p) for x >= 0, and 2^k (p / (1 + 2^k p)) for x < 0: one quotient for
+    both, with a step of correction for what the rounding of the denominator lost.
     """
     fmt = format_of(x)
     one, zero = b.constant(1.0, fmt.type), b.constant(0.0, fmt.type)
-    pair = exp_pair(b, negative_abs(b, x))
-    scale = scaled(b, one, pair.k)
-    d, d_low = fast_two_sum(b, one, b.mulf(pair.high, scale))
-    d_low = b.fma(pair.low, scale, d_low)
+    reduced = reduce(b, at_least(b, negative_abs(b, x), limits(fmt).under))
+    grown = short_expm1(b, reduced.r)
+    power = scaled(b, one, reduced.k)
+    d = b.fma(power, grown, b.addf(one, power))
+    d_low = b.fma(power, grown, b.subf(power, b.subf(d, one)))
     right = b.cmpf("oge", x, zero)
-    n, n_low = b.select(right, one, pair.high), b.select(right, zero, pair.low)
-    quotient = corrected_quotient(b, n, n_low, d, d_low)
-    return b.select(right, quotient, scaled(b, quotient, pair.k))
+    n = b.select(right, one, b.addf(one, grown))
+    reciprocal = b.divf(one, d)
+    guess = b.mulf(n, reciprocal)
+    quotient = b.fma(quotient_rest(b, guess, n, d, d_low), reciprocal, guess)
+    return scaled(b, quotient, b.select(right, zero, reduced.k))
 
 
 def log1p_of_pair(b: ScalarBuilder[S], pair: ScaledPair[S]) -> tuple[S, S]:
