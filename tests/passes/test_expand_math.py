@@ -324,6 +324,21 @@ def test_a_function_used_often_is_expanded_once(uses: int, own: bool) -> None:
     assert not np.isnan(values).any()
 
 
+def test_another_function_of_the_name_of_a_shared_one_is_an_error() -> None:
+    module = new_module()
+    for name in ("tensorc_math_sin_f64", "f"):
+        function = new_function(name, [f64], [f64])
+        module.regions[0].block.append(function)
+        b = LoopBuilder(body(function))
+        x: Value = body(function).args[0]
+        for _ in range(SHARED + 1 if name == "f" else 0):
+            x = b.sin(x)
+        b.return_(x)
+    with pytest.raises(TensorcValueError, match="another function of that name") as caught:
+        ExpandMath().run(module)
+    assert caught.value.code == "TC0505"
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_functions_used_often_compute_the_bits_of_those_written_out(
     dtype: str, monkeypatch: pytest.MonkeyPatch

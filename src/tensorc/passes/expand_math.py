@@ -140,10 +140,16 @@ def step_function(symbol: str) -> Operation:
     return function
 
 
-def shared_function(module: Operation, function: Function, kind: Type) -> str:
-    """The symbol of an expansion as a function of the module, defined there if it is not."""
+def shared_function(module: Operation, function: Function, op: Operation) -> str:
+    """The symbol of an expansion as a function of the module, defined there if it is not. Raises
+    TensorcValueError for another function of that name.
+    """
+    kind = op.result.type
     symbol = f"tensorc_math_{function.name}_{kind}"
-    if lookup(module, symbol) is not None:
+    found = lookup(module, symbol)
+    if found is not None and CALLED not in found.attributes:
+        raise _wrong_use(op, f"@{symbol} is needed, but the module defines another function of that name")
+    if found is not None:
         return symbol
     expansion = EXPANSIONS[function.name]
     made = new_function(symbol, [kind] * expansion.operands, [kind])
@@ -218,7 +224,7 @@ class ExpandMath:
             if len(op.operands) != expansion.operands or any(v.type != op.result.type for v in op.operands):
                 raise _wrong_use(op, f"{function.name} takes {expansion.operands} x {op.result.type}")
             if shared:
-                symbol = shared_function(module, function, op.result.type)
+                symbol = shared_function(module, function, op)
                 return builder.call(symbol, op.operands, op.result.type)
             return cast(Value, expansion.expand(builder, *op.operands))
         if function.symbol is not None:
