@@ -52,7 +52,7 @@ EXPANSIONS: dict[str, Expansion] = {
     for row in (
         Expansion("exp", exp, 1.1),
         Expansion("exp2", exp2, 1.0),
-        Expansion("expm1", expm1, 1.25),
+        Expansion("expm1", expm1, 1.5),
         Expansion("log", log, 1.0),
         Expansion("log1p", log1p, 1.1),
         Expansion("log2", log2, 1.25),

@@ -30,9 +30,9 @@ from tensorc.passes.math.error_constants import (
     SLOPE_F64,
 )
 from tensorc.passes.math.exponential import ScaledPair, exp_remainder, reduce_once
+from tensorc.passes.math.hyperbolic import quotient_rest
 from tensorc.passes.math.scalars import (
     BINARY32,
-    at_least,
     at_most,
     even_odd,
     exponent_field,
@@ -96,18 +96,16 @@ def erfc(b: ScalarBuilder[S], x: S) -> S:
     square = b.mulf(a, a)
     coefficients = (ERFC_F32_N, ERFC_F32_D) if single else (ERFC_F64_N, ERFC_F64_D)
     over, under = (even_odd(b, a, square, c) for c in coefficients)
-    double = b.addf(a, a)
-    larger, smaller = at_least(b, double, 1.0), at_most(b, double, 1.0)
-    reciprocal = b.divf(b.constant(1.0, fmt.type), b.addf(larger, smaller))
+    one, two = b.constant(1.0, fmt.type), b.constant(2.0, fmt.type)
+    d = b.fma(a, two, one)
+    d_low = b.fma(a, two, b.subf(one, d))
+    reciprocal = b.divf(one, d)
     part = b.divf(b.mulf(a, over), under)
     pair = bell(b, a, square)
     n = b.fma(pair.high, part, pair.high)
     n_low = b.addf(b.fma(pair.high, part, b.subf(pair.high, n)), b.fma(pair.low, part, pair.low))
     guess = b.mulf(n, reciprocal)
-    # The remainder of n / (1 + 2 a), in the order that cancels first.
-    minus_guess = b.negf(guess)
-    remainder = b.addf(b.fma(minus_guess, smaller, b.fma(minus_guess, larger, n)), n_low)
-    quotient = b.fma(remainder, reciprocal, guess)
+    quotient = b.fma(b.addf(quotient_rest(b, guess, n, d, d_low), n_low), reciprocal, guess)
     value = scaled(b, quotient, pair.k)
     below = b.cmpf("olt", x, b.constant(0.0, fmt.type))
-    return b.select(below, b.subf(b.constant(2.0, fmt.type), value), value)
+    return b.select(below, b.subf(two, value), value)
