@@ -46,7 +46,7 @@ def test_every_edge_of_tiles_and_every_layout(dtype: str) -> None:
     # Whole numbers: floats are exact, too, in whatever order they are added.
     rng = np.random.default_rng(7)
     shapes = [(m, n, k) for m in ROWS for n in COLUMNS for k in TERMS]
-    long = [(1, 200, 40), (1, 4200, 270), (21, 1, 300), (1, 1, 300)]
+    long = [(1, 200, 40), (1, 4200, 270), (21, 1, 300), (1, 1, 300), (65, 9, 20), (127, 40, 270), (129, 3, 5)]
     for m, n, k in [*rng.permutation(shapes)[:60].tolist(), *long]:
         x, y = sample(rng, dtype, m, k), sample(rng, dtype, k, n)
         expected = x @ y
@@ -221,7 +221,7 @@ def test_bits_depend_neither_on_registers_nor_on_the_memory_for_panels(
 
 def test_bits_do_not_depend_on_threads(fresh: Any) -> None:
     rng = np.random.default_rng(12)
-    forms = ("xy", "xyT")
+    forms = ("xy", "xyT", "xTy")
     fresh(parallel_work=None)
     alone = {form: products(form) for form in forms}
     fresh(parallel_work=0)
@@ -232,9 +232,12 @@ def test_bits_do_not_depend_on_threads(fresh: Any) -> None:
     for m, n, k in (*large, (300, 17, 33), (9, 900, 33), (1, 900, 40), (900, 1, 40), (70, 65, 16), (0, 5, 3)):
         x, y = rng.standard_normal((m, k)), rng.standard_normal((k, n))
         for form in forms:
+            left = np.ascontiguousarray(x.T) if form == "xTy" else x
             right = np.ascontiguousarray(y.T) if form == "xyT" else y
             with pool_of(3):
-                np.testing.assert_array_equal(shared[form](x, right), alone[form](x, right), f"{m} {n} {k}")
+                np.testing.assert_array_equal(
+                    shared[form](left, right), alone[form](left, right), f"{m} {n} {k}"
+                )
 
 
 def test_blocks_of_a_batch_are_shared() -> None:

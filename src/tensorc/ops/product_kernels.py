@@ -55,12 +55,12 @@ HEIGHT: Final = 8
 
 @dataclass(frozen=True)
 class Tiles:
-    """What fits the registers of a machine: for many rows and for the last ones, of two vectors and of one;
-    of sums along k; and of panels (`product_panels.py`). No bit of a result depends on it.
+    """What fits the registers of a machine: for rows of two vectors and of one; for sums along k; for panels
+    (`product_panels.py`), where there are many rows and for the last ones. No bit of a result depends on it.
     """
 
-    rows: tuple[Tile, Tile]
-    narrow: tuple[Tile, Tile]
+    rows: Tile
+    narrow: Tile
     dots: Tile
     column: Tile
     panels: tuple[Tile, Tile]
@@ -69,16 +69,8 @@ class Tiles:
 REGISTERS: Final = "tensorc.registers"
 """Attribute of a module: how many vectors of `BYTES` the machine's registers hold."""
 TILES: Final = {
-    32: Tiles(
-        (Tile(HEIGHT, 2), Tile(2, 2)),
-        (Tile(8, 1), Tile(2, 1)),
-        Tile(4, 4),
-        Tile(8, 1),
-        (Tile(14, 2), Tile(4, 2)),
-    ),
-    8: Tiles(
-        (Tile(3, 2), Tile(1, 2)), (Tile(6, 1), Tile(2, 1)), Tile(2, 2), Tile(4, 1), (Tile(3, 2), Tile(1, 2))
-    ),
+    32: Tiles(Tile(HEIGHT, 2), Tile(HEIGHT, 1), Tile(4, 4), Tile(8, 1), (Tile(14, 2), Tile(4, 2))),
+    8: Tiles(Tile(3, 2), Tile(6, 1), Tile(2, 2), Tile(4, 1), (Tile(3, 2), Tile(1, 2))),
 }
 
 
@@ -263,39 +255,29 @@ def _rows(turned: bool, e: Kernel, x: Value, y: Value, out: Value) -> None:
 Operands = tuple[Value, Value, Value]
 
 
-def _panel(e: Kernel, operands: Operands, j: Value, tiles: Sequence[Tile], mask: Value | None) -> None:
-    """One panel of columns: many rows at a time, then few."""
+def _panel(e: Kernel, operands: Operands, j: Value, tile: Tile, mask: Value | None) -> None:
+    """One panel of columns; in the last tile the last row is there several times."""
     b, (x, _, out) = e.b, operands
-    many, few = tiles
-    m = b.index(b.dim(out, 0))
-    rest = b.remsi(m, b.index(many.rows))
-    # With few rows left, taking the last one again would be most of the work.
-    begin = b.select(b.cmpi("sgt", rest, b.index(many.rows // 2)), m, b.subi(m, rest))
-    for start, end, tile in ((b.index(0), begin, many), (begin, m, few)):
-        with b.for_(start, end, tile.rows) as loop:
-            rows = last(b, loop.iv, tile.rows, m)
-            _tile(e, operands, rows, (j, tile.vectors), mask, partial(_row_by_row, b, x, rows))
+    m = b.dim(out, 0)
+    with b.for_(0, m, tile.rows) as loop:
+        rows = last(b, loop.iv, tile.rows, m)
+        _tile(e, operands, rows, (j, tile.vectors), mask, partial(_row_by_row, b, x, rows))
 
 
 def _row_by_row(b: LoopBuilder, x: Value, rows: Sequence[Index], p: Value) -> list[Value]:
     return [b.load(x, [row, p]) for row in rows]
 
 
-def _turned_panel(e: Kernel, operands: Operands, j: Value, tiles: Sequence[Tile], mask: Value | None) -> None:
-    """The same of x [k, m], m being 2 at least: the last rows are a tile that starts earlier, so that one
+def _turned_panel(e: Kernel, operands: Operands, j: Value, tile: Tile, mask: Value | None) -> None:
+    """The same of x [k, m], which has the rows of a tile at least: the last tile starts earlier, so that one
     address serves for all rows.
     """
     b, (x, _, out) = e.b, operands
-    many, few = tiles
-    m, most = b.index(b.dim(out, 0)), b.index(many.rows)
-    rest = b.remsi(m, most)
-    again = b.andi(b.cmpi("sgt", rest, b.index(many.rows // 2)), b.cmpi("sge", m, most))
-    begin = b.select(again, m, b.subi(m, rest))
-    for start, end, tile in ((b.index(0), begin, many), (begin, m, few)):
-        with b.for_(start, end, tile.rows) as loop:
-            first = b.minsi(loop.iv, b.subi(m, b.index(tile.rows)))
-            rows = [b.add(first, r) for r in range(tile.rows)]
-            _tile(e, operands, rows, (j, tile.vectors), mask, partial(_side_by_side, b, x, rows))
+    m = b.index(b.dim(out, 0))
+    with b.for_(0, m, tile.rows) as loop:
+        first = b.minsi(loop.iv, b.subi(m, b.index(tile.rows)))
+        rows = [b.add(first, r) for r in range(tile.rows)]
+        _tile(e, operands, rows, (j, tile.vectors), mask, partial(_side_by_side, b, x, rows))
 
 
 def _side_by_side(b: LoopBuilder, x: Value, rows: Sequence[Index], p: Value) -> list[Value]:

@@ -327,7 +327,7 @@ def is_large(b: LoopBuilder, x: Matrix, y: Matrix, kind: ScalarType) -> Truth:
 
 def _compare(b: LoopBuilder, predicate: str, x: Index, y: Index) -> Truth:
     if isinstance(x, int) and isinstance(y, int):
-        return {"eq": x == y, "sle": x <= y, "sgt": x > y}[predicate]
+        return {"eq": x == y, "sle": x <= y, "sgt": x > y, "sge": x >= y}[predicate]
     return b.cmpi(predicate, b.index(x), b.index(y))
 
 
@@ -443,13 +443,12 @@ def _several_rows(b: LoopBuilder, p: Product) -> None:
         _in_blocks(b, "rows", replace(p, x=x))
         b.dealloc(copy)
 
-    turned = partial(_in_blocks, b, "turned", p)
-    choose(
-        b,
-        _dense(b, p.x, 1),
-        partial(_in_blocks, b, "rows", p),
-        lambda: choose(b, _dense(b, p.x, 0), turned, copied),
-    )
+    def other() -> None:
+        high = _compare(b, "sge", p.out.sizes[0], HEIGHT)
+        turned = partial(_in_blocks, b, "turned", p)
+        choose(b, _all(b, high, _dense(b, p.x, 0)), turned, copied)
+
+    choose(b, _dense(b, p.x, 1), partial(_in_blocks, b, "rows", p), other)
 
 
 def _row(b: LoopBuilder, p: Product) -> None:
@@ -476,20 +475,19 @@ def _in_blocks(b: LoopBuilder, name: str, p: Product) -> None:
 def _blocks(name: str, b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
     """One block of columns after the other, so that what is read of y stays in the cache."""
     p = _of(b, kind, args)
-    dots = name in ("dots", "column")
+    dots, turned = name in ("dots", "column"), name == "turned"
     (m, n), vectors = p.out.sizes, STREAM if name == "row" else PANELS
     width = LINES if dots else vectors * lanes_of(p.kind)
     down, across = b.index(b.ceildiv(m, LINES)), b.ceildiv(n, width)
-    most = b.minimum(m, LINES), b.minimum(n, width)
+    if turned:  # whose last rows are part of the block before, so that every block has a tile's
+        down = b.maxsi(b.divsi(b.index(m), b.index(LINES)), b.index(1))
+    most = b.minimum(m, 2 * LINES if turned else LINES), b.minimum(n, width)
     with parallel(b, b.mul(down, across)) as number:
         i, j = b.mul(b.remsi(number, down), LINES), b.mul(b.divsi(number, down), width)
-        rows, columns = b.minimum(most[0], b.sub(m, i)), b.minimum(most[1], b.sub(n, j))
+        left = b.index(b.sub(m, i))
+        if turned:
+            left = b.select(b.cmpi("slt", left, b.index(2 * LINES)), left, b.index(LINES))
+        rows, columns = b.minimum(most[0], left), b.minimum(most[1], b.sub(n, j))
         x, y = p.x.part(b, 0, i, rows), p.y.part(b, 0 if dots else 1, j, columns)
-        call(
-            b,
-            name,
-            p.kind,
-            x.turned if name == "turned" else x,
-            y,
-            p.out.part(b, 0, i, rows).part(b, 1, j, columns),
-        )
+        out = p.out.part(b, 0, i, rows).part(b, 1, j, columns)
+        call(b, name, p.kind, x.turned if turned else x, y, out)
