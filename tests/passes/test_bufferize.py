@@ -53,6 +53,13 @@ PROGRAMS: dict[str, tuple[Build, int]] = {
         1,
     ),
     "a transposed reader needs the old values": (lambda s: (s["m"] @ s["k"]).T + s["m"] @ s["k"], 1),
+    "who can write over what is read twice comes last": (
+        lambda s: [
+            tc.square(s["n"][s["i"]] - s["n"]).sum(),
+            s["n"][s["i"]].add((s["n"][s["i"]] - s["n"]) * 2),
+        ],
+        1,
+    ),
     "two results of one product": (lambda s: [tc.exp(s["m"] @ s["k"]), (s["m"] @ s["k"]) + 1], 0),
     "one that is also a result": (lambda s: [s["m"] @ s["k"], tc.exp(s["m"] @ s["k"])], 0),
 }

@@ -31,7 +31,7 @@ from tensorc.ops.loops import arith, memref
 from tensorc.ops.loops.builder import Branch, LoopBuilder
 from tensorc.ops.loops.claims import CLAIM, OVER
 from tensorc.passes import sites
-from tensorc.passes.buffers import Plan, Slot, is_view, plan, whole
+from tensorc.passes.buffers import Plan, Slot, is_view, plan, readers_first, whole
 from tensorc.passes.check_shapes import check_function
 from tensorc.passes.claims import Claims, claims
 from tensorc.passes.extents import Extent, Extents
@@ -73,7 +73,7 @@ def _bufferize(module: Operation, function: Operation) -> None:
         )
     sizes = [e for v in returned for e in _values(extents, v)]
     live = _live(ops, [*returned, *sizes], extents, True)
-    claimed = claims(function, live, returned)
+    claimed = claims(function, readers_first(live), returned)
     shapes = _Writer(module, function, extents, _live(ops, sizes, extents, False), shapes_only=True)
     if sites.UPDATES in function.attributes:
         sure = 0 if _fails_late(live) else sites.NOTE_SURE

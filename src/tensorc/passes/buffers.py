@@ -89,8 +89,7 @@ def roots_of(ops: Sequence[Operation]) -> dict[Value, Value]:
 
 
 def binding_order(outputs: Sequence[Value], first: Collection[int]) -> list[tuple[int, Value]]:
-    """Outputs with their numbers: what several of them are is computed into the first; the others are copies.
-    """
+    """Outputs with their numbers: what several are is computed into the first; the others are copies."""
     return sorted(enumerate(outputs), key=lambda pair: pair[0] not in first)
 
 
@@ -182,6 +181,31 @@ def _overwrite_outputs(
                 del found.slot[value]
             found.over[result] = root
             break
+
+
+def readers_first(ops: Sequence[Operation]) -> list[Operation]:
+    """The ops with neighbouring kernels exchanged where the second reads, for the last time, what the first
+    could then write over: one buffer less goes through the caches.
+    """
+    roots, order = roots_of(ops), list(ops)
+    last = _last_uses(order, roots)
+    for place in range(len(order) - 1):
+        first, second = order[place : place + 2]
+        if first.definition is not Kernel or second.definition is not Kernel:
+            continue
+        own, other = ({roots[v] for v in (*op.operands, *op.results) if v in roots} for op in (first, second))
+        dying = [r for r in own & other if r.owner is not None and last[r] == place + 1]
+        if other.intersection(first.results) or not _gains(first, second, dying, roots):
+            continue
+        order[place : place + 2] = second, first
+        last.update({r: place for r in other - own if last[r] == place + 1})
+        last.update({r: place + 1 for r in own if last[r] == place})
+    return order
+
+
+def _gains(first: Operation, second: Operation, dying: Sequence[Value], roots: dict[Value, Value]) -> bool:
+    """Whether the first of two kernels could write over one of these values, and the second could not."""
+    return any(in_place(first, r, roots) and not in_place(second, r, roots) for r in dying)
 
 
 def _release(values: Sequence[Value], found: Plan, free: dict[Key, list[Slot]]) -> None:
