@@ -13,6 +13,7 @@ from tensorc.ir.core import Operation
 from tensorc.ir.types import TensorType, f64
 from tensorc.ops import emit
 from tensorc.ops.kernel import stages
+from tensorc.ops.linalg import Matmul
 from tensorc.passes.fuse_groups import COPY_BELOW
 
 VECTOR = TensorType((None,), f64)
@@ -114,6 +115,24 @@ def test_three_axes_combined_across_two() -> None:
     for shape in ((2, 3, 5), (1, 40, 7), (40, 1, 7), (7, 11, 3), (3, 33, 1), (0, 3, 4), (3, 0, 4)):
         for passes in support.PIPELINES.values():
             support.assert_same(module, support.lower(module, passes), [np.resize(X, shape) + 3], ulps=512)
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_sums_come_early_where_what_they_read_is_at_hand(made: bool) -> None:
+    """Rows that a product waits for take sums along that nobody waits for; sums of the product wait."""
+
+    def build(b: Any, x: Any, w: Any) -> Any:
+        y = emit.exp(b, x) if made else x
+        scale = emit.spread(b, emit.sum(b, emit.mul(b, y, y), (1,)), (1,), y)
+        rows = emit.div(b, y, scale)
+        z = b.create(Matmul, [rows, w])[0]
+        sums = [emit.sum(b, v, (0,)) for v in (y, emit.mul(b, y, y), emit.neg(b, z))]
+        return [z, *sums]
+
+    module = support.function([MATRIX, MATRIX], build)
+    first, second = kernels(module)
+    assert (len(first.results), len(second.results)) == (3, 1)
+    support.assert_same(module, support.lower(module, support.FAST), [X, X.T.copy()], ulps=1 << 14)
 
 
 def test_what_is_made_of_sums_of_columns_keeps_them_apart() -> None:

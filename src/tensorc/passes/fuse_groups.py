@@ -4,6 +4,8 @@ Ops are visited from the last to the first; a producer joins its consumers' grou
 outside groups has a height, larger than the heights of all other groups and ops that read its results: so
 groups never depend on each other in a circle, and heights in descending order are an order of execution.
 Groups of equal height can be merged, and are if they read the same tensor in the same way: it is read once.
+Groups of reductions only, whose results are small, are given another one's height for that, if what they read
+is made before.
 
 A cheap op whose readers lie in several groups is a member of each of them: to compute it again is less than
 to store it and to read it back (`COPY_BELOW`, in the weights of `fuse_kernel.py`, for all that is computed
@@ -21,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from tensorc.ir.core import Operation, Value
@@ -156,6 +159,8 @@ class Grouping:
         groups = list(dict.fromkeys(g for u in highest for g in self.groups_of(u.op) if g.height == top))
         if groups and all(self.groups_of(u.op) for u in highest):
             target = self.merged(op, groups, highest)
+            if target is not None:
+                self._take_sums(op, target, readers)
             if target is not None and self._join(op, target, [u for u in readers if self._in(u, target)]):
                 self._copy(op, [target], readers)
                 return
@@ -205,6 +210,21 @@ class Grouping:
                 group.height = height
                 return True
         return False
+
+    def _take_sums(self, op: Operation, target: Group, readers: Sequence[Use]) -> None:
+        """Make other groups that read `op` and have reductions only part of `target`, which comes before."""
+        others = dict.fromkeys(g for use in readers for g in self.groups_of(use.op))
+        early = (g for g in others if self._may_come_early(g, target.height))
+        for group in list(islice(early, MOST_TRIED)):
+            before, group.height = group.height, target.height
+            if self.merged(op, [target, group], readers) is None:
+                group.height = before
+
+    def _may_come_early(self, group: Group, height: int) -> bool:
+        """Whether a group has reductions only, and all that it reads is made before groups of `height`."""
+        if group.height >= height or not self._only_sums(group):
+            return False
+        return all(self._may_rise(group, v, height) for m in group.members for v in m.operands)
 
     def _may_rise(self, group: Group, operand: Value, height: int) -> bool:
         """Whether what `group` reads as `operand` is made before groups of `height`."""
@@ -424,6 +444,24 @@ class Grouping:
                 near = kept[-MOST_TRIED:]
                 if not any(self._merge_pair(first, its, group, place) for first, its in near):
                     kept.append((group, place))
+        self._merge_sums([(root, *found) for (_, root), all_ in seen.items() for found in all_])
+
+    def _merge_sums(self, reads: Sequence[tuple[Value, Group, Map]]) -> None:
+        """Merge groups that have reductions only with others that read the same tensor, and come before."""
+        seen: dict[Value, list[tuple[Group, Map]]] = {}
+        for root, group, place in reads:
+            seen.setdefault(root, []).append((self.find(group), place))
+        for found in seen.values():
+            early = sorted(found, key=lambda x: -x[0].height)[:MOST_TRIED]
+            for late, its in found:
+                for group, place in early:
+                    low, first = self.find(late), self.find(group)
+                    if not self._may_come_early(low, first.height):
+                        continue
+                    before, low.height = low.height, first.height
+                    if self._merge_pair(first, place, low, its):
+                        break
+                    low.height = before
 
     def _merge_pair(self, first: Group, place: Map, other: Group, its: Map) -> bool:
         """One group out of two that read a tensor at these places; whether they are one now."""
