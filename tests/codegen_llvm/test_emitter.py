@@ -374,3 +374,26 @@ def test_what_is_computed_already_is_not_computed_again_where_it_is_known():
     x = np.zeros(9)
     compile_module(module).call("f", [2, x], [index, VECTOR])
     np.testing.assert_array_equal(x, [0, 0, 0, 0, 0, 0, 1, 1, 1])
+
+
+def test_rows_are_found_before_a_loop_and_only_steps_that_are_not_known_are_llvms():
+    rows = memref_type(f64, [None, None])
+
+    def along(b, x, out):
+        with b.for_(0, b.dim(x, 0)) as i, b.for_(0, b.dim(x, 1)) as j:
+            b.store(b.load(x, [b.add(i.iv, 0), j.iv]), out, [i.iv, j.iv])
+
+    def across(b, x, out):
+        with b.for_(0, b.dim(x, 1)) as j, b.for_(0, b.dim(x, 0)) as i:
+            b.store(b.load(x, [i.iv, j.iv]), out, [i.iv, j.iv])
+
+    for make, hidden in ((along, True), (across, False)):
+        module = build([rows, rows], make)
+        text = emit(module)
+        inner = text[text.rindex("body") : text.rindex("br label %head")]
+        assert ("@llvm.expect.i64" in inner) == hidden
+        assert ("mul" in inner) != hidden
+        for shape in ((0, 3), (3, 0), (5, 7)):
+            x, out = np.arange(float(np.prod(shape))).reshape(shape), np.zeros(shape)
+            compile_module(module).call("f", [x, out], [rows, rows])
+            np.testing.assert_array_equal(out, x)

@@ -195,6 +195,10 @@ class CudaEmitter(Emitter):
 
     # functions
 
+    def opaque(self, at: Scalar) -> Scalar:
+        """libNVVM's passes are left as they are."""
+        return at
+
     def declaration_flags(self, pure: bool) -> str:
         return " nounwind readnone" if pure else " nounwind"
 

@@ -18,6 +18,7 @@ from tensorc.codegen_llvm import (
     emitter_claims,
     emitter_copies,
     emitter_exits,
+    emitter_indices,
     emitter_parallel,
     emitter_polls,
     instructions,
@@ -122,6 +123,8 @@ class Emitter(FunctionText):
         self.parallel: dict[Operation, ParallelLoop] = {}
         self.elsewhere: set[Operation] = set()
         """Allocations that every thread makes for itself, where its part of the loop begins."""
+        self.emitted: set[Operation] = set()
+        """Ops that stand before the loop in whose body they were."""
         self.streams: dict[Value, Scalar] = {}
         """Whether outputs are large, for those that are stored to past the caches where they are."""
         self.captured = 0
@@ -200,6 +203,8 @@ class Emitter(FunctionText):
     def emit_block(self, block: Block) -> Steps:
         handlers, mark = self.handlers, self.mark
         for op in block:
+            if op in self.emitted:
+                continue
             name = handlers.get(op.definition) if op.definition is not None else None
             if name is None:
                 self._scalar_op(op)
@@ -208,6 +213,19 @@ class Emitter(FunctionText):
             if nested is not None:
                 yield nested
         self.forget(mark)
+
+    def opaque(self, at: Scalar) -> Scalar:
+        """The index of a loop, as a number of which LLVM's passes know nothing."""
+        self.declare("llvm.expect.i64", "declare i64 @llvm.expect.i64(i64, i64)")
+        return self.let("i64", f"call i64 @llvm.expect.i64({at}, i64 0)")
+
+    def emit_now(self, op: Operation) -> None:
+        """Emit a scalar op before its block."""
+        self.emitted.add(op)
+        if op.isa(arith.Constant):
+            self._constant(op)
+        else:
+            self._scalar_op(op)
 
     def _scalar_op(self, op: Operation) -> None:
         vector = None if op.definition is None else VECTOR_OPS.get(op.definition)
@@ -463,8 +481,13 @@ class Emitter(FunctionText):
         chunks = emitter_polls.open_chunks(self, op, lower, upper, step, inits)
         if chunks is not None:
             lower, upper, inits = chunks.lower, chunks.limit, chunks.carried
+        innermost = emitter_indices.is_innermost(block)
+        if innermost:
+            emitter_indices.hoist(self, block)
         loop = self.open_loop(lower, upper, inits)
         self.values.update(zip(block.args, loop.phis, strict=True))
+        if innermost and emitter_indices.has_known_steps(self, block):
+            self.values[block.args[0]] = self.opaque(loop.phis[0])
         self.depth += 1
         yield self.emit_block(block)
         self.depth -= 1

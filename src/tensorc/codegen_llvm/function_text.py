@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tensorc.codegen_llvm.emitter_exits import Exits
@@ -24,9 +25,11 @@ from tensorc.codegen_llvm.emitter_values import (
     llvm_type,
     overload_name,
 )
+from tensorc.ir.builtin import functions
 from tensorc.ir.core import Operation
 from tensorc.ir.errors import InternalError
 from tensorc.ir.types import MemRefType, ScalarType
+from tensorc.ops.loops.nests import OF_LIBRARY
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.emitter import EmitterOptions
@@ -52,6 +55,11 @@ class ModuleText:
     """Definitions of functions that others have begun."""
     elementwise: dict[str, Operation] = field(default_factory=dict)
     """Elementwise functions that are called, by name (`instructions.py`)."""
+
+    @cached_property
+    def is_library(self) -> bool:
+        """Whether it is machine code that other modules call."""
+        return any(OF_LIBRARY in f.attributes and f.regions[0].blocks for f in functions(self.module))
 
     def text(self, definitions: Sequence[str]) -> str:
         parts = [*definitions, *self.bodies, *self.declarations.values(), *self.metadata]
@@ -215,14 +223,22 @@ class FunctionText:
 
     def address(self, buffer: Buffer, indices: Sequence[Scalar]) -> str:
         """The pointer to an element. Neighbours at known distances have one base."""
-        place, distance = i64(0), 0
-        for index, stride in zip(indices, buffer.strides, strict=True):
-            if stride.constant is not None and index.text in self._sums:
-                index, more = self._sums[index.text]
-                distance += more * stride.constant
-            place = self.add(place, self.mul(index, stride))
-        start = self.element_pointer(buffer.type.element, buffer.start, place)
+        if not indices:
+            return buffer.start
+        index, stride, distance = indices[-1], buffer.strides[-1], 0
+        if stride.constant is not None and index.text in self._sums:
+            index, more = self._sums[index.text]
+            distance = more * stride.constant
+        row = self.row(buffer, indices[:-1])
+        start = self.element_pointer(buffer.type.element, row, self.mul(index, stride))
         return self.element_pointer(buffer.type.element, start, i64(distance))
+
+    def row(self, buffer: Buffer, indices: Sequence[Scalar]) -> str:
+        """The pointer to the beginning of a row along the last axis."""
+        place = i64(0)
+        for index, stride in zip(indices, buffer.strides, strict=False):
+            place = self.add(place, self.mul(index, stride))
+        return self.element_pointer(buffer.type.element, buffer.start, place)
 
     def make_buffer(
         self,
