@@ -125,7 +125,7 @@ def _libc() -> str:
 
 
 def _scipy() -> str:
-    """The installed SciPy, without importing it: compiled code calls its BLAS by name."""
+    """The installed SciPy, without importing it: compiled code may call its LAPACK by name."""
     try:
         spec = find_spec("scipy")
         if spec is None or not spec.submodule_search_locations:

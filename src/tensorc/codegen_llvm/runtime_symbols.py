@@ -172,7 +172,7 @@ def scipy_extension(name: str) -> ModuleType:
 def _extension_file(name: str) -> Path | None:
     spec = find_spec("scipy")
     if spec is None or not spec.submodule_search_locations:
-        raise InternalError("SciPy is not installed; matrix products need its BLAS")
+        raise InternalError("SciPy is not installed; this code calls its BLAS or LAPACK")
     folder = Path(spec.submodule_search_locations[0]) / "linalg"
     files = (folder / (name + suffix) for suffix in EXTENSION_SUFFIXES)
     return next((file for file in files if file.exists()), None)
