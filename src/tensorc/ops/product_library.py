@@ -276,20 +276,22 @@ def _block_sizes(
     b: LoopBuilder, m: Index, n: Index, kind: ScalarType, large: Truth, whole_rows: bool
 ) -> tuple[Value, Value]:
     """Rows and columns of a block: by the extents alone, all about equally high."""
-    (high, low), tile = product_panels.HEIGHTS, product_panels.UNIT_HEIGHT
-    many = b.cmpi("sgt", b.index(m), b.index(2 * product_panels.MANY * low))
-    most, unit = b.select(many, b.index(high), b.index(low)), b.index(tile)
+    *heights, low = product_panels.HEIGHTS
+    most, unit = b.index(low), b.index(product_panels.UNIT_HEIGHT)
+    for height in reversed(heights):
+        many = b.cmpi("sge", b.index(m), b.index(product_panels.MANY * height))
+        most = b.select(many, b.index(height), most)
     if large is not True:
         yes = b.constant(False, i1) if large is False else large
         most, unit = b.select(yes, most, b.index(LINES)), b.select(yes, unit, b.index(HEIGHT))
     count = b.maxsi(b.ceildivsi(b.index(m), most), b.index(1))
-    height = b.muli(b.ceildivsi(b.ceildivsi(b.index(m), count), unit), unit)
-    height = b.maxsi(height, unit)
+    each = b.muli(b.ceildivsi(b.ceildivsi(b.index(m), count), unit), unit)
+    each = b.maxsi(each, unit)
     if whole_rows:
-        return height, b.maxsi(b.index(n), b.index(1))
-    down = b.ceildivsi(b.index(m), height)
+        return each, b.maxsi(b.index(n), b.index(1))
+    down = b.ceildivsi(b.index(m), each)
     wide, narrow = (panels * product_panels.width_of(kind) for panels in product_panels.GROUPS)
-    return height, b.select(b.cmpi("sge", down, b.index(product_panels.MANY)), b.index(wide), b.index(narrow))
+    return each, b.select(b.cmpi("sge", down, b.index(product_panels.MANY)), b.index(wide), b.index(narrow))
 
 
 def _pack(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:

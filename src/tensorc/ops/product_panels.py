@@ -45,10 +45,9 @@ DEPTH: Final = 1024
 """Columns of the left side at a time: rows of a page or less are read slowly from far away."""
 GROUPS: Final = (64, 16)
 """Panels of a block, where there are many blocks and where there are few."""
-HEIGHTS: Final = (9 * UNIT_HEIGHT, 4 * UNIT_HEIGHT)
-"""Rows of a block, at most, likewise."""
+HEIGHTS: Final = (9 * UNIT_HEIGHT, 4 * UNIT_HEIGHT, 2 * UNIT_HEIGHT)
+"""Rows of a block, at most, where that makes `MANY` blocks one above the other; the last in any case."""
 MANY: Final = 8
-"""Blocks of the lower kind, one above the other."""
 CHUNK: Final = 64
 """Rows of the right side that are packed at a time."""
 _FETCH: Final = memref.PrefetchAttrs(isWrite=False, localityHint=IntegerAttr(2, i32), isDataCache=True)
