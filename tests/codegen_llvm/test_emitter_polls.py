@@ -81,3 +81,19 @@ def test_only_outermost_loops_poll_and_free_what_they_hold() -> None:
     shapes = text[text.index("@main_shapes(") : text.index("@main(")]
     assert "poll" not in shapes
     assert "tensorc_poll" not in emitter.emit(build_of.module("loops"))
+
+
+def test_the_work_of_a_loop_counts_what_its_functions_compute() -> None:
+    """A tile of additions is thousands of steps, one of a function tens of times that."""
+    from tensorc.codegen_llvm import emitter, libraries
+
+    def work(program: Callable[[Any], Any]) -> int:
+        x = tc.vector("x")
+        text = emitter.emit(tc.function([x], program(x)).build.module("loops"), libraries.host_options())
+        found = re.search(r"@tensorc_loop\(.*, i64 (\d+), i64 \d+\)", text)
+        assert found is not None
+        return int(found[1])
+
+    added, several, functions = (work(p) for p in (lambda x: x + 1, lambda x: (x + 1) * x - 3, tc.tanh))
+    assert 4096 * 8 <= added < several < 2 * added
+    assert functions > 3 * added

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from tensorc.codegen_llvm import emitter_exits, emitter_polls, emitter_streams
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, byte_width, i64
 from tensorc.codegen_llvm.parallel_loops import ParallelLoop, parallel_loops
-from tensorc.ir.builtin import Call
+from tensorc.ir.builtin import Call, CallAttrs, body, lookup
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import OpDefinition
 from tensorc.ir.types import FloatType, IntegerType, MemRefType, VectorType
@@ -30,7 +30,7 @@ from tensorc.ops.loops import arith, math, memref, scf, vector
 from tensorc.ops.loops.base import lane
 from tensorc.ops.loops.fold import constant_value
 from tensorc.ops.loops.memref import view_parts
-from tensorc.ops.loops.nests import APART, OF_LIBRARY, PRODUCT, ROUNDS
+from tensorc.ops.loops.nests import APART, ELEMENTWISE, OF_LIBRARY, PRODUCT, ROUNDS
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.emitter import Emitter, Steps
@@ -53,18 +53,20 @@ COSTS: dict[type[OpDefinition], int] = {
 }
 """Times the cost of an addition of that type. Calls of the C library cost `LIBRARY`."""
 LIBRARY = 200
-FREE: tuple[type[OpDefinition], ...] = (
-    arith.Constant,
-    memref.Dim,
-    memref.Cast,
-    memref.ReinterpretCast,
-    memref.ExtractStridedMetadata,
-    memref.Alloc,
-    memref.Alloca,
-    memref.Dealloc,
-    memref.Prefetch,
-    scf.Yield,
-    scf.Condition,
+FREE: frozenset[type[OpDefinition]] = frozenset(
+    (
+        arith.Constant,
+        memref.Dim,
+        memref.Cast,
+        memref.ReinterpretCast,
+        memref.ExtractStridedMetadata,
+        memref.Alloc,
+        memref.Alloca,
+        memref.Dealloc,
+        memref.Prefetch,
+        scf.Yield,
+        scf.Condition,
+    )
 )
 GUESS = 16
 """Iterations of a loop inside whose number cannot be told before."""
@@ -248,10 +250,13 @@ def _weight(emitter: Emitter, loop: Operation) -> Scalar:
         cost = 0
         found = costs.setdefault(times, [])
         for op in block:
-            cost += _cost(op)
+            if not op.regions:
+                if op.isa(Call):
+                    found.append(_cost_of_call(emitter, op))
+                else:
+                    cost += _cost(op)
+                continue
             inside = times
-            if PRODUCT in op.attributes:
-                found.append(_cost_of_product(emitter, op))
             if op.isa(scf.For):
                 bounds = tuple(op.operands[:3])
                 if bounds not in trips:
@@ -277,7 +282,8 @@ def _sum(emitter: Emitter, numbers: Sequence[Scalar]) -> Scalar:
 
 
 def _cost(op: Operation) -> int:
-    if op.definition is None or op.definition in FREE or op.regions:
+    factor = 0 if op.definition is None else _factor(op.definition)
+    if factor == 0:
         return 0
     stored = isinstance(op.operands[0].type, MemRefType) if op.operands else False
     values = op.results or (op.operands[-1:] if stored else op.operands[:1])
@@ -287,10 +293,33 @@ def _cost(op: Operation) -> int:
     lanes = (kind.shape[0] or 1) if isinstance(kind, VectorType) else 1
     scalar = lane(kind)
     width = scalar.width if isinstance(scalar, IntegerType | FloatType) else 64
-    factor = COSTS.get(op.definition, 1)
-    if issubclass(op.definition, math.MathOp) and op.definition.symbol is not None:
-        factor = LIBRARY
     return factor * lanes * max(1, width // 8)
+
+
+def _factor(definition: type[OpDefinition]) -> int:
+    if definition in FREE:
+        return 0
+    if issubclass(definition, math.MathOp) and definition.symbol is not None:
+        return LIBRARY
+    return COSTS.get(definition, 1)
+
+
+def _cost_of_call(emitter: Emitter, op: Operation) -> Scalar:
+    """That of a matrix product, of what an elementwise function computes, or of an unknown one."""
+    if PRODUCT in op.attributes:
+        return _cost_of_product(emitter, op)
+    attrs = op.attrs
+    assert isinstance(attrs, CallAttrs)
+    callee = lookup(emitter.unit.module, attrs.callee.name)
+    if callee is None or ELEMENTWISE not in callee.attributes:
+        return i64(_cost(op))
+    costs = emitter.unit.costs
+    if attrs.callee.name not in costs:
+        block = body(callee)
+        costs[attrs.callee.name] = 0
+        inner = (_cost_of_call(emitter, o).constant if o.isa(Call) else _cost(o) for o in block)
+        costs[attrs.callee.name] = sum(n or 0 for n in inner)
+    return i64(costs[attrs.callee.name])
 
 
 def _cost_of_product(emitter: Emitter, op: Operation) -> Scalar:

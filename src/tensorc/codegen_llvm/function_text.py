@@ -53,6 +53,8 @@ class ModuleText:
     metadata: list[str] = field(default_factory=list)
     bodies: list[str] = field(default_factory=list)
     """Definitions of functions that others have begun."""
+    costs: dict[str, int] = field(default_factory=dict)
+    """The work of a call of a function (`emitter_parallel.py`), for those that were asked about."""
     elementwise: dict[str, Operation] = field(default_factory=dict)
     """Elementwise functions that are called, by name (`instructions.py`)."""
 
