@@ -2,7 +2,7 @@
 
     python benchmarks/accuracy.py                      everything: minutes per function
     python benchmarks/accuracy.py --only exp,log --dtype float64 --points 100000
-    python benchmarks/accuracy.py --speed              nanoseconds per element, next to NumPy's own function
+    python benchmarks/accuracy.py --speed              nanoseconds per element, next to NumPy and libmvec
 
 float32 is exhaustive: all 2^32 inputs of the one-operand functions against NumPy's float64 function, whose
 own error is 2^-27 of a float32 ulp at most. float64 takes stratified points and every boundary against mpmath
@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from benchmarks.scalar_loops import Loop, compile_loop  # noqa: E402
+from benchmarks.vector_library import library_loop  # noqa: E402
 from tensorc.ir.types import f32, f64  # noqa: E402
 from tensorc.passes.math import EXPANSIONS  # noqa: E402
 
@@ -330,29 +331,48 @@ def measure(name: str, dtype: str, count: int) -> Worst:
     return worst
 
 
-def best_time(call: Callable[[], object], repeats: int = 200) -> float:
-    """Seconds of the fastest of some calls."""
-    best = float("inf")
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        best = min(best, time.perf_counter() - start)
-    return best
+WORKING: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("asin", "acos", "atanh"), (-0.99, 0.99)),
+    **dict.fromkeys(("tanh", "erf", "erfc"), (-4, 4)),
+    **dict.fromkeys(("sin", "cos", "tan", "exp"), (-20, 20)),
+    "log1mexp": (-8, -0.1),
+    "acosh": (1, 8),
+}
+"""Where times are measured; 0.1 to 8 for all others."""
 
 
-def speed(names: list[str]) -> None:
-    """Print nanoseconds per element on 16,384 elements (in cache), with NumPy's own function next to it."""
+def speed(names: list[str], size: int = 4096, rounds: int = 400) -> None:
+    """Print nanoseconds per element of some in cache, with NumPy's own function and libmvec's next to it: the
+    fastest of interleaved calls.
+    """
     rng = np.random.default_rng(0)
-    print(f"{'function':10} {'dtype':8} {'ns':>6} {'NumPy':>6}")
+    print(f"{'function':10} {'dtype':8} {'ns':>6} {'NumPy':>6} {'libmvec':>7}")
     for name in names:
         for dtype, element in (("float32", f32), ("float64", f64)):
-            loop = compile_loop(name, element)
-            sample = rng.uniform(0.1, 8, 16384) * (-1 if name == "log1mexp" else 1)
-            arguments = [sample.astype(dtype), sample[::-1].astype(dtype)][: EXPANSIONS[name].operands]
+            low, high = WORKING.get(name, (0.1, 8.0))
+            operands = EXPANSIONS[name].operands
+            arguments = [rng.uniform(low, high, size).astype(dtype) for _ in range(operands)]
             out = np.empty_like(arguments[0])
-            ours = best_time(loop.bind(*arguments, out))
-            theirs = best_time(partial(REFERENCES[name].numpy, *arguments), 50)
-            print(f"{name:10} {dtype:8} {ours / 16384 * 1e9:6.2f} {theirs / 16384 * 1e9:6.2f}", flush=True)
+            calls: list[Callable[[], object]] = [
+                compile_loop(name, element).bind(*arguments, out),
+                partial(REFERENCES[name].numpy, *arguments),
+            ]
+            library = library_loop(name, element, operands)
+            if library is not None:
+                calls.append(partial(library, size, *(a.ctypes.data for a in (*arguments, out))))
+            times = " ".join(f"{t / size * 1e9:6.3f}" for t in best_times(calls, rounds))
+            print(f"{name:10} {dtype:8} {times}", flush=True)
+
+
+def best_times(calls: list[Callable[[], object]], rounds: int) -> list[float]:
+    """Seconds of the fastest call of each, in turns."""
+    best = [float("inf")] * len(calls)
+    for _ in range(rounds):
+        for n, call in enumerate(calls):
+            start = time.perf_counter()
+            call()
+            best[n] = min(best[n], time.perf_counter() - start)
+    return best
 
 
 def main() -> int:

@@ -77,7 +77,7 @@ EXPANSIONS: dict[str, Expansion] = {
         Expansion("cos", cos, 1.7),
         Expansion("tan", tan, 1.5),
         Expansion("powf", powf, 1.25, operands=2),
-        Expansion("erf", erf, 1.75),
+        Expansion("erf", erf, 1.9),
         Expansion("erfc", erfc, 1.5),
     )
 }
