@@ -514,7 +514,7 @@ with folder.opened(Path(sys.argv[1]), create=True) as root:
 
 def test_killed_while_writing(place: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(place), "20"],
+        [sys.executable, "-c", KILLED, str(place), "80"],  # one in six is killed inside of a write
         env=environment(place),
         capture_output=True,
         text=True,

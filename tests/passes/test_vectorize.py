@@ -270,6 +270,18 @@ def test_few_iterations_are_straight_line(most: int) -> None:
         assert not any(op.name == "scf.for" for op in module.walk())
 
 
+def test_many_iterations_that_compute_nothing_stay_a_loop() -> None:
+    many = 1 << 40
+
+    def make(b: LoopBuilder, out: Value) -> None:
+        zero = b.constant(0.0, f64)
+        lanes_loop(b, 0, many, lambda i: b.store(zero, out, [i]))
+
+    module = build([MemRefType((many,), f64)], make)
+    Vectorize().run(module)
+    assert sum(op.name == "scf.for" for op in module.walk()) == 1
+
+
 def test_a_loop_that_is_not_known_stays() -> None:
     def everywhere(b: LoopBuilder, x: Value, out: Value) -> None:
         lanes_loop(b, 0, b.dim(x, 0), lambda i: b.store(b.load(x, [i]), out, [b.constant(0, index)]))

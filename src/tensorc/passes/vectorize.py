@@ -130,9 +130,10 @@ class _Loop:
         is short, too; unless they add to what is on the stack, which values take the place of then
         (`carry.py`).
         """
+        weight = max(1, self.weight)  # a body that only stores what is known is code all the same
         if exact and not read_and_written(self.op):
-            return -(-most // self.lanes) * self.weight <= FEW
-        return -(-most // self.width) * self.weight <= STRAIGHT and most <= 8 * self.width
+            return -(-most // self.lanes) * weight <= FEW
+        return -(-most // self.width) * weight <= STRAIGHT and most <= 8 * self.width
 
     def _few(self, lower: Index, upper: Index, most: int) -> None:
         b, done = self.b, 0
