@@ -471,8 +471,8 @@ define internal i1 @worth_waking(ptr %pool, i64 %units) {
   ret i1 %worth
 }
 
-; Leave the pool alone for a while if the loop took longer than the caller would have taken by itself, who did %done of
-; the %chunks until %ready: a worker has lost its CPU in the middle of a chunk. The while is the loss times PENALTY,
+; Leave the pool alone for a while if the loop took much longer than the caller would have taken by itself, who did %done
+; of the %chunks until %ready: a worker has lost its CPU in the middle of a chunk. The while is the loss times PENALTY,
 ; which doubles with every loss and shrinks with every loop in between.
 define internal void @settle(ptr %pool, i64 %begin, i64 %ready, i64 %end, i64 %done, i64 %chunks) {
 entry:
@@ -486,7 +486,8 @@ judge:
   %alone = mul i64 %each, %chunks
   %elapsed = sub i64 %end, %begin
   %loss = sub i64 %elapsed, %alone
-  %lost = icmp sgt i64 %loss, 1000
+  %much = ashr i64 %alone, 2                         ; waking alone costs some of a short loop's time
+  %lost = icmp sgt i64 %loss, %much
   br i1 %lost, label %rest, label %well
 rest:
   %long = mul i64 %loss, %penalty

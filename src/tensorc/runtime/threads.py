@@ -66,9 +66,9 @@ NEED: Final = 32
 """Waking a thread takes tens of microseconds of the caller's time on some machines. Loops of fewer `UNIT`s
 wait until so many have come together, one soon after the other; meanwhile only threads that are awake help.
 """
-REST: Final = 300_000_000
+REST: Final = 50_000_000
 """Nanoseconds for which a pool that cost more than it gave is left alone, at most."""
-PENALTY: Final = (2, 64)
+PENALTY: Final = (1, 16)
 """How many times what was lost the pool is left alone: after a loss that is rare, and where all CPUs are busy
 and losses are the rule.
 """
