@@ -180,6 +180,18 @@ def test_a_program_that_cannot_be_made_again_works_as_it_is(monkeypatch: pytest.
     np.testing.assert_allclose(f(points()), expected(points()))
 
 
+def test_a_defect_of_the_compiler_is_told_and_the_call_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*args: Any) -> Any:
+        raise tc.InternalError("a defect")
+
+    monkeypatch.setattr(short_axes, "with_shapes", failing)
+    p = tc.matrix("p")
+    f = tc.function([p], norms(p))
+    with pytest.warns(UserWarning, match="works as it is: a defect"):
+        assert specialised(f, points()) == ()
+    np.testing.assert_allclose(f(points()), expected(points()))
+
+
 def test_several_threads() -> None:
     p = tc.matrix("p")
     f = tc.function([p], norms(p))

@@ -22,6 +22,9 @@ from tensorc.ir.types import TensorType, i64
 from tensorc.ops.dtypes import to_dtype
 from tensorc.ops.index import ToIndex
 
+Shapes = Mapping[int, tuple[int | None, ...]]
+"""New types of inputs, by position."""
+
 
 @dataclass(frozen=True)
 class Outputs:
@@ -192,6 +195,32 @@ def sized(program: Program) -> Program:
         extras.append(Parameter(given.name, given.tensor_type, expr=given))
         equal.append((extent, apply(ToIndex, given)))
     return retraced(replace(program, parameters=(*program.parameters, *extras), equal=tuple(equal)))
+
+
+def with_shapes(program: Program, shapes: Shapes) -> Program:
+    """The same program for inputs of these more special types."""
+    parameters = list(program.parameters)
+    replaced: dict[Expr, Expr] = {}
+    for position, shape in shapes.items():
+        parameter = parameters[position]
+        old = _symbol(parameter)
+        kind = TensorType(shape, parameter.type.element)
+        new = Symbol(kind, parameter.name, old.location or UNKNOWN)
+        replaced[old] = new
+        parameters[position] = replace(parameter, type=kind, expr=new)
+    substitution = Substitution(replaced, chained=False)
+    for leaf, special in replaced.items():
+        for mine, theirs in zip(leaf.extents, special.extents, strict=True):
+            if not isinstance(mine, int) and isinstance(theirs, int):
+                substitution.alias(leaf, mine, theirs)
+    return retraced(
+        replace(
+            program,
+            parameters=tuple(parameters),
+            exprs=tuple(substitution(program.exprs)),
+            equal=tuple((_extent(substitution, a), _extent(substitution, b)) for a, b in program.equal),
+        )
+    )
 
 
 def unknown_extents(program: Program) -> list[Expr]:

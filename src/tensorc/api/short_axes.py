@@ -11,19 +11,16 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
-from tensorc.api.leaves import Symbol
-from tensorc.api.program import Program, retraced
-from tensorc.api.substitute import Extent, Substitution
+from tensorc.api.program import Program, Shapes, with_shapes
 from tensorc.codegen_llvm import entry_layout
 from tensorc.codegen_llvm.entry import FunctionBase
 from tensorc.codegen_llvm.native import prefer
-from tensorc.ir.errors import TensorcError
+from tensorc.ir.errors import InternalError, TensorcError
+from tensorc.ir.location import warn_user
 from tensorc.ir.types import TensorType
 from tensorc.ops.families import Pointwise
 from tensorc.ops.index import IndexOp
@@ -36,9 +33,6 @@ SECONDS: Final = 0.02
 """What the calls since the program was last asked must have taken of this thread's time."""
 MOST: Final = 4
 """Bodies of one function."""
-
-Shapes = Mapping[int, tuple[int | None, ...]]
-"""New types of inputs, by position."""
 
 
 def watch_of(program: Program) -> Watch | None:
@@ -94,6 +88,9 @@ class Watch:
     def _sibling(self, shapes: Shapes) -> FunctionBase | None:
         try:
             made: FunctionBase = self._build(with_shapes(self.program, shapes))
+        except InternalError as error:
+            warn_user(f"{self.program.name} was not compiled for short axes, and works as it is: {error}")
+            return None
         except (TensorcError, MemoryError):  # the program works as it is
             return None
         return made
@@ -115,35 +112,3 @@ def short_shapes(program: Program, args: tuple[Any, ...]) -> dict[int, tuple[int
         if shape[-1] is not None:
             found[position] = tuple(shape)
     return found
-
-
-def with_shapes(program: Program, shapes: Shapes) -> Program:
-    """The program for inputs of these types."""
-    parameters = list(program.parameters)
-    replaced: dict[Any, Any] = {}
-    for position, shape in shapes.items():
-        parameter = parameters[position]
-        old = parameter.expr
-        assert old is not None
-        assert old.location is not None
-        kind = TensorType(shape, parameter.type.element)
-        new = Symbol(kind, parameter.name, old.location)
-        replaced[old] = new
-        parameters[position] = replace(parameter, type=kind, expr=new)
-    substitution = Substitution(replaced, chained=False)
-    for old, new in replaced.items():
-        for mine, theirs in zip(old.extents, new.extents, strict=True):
-            if not isinstance(mine, int) and isinstance(theirs, int):
-                substitution.alias(old, mine, theirs)
-
-    def extent(e: Extent) -> Extent:
-        return e if isinstance(e, int) else substitution([e])[0]
-
-    return retraced(
-        replace(
-            program,
-            parameters=tuple(parameters),
-            exprs=tuple(substitution(program.exprs)),
-            equal=tuple((extent(a), extent(b)) for a, b in program.equal),
-        )
-    )

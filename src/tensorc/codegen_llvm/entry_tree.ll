@@ -13,9 +13,7 @@
 ; What does not fit goes to Python, which finds or makes the right variant. Results are built by the same nodes, with
 ; the number of an output as the only word of an array.
 
-@PyFloat_Type = external global i8
 @PyLong_Type = external global i8
-@PyTuple_Type = external global i8
 @PyList_Type = external global i8
 @PyDict_Type = external global i8
 @_Py_NoneStruct = external global i8
