@@ -34,8 +34,7 @@ def test_work_grows_with_the_program(name: str) -> None:
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_memory_grows_with_the_program(name: str) -> None:
     peak(name, 8)  # what is made once
-    # Hash tables double at once: half a MiB is forgiven.
-    assert peak(name, 4 * SIZE) <= 2.5 * peak(name, 2 * SIZE) + 0.5
+    assert peak(name, 4 * SIZE) <= MOST_GROWTH * peak(name, 2 * SIZE)
 
 
 def test_many_vectors_are_added_in_proportion() -> None:
