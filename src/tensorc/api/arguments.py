@@ -44,7 +44,7 @@ class In:
     for this input. `mutable` permits the function to overwrite an array that is passed, contiguous and
     writable, and to return it as a result: use it no more, but for that. It does so where a result can be
     computed element by element in the place of the argument; after an error the argument is as it was.
-    `borrow` permits to return the argument; that never happens, so it changes nothing.
+    `borrow` is accepted and has no effect: a result is the argument only where that is `mutable`.
 
     Raises TensorcTypeError for an option of the wrong kind.
     """
@@ -74,8 +74,10 @@ class In:
 
 @dataclass(frozen=True, eq=False)
 class Out:
-    """An output with options. `borrow` permits the result to be memory that a later call uses again; results
-    never alias state or each other, nor arguments that are not `mutable`, so it changes nothing.
+    """An output with options. `borrow`, which in Theano permits the result to be memory that a later call
+    writes over, is accepted and has no effect: the memory of a result is used again when nobody holds it any
+    more, which costs nothing, and no earlier. Results never alias state or each other, nor arguments that are
+    not `mutable`.
     """
 
     variable: Any
