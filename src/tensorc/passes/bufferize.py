@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar
 
 from tensorc.ir.attributes import Attribute, DictAttr, IntegerAttr, StringAttr, UnitAttr
@@ -35,6 +36,7 @@ from tensorc.passes.buffers import Plan, Slot, is_view, plan, readers_first, who
 from tensorc.passes.check_shapes import check_function
 from tensorc.passes.claims import Claims, claims
 from tensorc.passes.extents import Extent, Extents
+from tensorc.passes.order import results_early
 from tensorc.passes.specialize import CONTIGUOUS
 
 BUFFERS = "tensorc.buffers"
@@ -72,7 +74,7 @@ def _bufferize(module: Operation, function: Operation) -> None:
             help="tensorc.from_index makes a tensor of an index",
         )
     sizes = [e for v in returned for e in _values(extents, v)]
-    live = _live(ops, [*returned, *sizes], extents, True)
+    live = results_early(_live(ops, [*returned, *sizes], extents, True), partial(_values, extents))
     claimed = claims(function, readers_first(live), returned)
     shapes = _Writer(module, function, extents, _live(ops, sizes, extents, False), shapes_only=True)
     if sites.UPDATES in function.attributes:
@@ -217,8 +219,10 @@ class _Writer:
     def write(self, returned: Sequence[Value]) -> None:
         self.returned = returned
         outputs = [] if self.shapes_only else returned
-        self.plan: Plan = plan(self.ops, outputs, self.extents, self.claimed.over, self.claimed.through)
         early = self._prologue()
+        self.plan: Plan = plan(
+            self.ops, outputs, self.extents, self.claimed.over, self.claimed.through, self.late
+        )
         self._begin(early)
         fault = any(sites.SITE in op.attributes and not op.isa(Require) for op in self.ops)
         if fault:

@@ -5,12 +5,14 @@ outputs, reuse of dead buffers.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from tensorc.ir.core import BlockArgument, Operation, Value
 from tensorc.ir.types import ScalarType, TensorType
 from tensorc.ops.base import OpDef
 from tensorc.ops.families import Pointwise, View
+from tensorc.ops.index import Require
 from tensorc.ops.kernel import GenericAttrs, Kernel, combiner_names, product_of, stages
 from tensorc.passes.extents import Extent, Extents
 
@@ -19,8 +21,9 @@ Key = tuple[ScalarType, tuple[Extent, ...]]
 
 @dataclass(eq=False)
 class Slot:
-    """One allocation, used by tensors of one element type and shape one after the other. Positions number the
-    ops of the function.
+    """One allocation, used by tensors of one element type and shape one after the other, as long as no other
+    is made while it holds none: so that it never adds to the most that is allocated at a time. Positions
+    number the ops of the function.
     """
 
     element: ScalarType
@@ -55,10 +58,12 @@ def plan(
     extents: Extents,
     claimed: Collection[int] = (),
     through: Mapping[Value, int] | None = None,
+    late: AbstractSet[Value] = frozenset(),
 ) -> Plan:
     """The buffers of the tensors that `ops` compute, where `outputs` are returned; those that are `claimed`
     (`passes/claims.py`) have no memory before they are written, first by the values `through` which they go.
-    Linear in the number of uses.
+    Scalars that are `late` depend on data: what is allocated before a check of them is freed with the
+    function. Linear in the number of uses.
     """
     roots = roots_of(ops)
     found = Plan()
@@ -69,7 +74,7 @@ def plan(
         found.over[user.result] = value
     held = {roots[v] for _, v in found.copies if v in roots}
     last = _last_uses(ops, roots)
-    _assign(ops, roots, last, held, extents, found, claimed)
+    _assign(ops, roots, last, held, extents, found, claimed, late)
     for slot in dict.fromkeys(found.slot.values()):
         found.frees.setdefault(slot.last, []).append(slot)
     return found
@@ -129,15 +134,20 @@ def _assign(
     extents: Extents,
     found: Plan,
     claimed: Collection[int],
+    late: AbstractSet[Value],
 ) -> None:
     free: dict[Key, list[Slot]] = {}
+    pinned = 0
     for position, op in enumerate(ops):
+        if op.isa(Require) and not late.isdisjoint(op.operands):
+            pinned = position
         read = dict.fromkeys(roots[v] for v in op.operands if v in roots)  # in order, the same always
         dying = [r for r in read if last[r] == position and r not in held]
         early = [r for r in dying if in_place(op, r, roots)]
         _overwrite_outputs(op, early, extents, found, claimed)
         early = [r for r in early if r not in found.output]
         _release(early, found, free)
+        fresh = False
         for result in op.results:
             if (
                 not isinstance(result.type, TensorType)
@@ -148,12 +158,15 @@ def _assign(
             key = (result.type.element, extents.of(result))
             waiting = free.get(key)
             slot = waiting.pop() if waiting else Slot(*key, position, position)
+            fresh |= slot.first == position
             slot.last = max(slot.last, len(ops) if result in held else last[result])
             slot.held.append(result)
             found.slot[result] = slot
             for root in early:
                 if found.slot.get(root) is slot:
                     found.over[result] = root
+        if fresh:
+            _stop_waiting(free, pinned)
         unused = [r for r in op.results if last.get(r) == position and r not in held]
         _release([*(r for r in dying if r not in early), *unused], found, free)
 
@@ -213,6 +226,16 @@ def _release(values: Sequence[Value], found: Plan, free: dict[Key, list[Slot]]) 
         slot = found.slot.get(value)
         if slot is not None:
             free.setdefault((slot.element, slot.shape), []).append(slot)
+
+
+def _stop_waiting(free: dict[Key, list[Slot]], pinned: int) -> None:
+    """Memory has been asked for: what waits for a tensor of its own shape is freed instead, unless it was
+    allocated before the last late check.
+    """
+    for key, slots in list(free.items()):
+        free[key] = [slot for slot in slots if slot.first < pinned]
+        if not free[key]:
+            del free[key]
 
 
 def in_place(op: Operation, root: Value, roots: dict[Value, Value]) -> bool:
