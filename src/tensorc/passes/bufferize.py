@@ -16,7 +16,15 @@ from functools import partial
 from typing import ClassVar
 
 from tensorc.ir.attributes import Attribute, DictAttr, IntegerAttr, StringAttr, UnitAttr
-from tensorc.ir.builtin import arg_attributes, body, function_type, functions, new_function, symbol_name
+from tensorc.ir.builtin import (
+    Return,
+    arg_attributes,
+    body,
+    function_type,
+    functions,
+    new_function,
+    symbol_name,
+)
 from tensorc.ir.clone import clone_region
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.errors import TensorcTypeError
@@ -161,6 +169,8 @@ class _Writer:
         self.buffers: dict[Slot, Value] = {}
         self.segments: list[_Segment] = []
         self.late: set[Value] = set()
+        self.places = {op: number for number, op in enumerate(self.ops)}
+        self.copied: dict[int, list[Value]] = {}
         self.top_frees: list[Value] = []
         self.notes: int | None = None
         self.over: dict[int, int] = {}
@@ -285,7 +295,9 @@ class _Writer:
         else:
             self._destination_passing(position, op)
         for slot in self.plan.frees.get(position, ()):
-            self._free(slot)
+            self._free(self.buffers.get(slot))
+        for buffer in self.copied.pop(position, ()):
+            self._free(buffer)
 
     # scalars
 
@@ -333,10 +345,20 @@ class _Writer:
         found = definition.view(self.b, op.attrs, operands, sizes, shape)
         if found is None:
             copied = self._temporary(source)
+            self.copied.setdefault(self._last_use(op), []).append(copied)
             self.b.copy(operands[0], copied)
             found = definition.view(self.b, op.attrs, [copied, *operands[1:]], sizes, shape)
             assert found is not None, f"{op.name} gives no view of a contiguous buffer"
         return found
+
+    def _last_use(self, view: Operation) -> int:
+        """The place of the last op that reads a view, or a view of it; behind all ops if it is returned."""
+        places, last, todo = self.places, 0, [view]
+        while todo:
+            op = todo.pop()
+            last = max(last, len(self.ops) if op.isa(Return) else places.get(op, 0))
+            todo += op.result.users if is_view(op) else ()
+        return last
 
     def _temporary(self, value: Value) -> Value:
         """A fresh contiguous buffer like `value`, freed at the end of the segment."""
@@ -377,9 +399,8 @@ class _Writer:
         itself = value is self.returned[number] or value in self.claimed.through
         return target if itself else contiguous(self.b, target, shape)
 
-    def _free(self, slot: Slot) -> None:
+    def _free(self, buffer: Value | None) -> None:
         """Free a buffer at its last use, if that lies in the segment that allocated it."""
-        buffer = self.buffers.get(slot)
         if buffer is not None and buffer in self._frees():
             self._frees().remove(buffer)
             self.b.dealloc(buffer)
