@@ -72,8 +72,14 @@ def run(code: str, env: Mapping[str, str], before: Sequence[str] = ()) -> str:
 def settle(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the sources for those this process has loaded, however lately they were written."""
     monkeypatch.setattr(sources, "LOADED", float("inf"))
-    for memo in (cache._listing, cache._sources, cache._environment):
+    for memo in (cache._listing, cache._sources):
         memo.cache_clear()
+    settle_environment()
+
+
+def settle_environment() -> None:
+    """Have the environment's part of keys made anew."""
+    cache._environment.cache_clear()
 
 
 def use(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

@@ -70,12 +70,12 @@ def test_a_hit_runs_no_pass_and_no_llvm(place: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_hit_imports_no_compiler(place: Path) -> None:
-    """Neither the passes nor the emitter, nor OpenSSL: importing them takes longer than the whole hit."""
+    """Neither LLVM, passes nor emitter, nor OpenSSL: importing them takes longer than the whole hit."""
     code = (
         program()
         + """
 import sys
-slow = ("hashlib", "secrets", "sysconfig")
+slow = ("hashlib", "secrets", "sysconfig", "llvmlite")
 print(*sorted(m for m in sys.modules if m.startswith("tensorc.passes.") or "emitter" in m or m in slow))
 """
     )

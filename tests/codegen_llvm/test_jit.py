@@ -15,7 +15,7 @@ import pytest
 
 import tensorc as tc
 from codegen_llvm.entry_bodies import make, matmul, plus_one, signature
-from tensorc.codegen_llvm import entry, entry_layout, jit
+from tensorc.codegen_llvm import entry, entry_layout, jit, loading
 from tensorc.codegen_llvm.abi import ArraySpec, Signature
 from tensorc.codegen_llvm.native import compile_body, exports_of, packed_text
 from tensorc.codegen_llvm.runtime_symbols import address_of, scipy_extension
@@ -66,7 +66,7 @@ def run_fresh(code: str) -> str:
 
 @pytest.mark.parametrize("level", [0, 1, 2, 3])
 def test_every_level_computes_the_same(level: int) -> None:
-    code = jit.load(jit.compile_text(SUM + WEIGHT, level=level, exports=["total"]))
+    code = loading.load(jit.compile_text(SUM + WEIGHT, level=level, exports=["total"]))
     x = np.linspace(-1, 1, 9) + 0.25
     assert Total(code["total"])(x.ctypes.data, x.size) == sum(erf(v) for v in x)
 
@@ -76,7 +76,7 @@ def test_object_files_that_call_each_other() -> None:
     second = jit.compile_text(WEIGHT, level=0)
     assert first.imports == ("weight",)
     assert second.imports == ("erf",)
-    code = jit.load(first, second)
+    code = loading.load(first, second)
     assert set(code.addresses) == {"total", "weight"}
     assert Total(code["total"])(np.zeros(3).ctypes.data, 3) == 0
 
@@ -108,7 +108,7 @@ def test_a_missing_symbol_is_named() -> None:
     )
     text += "  ret i32 %r\n}\n"
     with pytest.raises(InternalError, match="tensorc_no_such_thing"):
-        jit.load(jit.compile_text(text, level=1))
+        loading.load(jit.compile_text(text, level=1))
     with pytest.raises(InternalError, match="dnosuch"):
         address_of("tensorc_blas_dnosuch")
 
@@ -275,7 +275,7 @@ def test_code_of_dropped_functions_is_freed() -> None:
 
     body = compile_body("f", plus_one(), signature(1, 1), level=0)
     before = executable()
-    kept = [jit.load(body.object_code) for _ in range(50)]
+    kept = [loading.load(body.object_code) for _ in range(50)]
     grown = executable()
     kept.clear()
     assert grown >= before

@@ -12,7 +12,7 @@ import pytest
 
 import tensorc as tc
 from codegen_llvm.assembly_loops import Loop, innermost
-from tensorc.codegen_llvm import jit
+from tensorc.codegen_llvm.host import host
 from tensorc.ir.definition import REGISTRY
 from tensorc.ops.families import Pointwise
 from tensorc.passes import pipelines
@@ -29,13 +29,13 @@ SCALAR_OPS = {
 
 @pytest.fixture(autouse=True)
 def _x86() -> None:
-    if not jit.host()[0].startswith(("x86_64", "amd64")):
+    if not host().triple.startswith(("x86_64", "amd64")):
         pytest.skip("the assembly of another processor is not read here")
 
 
 def register() -> str:
     """The letter of the widest registers that are preferred."""
-    features = jit.host()[2].split(",")
+    features = host().features.split(",")
     return "z" if "+avx512f" in features else "y" if "+avx" in features else "x"
 
 

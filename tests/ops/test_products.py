@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tensorc as tc
-from tensorc.codegen_llvm import emitter, jit, libraries, runtime_symbols
+from tensorc.codegen_llvm import emitter, jit, libraries, loading, runtime_symbols
 from tensorc.ops import product_kernels, product_library
 from tests.threads.pool_support import compiling_with, pool_of
 
@@ -156,7 +156,7 @@ def test_gradient_of_a_matrix_that_a_batch_has_in_common_is_one_product() -> Non
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Begin anew with no library loaded, and with options of the emitter: `fresh(options)`."""
     uncached = runtime_symbols.address_of.__wrapped__
-    monkeypatch.setattr(jit, "address_of", uncached)
+    monkeypatch.setattr(loading, "address_of", uncached)
     monkeypatch.setenv("TENSORC_CACHE", "0")
 
     def begin(**options: Any) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import tensorc as tc
-from tensorc.codegen_llvm import entry, entry_layout, jit
+from tensorc.codegen_llvm import entry, entry_layout, jit, loading
 from tensorc.runtime import memory
 from tests.threads.process import run
 
@@ -30,7 +30,7 @@ class Allocator:
         folder = Path(entry.__file__).parent
         texts = [entry.expand((folder / f).read_text(encoding="utf-8"), names) for f in ("memory.ll", system)]
         exports = [name for name in entry.EXPORTS if "memory" in name or name.endswith(("alloc", "free"))]
-        self.code = jit.load(*(jit.compile_text(text, level=0) for text in texts), exports=exports)
+        self.code = loading.load(*(jit.compile_text(text, level=0) for text in texts), exports=exports)
         self.alloc = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_int64)(self.code["tensorc_alloc"])
         self.free = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.code["tensorc_free"])
         self.release = ctypes.CFUNCTYPE(None)(self.code["tensorc_memory_release"])

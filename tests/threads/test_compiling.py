@@ -112,13 +112,16 @@ def test_functions_are_freed_without_the_garbage_collector() -> None:
 def test_engines_are_closed_with_their_last_library() -> None:
     run(
         """
-        from tensorc.codegen_llvm import jit
+        from tensorc.codegen_llvm import jit, llvm_loader
         code = jit.compile_text("define i32 @f() { ret i32 7 }", level=0)
-        kept = jit.load(code)
-        first = kept._tracker.engine
-        for _ in range(2 * jit.LIBRARIES_PER_ENGINE):
-            last = jit.load(code)
-        assert last._tracker.engine is not first
+        def load():
+            tracker, _ = llvm_loader.load([code.data], {}, ["f"])
+            return tracker
+        kept = load()
+        first = kept.engine
+        for _ in range(2 * llvm_loader.LIBRARIES_PER_ENGINE):
+            last = load()
+        assert last.engine is not first
         assert not first.closed
         del kept
         assert sys.getrefcount(first) == 2

@@ -103,19 +103,17 @@ def _version(package: str) -> str:
 
 
 def _cpu() -> str:
-    from tensorc.codegen_llvm import jit
+    from tensorc.codegen_llvm.host import asked
 
-    _, name, features = jit.host()
-    widest = next((w for f, w in (("+avx512f", 512), ("+avx2", 256)) if f in features.split(",")), 128)
-    return f"{name}, {platform.machine()}, {os.cpu_count()} logical cores, vectors of {widest} bits"
+    features = asked().features.split(",")
+    widest = next((w for f, w in (("+avx512f", 512), ("+avx2", 256)) if f in features), 128)
+    return f"{asked().cpu}, {platform.machine()}, {os.cpu_count()} logical cores, vectors of {widest} bits"
 
 
 def _llvm() -> str:
-    import llvmlite.binding as llvm
+    from tensorc.codegen_llvm.host import asked
 
-    from tensorc.codegen_llvm import jit
-
-    return f"{'.'.join(map(str, llvm.llvm_version_info))}, {jit.host()[0]}"
+    return f"{asked().llvm}, {asked().triple}"
 
 
 def _blas() -> str:

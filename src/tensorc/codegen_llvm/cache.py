@@ -6,12 +6,6 @@ the machine. An entry holds its key again, so that a file under another's name i
 
 Nothing here is ever an error for the caller: without a folder that can be trusted, with a full disk or a
 damaged file, everything is compiled as if there were no cache. `describe` says why.
-
-| variable | meaning |
-|---|---|
-| `TENSORC_CACHE` | `0` switches the cache off |
-| `TENSORC_CACHE_DIR` | the folder; else `$XDG_CACHE_HOME/tensorc`, else `~/.cache/tensorc` |
-| `TENSORC_CACHE_SIZE` | what the files may take, in bytes or as `100M`, `2G`; 512 MiB |
 """
 
 from __future__ import annotations
@@ -29,15 +23,16 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from tensorc.codegen_llvm import folder, jit
+from tensorc.codegen_llvm import folder
+from tensorc.codegen_llvm import host as machine
 from tensorc.codegen_llvm import sources as own_sources
 from tensorc.codegen_llvm.digest import sha256
 from tensorc.codegen_llvm.folder import File, Unusable
 from tensorc.codegen_llvm.objects import FRAME, ObjectCode, frame, pack, unframe, unpack
+from tensorc.codegen_llvm.places import Settings, settings
 from tensorc.ir.errors import InternalError
 
 SUFFIX: Final = ".o"
-DEFAULT_SIZE: Final = 512 << 20
 MOST: Final = 1 << 14
 """Files at most, however small: looking through them must not take longer than compiling."""
 FOLDERS: Final = frozenset(f"{n:02x}" for n in range(256))
@@ -45,53 +40,11 @@ FOLDERS: Final = frozenset(f"{n:02x}" for n in range(256))
 _FORMAT: Final = "1"
 _KIND: Final = "entry"
 _KEY: Final = 32
-_NAME: Final = re.compile(rf"[0-9a-f]{{64}}({re.escape(SUFFIX)}|{re.escape(own_sources.SUFFIX)})")
-_OFF: Final = ("0", "off", "no", "false")
-_SIZE: Final = re.compile(r"(\d+)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_SUFFIXES: Final = (SUFFIX, own_sources.SUFFIX, machine.SUFFIX)
+_NAME: Final = re.compile(rf"[0-9a-f]{{64}}({'|'.join(map(re.escape, _SUFFIXES))})")
 _LARGEST: Final = 1 << 30
 _LONGEST_NAME: Final = 100
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Where the cache is and what it may take."""
-
-    path: Path
-    limit: int
-
-
-def settings() -> Settings:
-    """From the environment as it is now. Raises Unusable if the cache is switched off or has no place."""
-    if os.environ.get("TENSORC_CACHE", "").strip().lower() in _OFF:
-        raise Unusable(f"switched off by TENSORC_CACHE={os.environ['TENSORC_CACHE']}")
-    limit = _limit(os.environ.get("TENSORC_CACHE_SIZE", ""))
-    if limit == 0:
-        raise Unusable("switched off by TENSORC_CACHE_SIZE=0")
-    return Settings(folder_path(), limit)
-
-
-def folder_path() -> Path:
-    """The folder of the cache, whether it is switched on or not. Raises Unusable where there is no place."""
-    named = os.environ.get("TENSORC_CACHE_DIR")
-    if named:
-        return Path(named)
-    shared = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(shared):  # others must be ignored, says the XDG base directory specification
-        return Path(shared, "tensorc")
-    home = os.path.expanduser("~")
-    if not os.path.isabs(os.environ.get("HOME", home)) or not os.path.isdir(home):
-        raise Unusable("there is no home folder; TENSORC_CACHE_DIR can name another place")
-    return Path(home, ".cache", "tensorc")
-
-
-def _limit(text: str) -> int:
-    if not text.strip():
-        return DEFAULT_SIZE
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        raise Unusable(f"TENSORC_CACHE_SIZE={text} is no size: write bytes, or 100M, 2G")
-    return int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}[match[2].lower()]
 
 
 # ---------------------------------------------------------------------------------------------------- the key
@@ -99,21 +52,18 @@ def _limit(text: str) -> int:
 
 def environment() -> dict[str, str]:
     """What code depends on besides what is compiled, but for our own sources."""
-    import llvmlite.binding as llvm
-    from llvmlite import __version__ as llvmlite
-
-    triple, cpu, features = jit.host()
+    host = machine.host()
     return {
         "format": _FORMAT,
         "python": importlib.machinery.EXTENSION_SUFFIXES[0],  # names the binary interface
         "numpy": np.__version__,  # constants are folded with its functions
         "libc": _libc(),
         "scipy": _scipy(),
-        "llvmlite": str(llvmlite),
-        "llvm": ".".join(map(str, llvm.llvm_version_info)),
-        "triple": triple,
-        "cpu": cpu,
-        "features": features,
+        "llvmlite": host.llvmlite,
+        "llvm": host.llvm,
+        "triple": host.triple,
+        "cpu": host.cpu,
+        "features": host.features,
     }
 
 
@@ -271,7 +221,7 @@ def _put(place: Settings, entry: Entry) -> None:
     with suppress(Unusable, OSError), folder.opened(place.path, create=True) as root:
         # Passes are imported when they are first needed: if files have changed since the key was made, this
         # code may come from the new ones.
-        if own_sources.listing() != _listing():
+        if own_sources.listing() != _listing() or not machine.confirmed():
             return
         _room.take(root, place, folder.space(len(data)))
         folder.write(root, entry.key[:2], entry.key + SUFFIX, data)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 
 from tensorc.codegen_llvm import entry_layout as layout
-from tensorc.codegen_llvm import jit, runtime_symbols
+from tensorc.codegen_llvm import jit, loading, runtime_symbols
 from tensorc.codegen_llvm.abi import ArraySpec, Signature, Words
 from tensorc.codegen_llvm.entry_layout import CONTEXT, WORD
 from tensorc.codegen_llvm.objects import ObjectCode
@@ -164,7 +164,7 @@ def library() -> dict[str, int]:
         "the native entry",
         "",
         compile,
-        lambda parts: jit.load(*parts, exports=EXPORTS),
+        lambda parts: loading.load(*parts, exports=EXPORTS),
     )
     ctypes.pythonapi.Py_IncRef(
         ctypes.py_object(code)

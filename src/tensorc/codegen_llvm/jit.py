@@ -1,29 +1,21 @@
-"""LLVM IR text to machine code in this process, through llvmlite (0.47 or later), which is imported at the
+"""LLVM IR text to object code for this process, through llvmlite (0.47 or later), which is imported at the
 first compile.
 
-`compile_text` optimises and gives object code, `load` places object code in memory. The code holds no
-absolute addresses: what it calls are symbols bound when it is loaded (`runtime_symbols`).
+The code holds no absolute addresses: what it calls are symbols bound when it is loaded (`loading.py`).
 """
 
 from __future__ import annotations
 
-import itertools
 import os
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final
 
+from tensorc.codegen_llvm.host import host
 from tensorc.codegen_llvm.objects import ObjectCode
-from tensorc.codegen_llvm.runtime_symbols import address_of
 from tensorc.ir.errors import InternalError
-
-LIBRARIES_PER_ENGINE = 64
-"""An engine keeps about 9 KiB of every library it ever held, until it is closed itself; making one takes half
-a millisecond and 120 KiB.
-"""
 
 PASSES: Final = {
     1: ("simplify_cfg", "instruction_combine"),
@@ -46,13 +38,13 @@ def compiling() -> Iterator[None]:
 def _before_fork() -> None:
     """No compile is in progress when a process forks, for its other threads are not there to end it."""
     _lock.acquire()
-    if _llvm.cache_info().currsize:
-        _llvm().ffi.lib._lock.__enter__()
+    if llvm.cache_info().currsize:
+        llvm().ffi.lib._lock.__enter__()
 
 
 def _after_fork() -> None:
-    if _llvm.cache_info().currsize:
-        _llvm().ffi.lib._lock.__exit__()
+    if llvm.cache_info().currsize:
+        llvm().ffi.lib._lock.__exit__()
     _lock.release()
 
 
@@ -60,82 +52,38 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
-class Code:
-    """Machine code in memory. The addresses are valid as long as this object lives."""
+@cache
+def llvm() -> Any:
+    """llvmlite's binding, ready for this machine."""
+    import llvmlite.binding as binding
 
-    __slots__ = ("_tracker", "addresses")
-
-    def __init__(self, tracker: Any, exports: Sequence[str]) -> None:
-        self._tracker = tracker
-        self.addresses: dict[str, int] = {name: int(tracker[name]) for name in exports}
-
-    def __getitem__(self, name: str) -> int:
-        return self.addresses[name]
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    return binding
 
 
 @cache
-def _llvm() -> Any:
-    import llvmlite.binding as llvm
-
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    return llvm
-
-
-@cache
-def host() -> tuple[str, str, str]:
-    """(triple, CPU name, features) of this machine."""
-    llvm = _llvm()
-    try:
-        features = str(llvm.get_host_cpu_features().flatten())
-    except RuntimeError:  # a CPU LLVM does not know: its name alone decides
-        features = ""
-    return str(llvm.get_process_triple()), str(llvm.get_host_cpu_name()), features
-
-
-@cache
-def _target_machine(level: int) -> Any:
-    triple, cpu, features = host()
-    target = _llvm().Target.from_triple(triple)
-    return target.create_target_machine(cpu=cpu, features=features, opt=level, reloc="pic", codemodel="small")
-
-
-class _Engines:
-    """The engine that new libraries go to. Every library keeps its engine, which is closed with the last one,
-    so that functions made and dropped leave no memory behind.
-    """
-
-    def __init__(self) -> None:
-        self._engine: Any = None
-        self._names = itertools.count()
-        self._room = 0
-
-    def link(self, builder: Any) -> Any:
-        """The tracker of the library, linked. Raises RuntimeError."""
-        if self._room == 0:
-            self._engine = _llvm().create_lljit_compiler(
-                _target_machine(2), use_jit_link=sys.platform != "win32"
-            )
-            self._room = LIBRARIES_PER_ENGINE
-        self._room -= 1
-        tracker = builder.link(self._engine, f"tensorc.{next(self._names)}")
-        tracker.engine = self._engine  # an object's attributes go after its own memory has been given back
-        return tracker
-
-
-_engines = _Engines()
+def target_machine(level: int) -> Any:
+    """What generates code for this machine, at a level of the code generator."""
+    machine = host()
+    return (
+        llvm()
+        .Target.from_triple(machine.triple)
+        .create_target_machine(
+            cpu=machine.cpu, features=machine.features, opt=level, reloc="pic", codemodel="small"
+        )
+    )
 
 
 @cache
 def _pass_builder() -> Any:
     """One for all compiles: of each it would keep a little."""
-    llvm = _llvm()
-    return llvm.create_pass_builder(_target_machine(2), llvm.create_pipeline_tuning_options())
+    return llvm().create_pass_builder(target_machine(2), llvm().create_pipeline_tuning_options())
 
 
 def _run_passes(module: Any, level: int) -> None:
     """What LLVM does beside generating code."""
-    passes = _llvm().create_new_module_pass_manager()
+    passes = llvm().create_new_module_pass_manager()
     passes.add_always_inliner_pass()
     passes.add_global_dead_code_eliminate_pass()
     for name in PASSES.get(min(level, 2), ()):
@@ -158,15 +106,14 @@ def _run(passes: Any, module: Any) -> None:
 
 def _optimised(text: str, level: int, exports: Sequence[str] | None) -> Any:
     """An optimised module in an LLVM context of its own. With `exports`, every other function is internal."""
-    llvm = _llvm()
     if level not in (0, 1, 2, 3):
         raise ValueError(f"optimisation level {level} is not 0, 1, 2 or 3")
-    context = llvm.create_context()
+    context = llvm().create_context()
     module = None
     try:
-        module = llvm.parse_assembly(text, context)
-        module.triple = host()[0]
-        module.data_layout = str(_target_machine(level).target_data)
+        module = llvm().parse_assembly(text, context)
+        module.triple = host().triple
+        module.data_layout = str(target_machine(level).target_data)
         if exports is not None:
             _internalise(module, exports)
         module.verify()
@@ -200,7 +147,7 @@ def compile_text(
     """
     with _lock:
         module = _optimised(text, level, exports)
-        data = _target_machine(level if machine_level is None else machine_level).emit_object(module)
+        data = target_machine(level if machine_level is None else machine_level).emit_object(module)
         symbols = [item for items in (module.functions, module.global_variables) for item in items]
         defined = {item.name for item in symbols if not item.is_declaration}
         needed = [item.name for item in symbols if item.is_declaration and not item.name.startswith("llvm.")]
@@ -216,29 +163,4 @@ def optimised_text(text: str, *, level: int, exports: Sequence[str] | None = Non
 def assembly(text: str, *, level: int, exports: Sequence[str] | None = None) -> str:
     """The assembly of this machine."""
     with _lock:
-        return str(_target_machine(level).emit_assembly(_optimised(text, level, exports)))
-
-
-def load(*parts: ObjectCode, exports: Sequence[str] | None = None) -> Code:
-    """Place object code in memory and bind what it needs; parts may call one another. Gives the addresses of
-    `exports`, or of all.
-
-    Raises InternalError if a symbol cannot be found.
-    """
-    provided = {name for part in parts for name in part.exports}
-    addresses = {name: address_of(name) for part in parts for name in part.imports if name not in provided}
-    wanted = tuple(provided if exports is None else exports)
-    with _lock:
-        builder = _llvm().JITLibraryBuilder()
-        for part in parts:
-            builder.add_object_img(part.data)
-        builder.add_current_process()  # memcpy and the like, which only the code generator asks for
-        for name, address in addresses.items():
-            builder.import_symbol(name, address)
-        for name in wanted:
-            builder.export_symbol(name)
-        try:
-            tracker = _engines.link(builder)
-        except RuntimeError as error:
-            raise InternalError(f"loading compiled code failed: {error}") from error
-    return Code(tracker, wanted)
+        return str(target_machine(level).emit_assembly(_optimised(text, level, exports)))

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tensorc.codegen_llvm import cache, jit
+from tensorc.codegen_llvm import cache, jit, loading
+from tensorc.codegen_llvm.host import host
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.emitter import EmitterOptions
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 _LEVEL: Final = 1
 """Of LLVM's optimisation: more took half as long again, and gained nothing in code built as vectors."""
-_loaded: dict[str, jit.Code] = {}
+_loaded: dict[str, loading.Code] = {}
 
 
 def address_of(symbol: str) -> int:
@@ -26,7 +27,7 @@ def address_of(symbol: str) -> int:
                 symbol,
                 "shared by functions",
                 lambda: (_compile(symbol),),
-                lambda parts: jit.load(*parts, exports=[symbol]),
+                lambda parts: loading.load(*parts, exports=[symbol]),
             )
         return _loaded[symbol][symbol]
 
@@ -55,4 +56,4 @@ def host_options() -> EmitterOptions:
 
 def vector_width() -> int | None:
     """512-bit vectors where the machine has them: LLVM prefers 256 by default, which measured slower."""
-    return 512 if "+avx512f" in jit.host()[2].split(",") else None
+    return 512 if "+avx512f" in host().features.split(",") else None

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
-from tensorc.codegen_llvm import entry, entry_layout, jit
+from tensorc.codegen_llvm import entry, entry_layout, jit, loading
 from tensorc.codegen_llvm.abi import Signature, Words
 from tensorc.codegen_llvm.entry import Binding, Callbacks, Context, FunctionBase, function_type
 from tensorc.codegen_llvm.entry_python import PythonEntry
@@ -38,7 +38,7 @@ class NativeBody:
 
     def __init__(self, code: ObjectCode) -> None:
         self.object_code = code
-        self._code = jit.load(code)
+        self._code = loading.load(code)
         self.shapes_address, self.body_address = (self._code[name] for name in code.exports)
 
 

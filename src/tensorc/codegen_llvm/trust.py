@@ -16,7 +16,7 @@ import stat
 from contextlib import suppress
 from typing import Final
 
-from tensorc.codegen_llvm import cache, folder
+from tensorc.codegen_llvm import folder, places
 from tensorc.codegen_llvm.folder import Unusable
 from tensorc.codegen_llvm.objects import ObjectCode
 
@@ -46,7 +46,7 @@ def _mac(key: bytes, code: ObjectCode, purpose: bytes) -> str:
 
 def _key(create: bool) -> bytes | None:
     try:
-        with folder.opened(cache.folder_path(), create) as root:
+        with folder.opened(places.folder_path(), create) as root:
             found = _read(root)
             return _made(root) if found is None and create else found
     except (OSError, Unusable):
