@@ -38,6 +38,7 @@ FILES = {
     "entry_tree.ll": 1,
     "entry_small.ll": 1,
     "threads.ll": 1,
+    "threads_linux.ll" if sys.platform == "linux" else "threads_plain.ll": 1,
     "bodies.ll": 1,
     "memory.ll": 1,
     "memory_linux.ll" if sys.platform == "linux" else "memory_plain.ll": 0,

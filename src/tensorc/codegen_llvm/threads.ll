@@ -1,8 +1,9 @@
 ; Parallel loops: a body `i32 (ptr captures, i64 lower, i64 upper)` run in chunks, by the caller and by a pool of workers.
 ; Written with the abbreviations of entry.ll; `runtime/threads.py` starts workers and owns the pool's memory.
 ;
-; One loop at a time has the pool; a caller that finds it taken runs its loop alone. Whoever is free claims the next
-; chunk, so a worker that the system has taken off its CPU delays nothing but the chunk it has claimed.
+; One loop at a time has the pool; a caller that finds it taken runs its loop alone. Whoever is free claims chunks: many
+; at once as long as many are left, in the end one by one. So a worker that the system has taken off its CPU delays
+; nothing but what it has claimed, and for that it is lent the caller's CPU (threads_linux.ll).
 ;
 ; The ticket is all that a claim is about: in its upper half the number of the loop, in its lower half how many chunks
 ; are left. Counting it down with a compare-and-exchange proves that what was read of the loop's fields since the ticket
@@ -20,6 +21,7 @@ declare void @PyThread_release_lock(ptr)
 declare i32 @$CLOCK(ptr, i32)
 declare i64 @llvm.umin.i64(i64, i64)
 declare i64 @llvm.umax.i64(i64, i64)
+declare i64 @llvm.ctlz.i64(i64, i1)
 declare double @llvm.maxnum.f64(double, double)
 declare double @llvm.minnum.f64(double, double)
 declare i64 @llvm.fptosi.sat.i64.f64(double)
@@ -27,6 +29,12 @@ $PAUSE_DECLARATION
 
 ; In entry_rare.ll.
 declare i64 @tensorc_poll(ptr, i64)
+
+; In threads_linux.ll, threads_plain.ll.
+declare i64 @threads_place()
+declare void @threads_arrive(ptr)
+declare void @threads_part(ptr, i64)
+declare i1 @threads_lend(ptr)
 
 ; What is the case in this process: see CONTROL in runtime/threads.py.
 @tensorc_threads = global [$CONTROL_WORDS x i64] zeroinitializer
@@ -99,8 +107,9 @@ done:
   ret void
 }
 
-; Claim one chunk and run it. False: none is left.
-define internal i1 @work(ptr %pool) {
+; Claim some chunks that lie side by side and run them: a part of what is left, so that all end at about the same time
+; whoever came late. Returns how many; 0: none is left.
+define internal i64 @work(ptr %pool) {
 entry:
   %ticket.p = getelementptr i8, ptr %pool, i64 $POOL_TICKET
   %body.p = getelementptr i8, ptr %pool, i64 $POOL_BODY
@@ -109,6 +118,8 @@ entry:
   %upper.p = getelementptr i8, ptr %pool, i64 $POOL_UPPER
   %chunk.p = getelementptr i8, ptr %pool, i64 $POOL_CHUNK
   %chunks.p = getelementptr i8, ptr %pool, i64 $POOL_CHUNKS
+  %share.p = getelementptr i8, ptr %pool, i64 $POOL_SHARE
+  %most.p = getelementptr i8, ptr %pool, i64 $POOL_MOST
   br label %look
 look:
   %ticket = load atomic i64, ptr %ticket.p seq_cst, align 8
@@ -116,7 +127,7 @@ look:
   %none = icmp eq i64 %left, 0
   br i1 %none, label %idle, label %claim
 idle:
-  ret i1 false
+  ret i64 0
 claim:
   %body = load atomic ptr, ptr %body.p monotonic, align 8
   %captures = load atomic ptr, ptr %captures.p monotonic, align 8
@@ -124,7 +135,12 @@ claim:
   %upper = load atomic i64, ptr %upper.p monotonic, align 8
   %chunk = load atomic i64, ptr %chunk.p monotonic, align 8
   %chunks = load atomic i64, ptr %chunks.p monotonic, align 8
-  %fewer = sub i64 %ticket, 1
+  %share = load atomic i64, ptr %share.p monotonic, align 8
+  %most = load atomic i64, ptr %most.p monotonic, align 8
+  %part = lshr i64 %left, %share
+  %bounded = call i64 @llvm.umin.i64(i64 %part, i64 %most)
+  %count = call i64 @llvm.umax.i64(i64 %bounded, i64 1)
+  %fewer = sub i64 %ticket, %count
   %pair = cmpxchg ptr %ticket.p, i64 %ticket, i64 %fewer seq_cst monotonic
   %mine = extractvalue { i64, i1 } %pair, 1
   br i1 %mine, label %run, label %look
@@ -133,7 +149,8 @@ run:
   %offset = mul i64 %number, %chunk
   %from = add i64 %lower, %offset
   %rest = sub i64 %upper, %from
-  %length = call i64 @llvm.umin.i64(i64 %rest, i64 %chunk)
+  %span = mul i64 %count, %chunk
+  %length = call i64 @llvm.umin.i64(i64 %rest, i64 %span)
   %to = add i64 %from, %length
   %code = call i32 %body(ptr %captures, i64 %from, i64 %to)
   %good = icmp eq i32 %code, 0
@@ -146,8 +163,8 @@ fail:
   br label %finish
 finish:
   %finished.p = getelementptr i8, ptr %pool, i64 $POOL_FINISHED
-  atomicrmw add ptr %finished.p, i64 1 seq_cst
-  ret i1 true
+  atomicrmw add ptr %finished.p, i64 %count seq_cst
+  ret i64 %count
 }
 
 ; ------------------------------------------------------------------------------------------------- workers
@@ -163,6 +180,9 @@ entry:
   %place = add i64 %at, $POOL_SLOTS
   %slot = getelementptr i8, ptr %pool, i64 %place
   %sleeping.p = getelementptr i8, ptr %slot, i64 $SLOT_SLEEPING
+  %working.p = getelementptr i8, ptr %slot, i64 $SLOT_WORKING
+  %home.p = getelementptr i8, ptr %pool, i64 $POOL_HOME
+  call void @threads_arrive(ptr %slot)
   atomicrmw add ptr %alive.p, i64 1 seq_cst
   br label %look
 look:
@@ -170,8 +190,13 @@ look:
   %mine = icmp eq i64 %now.epoch, %epoch
   br i1 %mine, label %claim, label %leave
 claim:
-  %did = call i1 @work(ptr %pool)
-  br i1 %did, label %tell, label %idle
+  %home = load atomic i64, ptr %home.p monotonic, align 8
+  call void @threads_part(ptr %slot, i64 %home)
+  store atomic i64 1, ptr %working.p monotonic, align 8
+  %did = call i64 @work(ptr %pool)
+  store atomic i64 0, ptr %working.p monotonic, align 8
+  %some = icmp ne i64 %did, 0
+  br i1 %some, label %tell, label %idle
 tell:
   %join.lock = get ptr, %pool, POOL_JOIN_LOCK
   call void @wake(ptr %waiting.p, ptr %join.lock)
@@ -404,10 +429,10 @@ entry:
   %workers = get i64, %pool, POOL_WORKERS
   %all = add i64 %workers, 1
   %all.f = uitofp i64 %all to double
-  %shares = fmul double %all.f, 8.0e0
+  %shares = fmul double %all.f, 6.4e1
   %share = fdiv double %units, %shares
   %at.least = call double @llvm.maxnum.f64(double %share, double 1.0e0)
-  %parts = call double @llvm.minnum.f64(double %at.least, double 64.0e0)
+  %parts = call double @llvm.minnum.f64(double %at.least, double 6.4e1)
   %wish = call i64 @chunk_of(double %parts, i64 %weight, i64 $CONTROL_UNIT)
   %floor = lshr i64 %trips, 24
   %above = add i64 %floor, 1
@@ -415,22 +440,36 @@ entry:
   %rounding = sub i64 %chunk, 1
   %padded = add i64 %trips, %rounding
   %chunks = udiv i64 %padded, %chunk
+  %at.once = fdiv double 6.4e1, %parts
+  %most = call i64 @llvm.fptosi.sat.i64.f64(double %at.once)
+  %fourfold = shl i64 %all, 2
+  %below = sub i64 %fourfold, 1
+  %zeros = call i64 @llvm.ctlz.i64(i64 %below, i1 true)
+  %shift = sub i64 64, %zeros
   %useful = call i64 @llvm.fptosi.sat.i64.f64(double %units)
   %others = sub i64 %chunks, 1
   %enough = call i64 @llvm.umin.i64(i64 %others, i64 %useful)
   %many = call i64 @llvm.umin.i64(i64 %workers, i64 %enough)
   %worth = call i1 @worth_waking(ptr %pool, i64 %useful)
   %wanted = select i1 %worth, i64 %many, i64 0
+  %home = call i64 @threads_place()
+  %home.p = getelementptr i8, ptr %pool, i64 $POOL_HOME
+  %share.p = getelementptr i8, ptr %pool, i64 $POOL_SHARE
+  %most.p = getelementptr i8, ptr %pool, i64 $POOL_MOST
+  store atomic i64 %home, ptr %home.p monotonic, align 8
+  store atomic i64 %shift, ptr %share.p monotonic, align 8
+  store atomic i64 %most, ptr %most.p monotonic, align 8
   call void @publish(ptr %pool, ptr %body, ptr %captures, i64 %lower, i64 %upper, i64 %chunk, i64 %chunks)
   call void @summon(ptr %pool, i64 %wanted)
   %begin = call i64 @now()
   br label %next
 next:
   %own = phi i64 [ 0, %entry ], [ %own.next, %poll ]
-  %did = call i1 @work(ptr %pool)
-  br i1 %did, label %more, label %join
+  %did = call i64 @work(ptr %pool)
+  %some = icmp ne i64 %did, 0
+  br i1 %some, label %more, label %join
 more:
-  %own.next = add i64 %own, 1
+  %own.next = add i64 %own, %did
   %ticket = load atomic i64, ptr %ticket.p monotonic, align 8
   %left = and i64 %ticket, 4294967295
   %last = icmp eq i64 %left, 0
@@ -557,27 +596,35 @@ done:
   ret void
 }
 
-; Wait until every chunk that somebody has claimed is done: awake for a moment, then asleep, which leaves this CPU to a
-; worker that has none.
+; Wait until every chunk that somebody has claimed is done: awake while who does them has a CPU, at most for some time,
+; then asleep, which leaves this CPU to a worker that has none.
 define internal void @join(ptr %pool, i64 %chunks) {
 entry:
   %waiting.p = getelementptr i8, ptr %pool, i64 $POOL_WAITING
   %lock = get ptr, %pool, POOL_JOIN_LOCK
+  %look = get i64, %pool, POOL_JOIN_LOOK
+  %patience = get i64, %pool, POOL_JOIN_SPIN
   %before = call i1 @complete(ptr %pool, i64 %chunks)
   br i1 %before, label %done, label %begin
 begin:
   %start = call i64 @now()
   br label %spin
 spin:
+  %due = phi i64 [ %look, %begin ], [ %due, %time ], [ %later, %ask ]
   call void @breathe()
   %quick = call i1 @complete(ptr %pool, i64 %chunks)
   br i1 %quick, label %done, label %time
 time:
   %then = call i64 @now()
   %elapsed = sub i64 %then, %start
-  %patience = get i64, %pool, POOL_JOIN_SPIN
+  %early = icmp ult i64 %elapsed, %due
+  br i1 %early, label %spin, label %ask
+ask:
+  %later = add i64 %elapsed, %look
+  %run = call i1 @all_run(ptr %pool)
   %patient = icmp ult i64 %elapsed, %patience
-  br i1 %patient, label %spin, label %doze
+  %stay = and i1 %run, %patient
+  br i1 %stay, label %spin, label %doze
 doze:
   store atomic i64 1, ptr %waiting.p seq_cst, align 8
   %last = call i1 @complete(ptr %pool, i64 %chunks)
@@ -595,6 +642,36 @@ sleep:
   br i1 %after, label %done, label %doze
 done:
   ret void
+}
+
+; Whether all workers that are in the middle of a chunk have a CPU; those that have none are lent this one.
+define internal i1 @all_run(ptr %pool) {
+entry:
+  %n = get i64, %pool, POOL_WORKERS
+  br label %next
+next:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %counted ]
+  %run = phi i1 [ true, %entry ], [ %run.next, %counted ]
+  %more = icmp ult i64 %k, %n
+  br i1 %more, label %one, label %done
+one:
+  %at = mul i64 %k, $SLOT_BYTES
+  %place = add i64 %at, $POOL_SLOTS
+  %slot = getelementptr i8, ptr %pool, i64 %place
+  %working.p = getelementptr i8, ptr %slot, i64 $SLOT_WORKING
+  %working = load atomic i64, ptr %working.p monotonic, align 8
+  %busy = icmp ne i64 %working, 0
+  br i1 %busy, label %ask, label %counted
+ask:
+  %moves = call i1 @threads_lend(ptr %slot)
+  %both = and i1 %run, %moves
+  br label %counted
+counted:
+  %run.next = phi i1 [ %run, %one ], [ %both, %ask ]
+  %k.next = add i64 %k, 1
+  br label %next
+done:
+  ret i1 %run
 }
 
 define internal i1 @complete(ptr %pool, i64 %chunks) {

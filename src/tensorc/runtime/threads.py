@@ -4,8 +4,9 @@ code (`codegen_llvm/threads.ll`).
 `TENSORC_NUM_THREADS` says how many threads may work on one loop, the caller's included; without it, as many
 as there are CPUs this process may use. With 1 no thread is ever started. It is read when a loop first is
 large enough to want help; then workers are started, which hold no lock and no reference and never need the
-GIL. Before a fork they end, and both processes start their own when they need them. Results do not depend on
-any of this.
+GIL. Before a fork they end, and both processes start their own when they need them. On Linux a worker keeps
+off the CPU that its caller runs on, where the process may use others (`threads_linux.ll`). Results do not
+depend on any of this.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ MOST: Final = 1024
 """The largest number of threads that the variable may ask for."""
 
 _WORD: Final = 8
+LINE: Final = 128
+"""Bytes that processors exchange at once, at most."""
 UNKNOWN, ALONE, READY = 0, 1, 2
 """State of a process: nobody has asked yet how many threads there are; there is one; there is a pool."""
 
@@ -38,7 +41,7 @@ POOL: Final = {
         for n, name in enumerate(
             (
                 *("BUSY", "EPOCH", "ALIVE", "WORKERS", "JOIN_LOCK", "CLOSED_LOCK", "SPIN", "JOIN_SPIN"),
-                *("LAST", "DEBT", "NEED", "REST", "PENALTY"),
+                *("JOIN_LOOK", "LAST", "DEBT", "NEED", "REST", "PENALTY"),
             )
         )
     },
@@ -46,22 +49,31 @@ POOL: Final = {
     **{name: 256 + _WORD * n for n, name in enumerate(("FINISHED", "SKIPPED", "CODE", "WAITING"))},
     **{
         name: 384 + _WORD * n
-        for n, name in enumerate(("BODY", "CAPTURES", "LOWER", "UPPER", "CHUNK", "CHUNKS"))
+        for n, name in enumerate(
+            ("BODY", "CAPTURES", "LOWER", "UPPER", "CHUNK", "CHUNKS", "SHARE", "MOST", "HOME")
+        )
     },
     "SLOTS": 512,
 }
 """Fields of a pool; what several threads write lies in lines of its own."""
-SLOT: Final = {"SLEEPING": 0, "LOCK": 8}
-SLOT_BYTES: Final = 128
+SLOT: Final = {
+    **{"SLEEPING": 0, "LOCK": 8},
+    **{name: 128 + _WORD * n for n, name in enumerate(("WORKING", "THREAD", "USED", "LENT"))},
+    "ALLOWED": 256,
+}
+"""Fields of a worker; `ALLOWED` is where it may run, 1,024 bits."""
+SLOT_BYTES: Final = 384
 
 UNIT: Final = 1 << 20
 """The least work that is worth handing over, in units of `emitter_parallel.py`: some microseconds."""
 FIRST_ALONE: Final = 1 << 24
 """The work after which a loop that runs without the pool first looks up."""
-SPIN: Final = 40_000
+SPIN: Final = 150_000
 """Nanoseconds that a worker stays awake after its last chunk, for the next loop."""
-JOIN_SPIN: Final = 10_000
-"""Nanoseconds that a caller stays awake for chunks which others have not finished."""
+JOIN_LOOK: Final = 10_000
+"""Nanoseconds after which a caller that waits for others' chunks looks whether these have a CPU."""
+JOIN_SPIN: Final = 200_000
+"""Nanoseconds that a caller stays awake for chunks which others are at."""
 NEED: Final = 32
 """Waking a thread takes tens of microseconds of the caller's time on some machines. Loops of fewer `UNIT`s
 wait until so many have come together, one soon after the other; meanwhile only threads that are awake help.
@@ -196,14 +208,15 @@ class _Pool:
         return started
 
     def _make(self, slots: int) -> None:
-        block = ctypes.create_string_buffer(POOL["SLOTS"] + SLOT_BYTES * slots + SLOT_BYTES)
+        block = ctypes.create_string_buffer(POOL["SLOTS"] + SLOT_BYTES * slots + LINE)
         self._blocks.append(block)
         first = ctypes.addressof(block)
-        self._pool, self._slots = first + -first % SLOT_BYTES, slots
+        self._pool, self._slots = first + -first % LINE, slots
         for field in ("JOIN_LOCK", "CLOSED_LOCK"):
             self._word(self._pool + POOL[field]).value = closed_lock()
         self._word(self._pool + POOL["SPIN"]).value = SPIN
         self._word(self._pool + POOL["JOIN_SPIN"]).value = JOIN_SPIN
+        self._word(self._pool + POOL["JOIN_LOOK"]).value = JOIN_LOOK
         self._word(self._pool + POOL["NEED"]).value = self._need
         self._word(self._pool + POOL["PENALTY"]).value = PENALTY[0]
         for number in range(slots):
