@@ -279,10 +279,12 @@ large:
   ret ptr %large.array
 }
 
-; Allocate every output from number %begin on at the %extents the shape function wrote, but for those in %claimed, whose arrays are
+; Allocate every output from number %begin on at the %extents the shape function wrote, but for those to which %overs, unless it is
+; null, gives the number of an argument: their arrays are
 ; found when the body claims them. Returns their bytes; or -1 with a Python exception set, and has dropped what it made.
-define internal i64 @allocate_outputs(ptr %ctx, ptr %frame, ptr %pointers, ptr %outs, i64 %begin, ptr %extents, i64 %claimed) alwaysinline {
+define internal i64 @allocate_outputs(ptr %ctx, ptr %frame, ptr %pointers, ptr %outs, i64 %begin, ptr %extents, ptr %overs) alwaysinline {
 entry:
+  %claims = icmp ne ptr %overs, null
   %n = get i64, %ctx, N_OUTPUTS
   %first = get i64, %ctx, N_ARGUMENTS
   %specs = get ptr, %ctx, OUTPUT_SPECS
@@ -299,9 +301,11 @@ one:
   %nd = get i64, %spec, SPEC_ND
   %shift = get i64, %spec, SPEC_SHIFT
   %room = call i64 @entry_bytes_of(ptr %dims, i64 %nd, i64 %shift)
-  %bit = call i64 @llvm.umin.i64(i64 %k, i64 63)
-  %bits = lshr i64 %claimed, %bit
-  %later = trunc i64 %bits to i1
+  br i1 %claims, label %ask, label %new
+ask:
+  %over.p = getelementptr i64, ptr %overs, i64 %k
+  %over = load i64, ptr %over.p
+  %later = icmp sge i64 %over, 0
   br i1 %later, label %made, label %new
 new:
   %fresh = call ptr @entry_new_array(ptr %spec, ptr %dims, i64 %room)
@@ -311,8 +315,8 @@ ready:
   %fresh.data = get ptr, %fresh, ARRAY_DATA
   br label %made
 made:
-  %array = phi ptr [ null, %one ], [ %fresh, %ready ]
-  %data = phi ptr [ null, %one ], [ %fresh.data, %ready ]
+  %array = phi ptr [ null, %ask ], [ %fresh, %ready ]
+  %data = phi ptr [ null, %ask ], [ %fresh.data, %ready ]
   %out = getelementptr ptr, ptr %outs, i64 %k
   store ptr %array, ptr %out
   %place = get i64, %spec, SPEC_PLACE
@@ -337,13 +341,13 @@ fail:
 
 ; Call the body. With much data the GIL is released, and the arguments are held: their owner may drop them meanwhile. With
 ; little data @tensorc_poll may do the same, if it takes long all the same.
-define internal i32 @run_body(ptr %ctx, ptr %body, ptr %pointers, ptr %args, i64 %bytes, ptr %frame, i64 %claimed) alwaysinline {
+define internal i32 @run_body(ptr %ctx, ptr %body, ptr %pointers, ptr %args, i64 %bytes, ptr %frame, ptr %overs) alwaysinline {
 entry:
   %record = getelementptr i8, ptr %frame, i64 $FRAME_POLL
   put i64 0, %record, POLL_LAST
   put ptr null, %record, POLL_CONTEXT
   put ptr %args, %record, POLL_ARGS
-  %claims = icmp ne i64 %claimed, 0
+  %claims = icmp ne ptr %overs, null
   br i1 %claims, label %claim, label %start
 claim:
   put ptr %ctx, %record, POLL_CONTEXT
@@ -499,9 +503,11 @@ allocate:
   %begin = phi i64 [ 0, %into.maybe ], [ %n.results, %into ]
   %dims = phi ptr [ %extents, %into.maybe ], [ %rest, %into ]
   %noted = load i64, ptr %notes
-  %noted.claims = lshr i64 %noted, 1
-  %claimed = and i64 %noted.claims, $NOTE_CLAIMS
-  %out.bytes = call i64 @allocate_outputs(ptr %ctx, ptr %frame, ptr %pointers, ptr %outs, i64 %begin, ptr %dims, i64 %claimed)
+  %noted.claims = and i64 %noted, $NOTE_CLAIMS
+  %claims = icmp ne i64 %noted.claims, 0
+  %noted.overs = getelementptr i64, ptr %notes, i64 1
+  %overs = select i1 %claims, ptr %noted.overs, ptr null
+  %out.bytes = call i64 @allocate_outputs(ptr %ctx, ptr %frame, ptr %pointers, ptr %outs, i64 %begin, ptr %dims, ptr %overs)
   %allocated = icmp sge i64 %out.bytes, 0
   br i1 %allocated, label %compute, label %raised
 compute:
@@ -509,7 +515,7 @@ compute:
   store ptr %error.desc, ptr %after.outputs
   %in.bytes = lshr i64 %form, 1
   %bytes = add i64 %in.bytes, %out.bytes
-  %code = call i32 @run_body(ptr %ctx, ptr %body, ptr %pointers, ptr %args, i64 %bytes, ptr %frame, i64 %claimed)
+  %code = call i32 @run_body(ptr %ctx, ptr %body, ptr %pointers, ptr %args, i64 %bytes, ptr %frame, ptr %overs)
   %ok = icmp eq i32 %code, 0
   br i1 %ok, label %commit.maybe, label %body.failed
 commit.maybe:

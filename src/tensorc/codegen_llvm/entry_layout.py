@@ -29,7 +29,7 @@ from tensorc.codegen_llvm.abi import (
     Node,
     canonical,
 )
-from tensorc.passes.sites import NOTE_SURE
+from tensorc.passes.sites import NOTE_CLAIMS, NOTE_SURE
 from tensorc.runtime import threads
 from tensorc.runtime.cell import BOX
 from tensorc.runtime.memory import FIGURES, KEEP_FROM, MAP_FROM, SLOTS
@@ -235,7 +235,7 @@ def names(function_base: type) -> dict[str, int | str]:
         "FRAME_HAS_CELLS": FRAME_HAS_CELLS,
         "FRAME_OUTS": FRAME_OUTS,
         "NOTE_SURE": NOTE_SURE,
-        "NOTE_CLAIMS": -1 if owners_agree() else 0,
+        "NOTE_CLAIMS": NOTE_CLAIMS if owners_agree() else 0,
         "CLAIM_LIMIT": CLAIM_LIMIT,
         "GIL_KEPT": GIL_KEPT,
         "OVERTAKEN": OVERTAKEN,

@@ -87,7 +87,7 @@ def _bufferize(module: Operation, function: Operation) -> None:
     shapes = _Writer(module, function, extents, _live(ops, sizes, extents, False), shapes_only=True)
     if sites.UPDATES in function.attributes:
         sure = 0 if _fails_late(live) else sites.NOTE_SURE
-        shapes.notes = sure | sum(sites.NOTE_SURE << 1 + number for number in claimed.over)
+        shapes.notes = sure | (sites.NOTE_CLAIMS if claimed.over else 0)
         shapes.over = claimed.over
     shapes.write(returned)
     _Writer(module, function, extents, claimed.first, shapes_only=False, claimed=claimed).write(returned)
@@ -454,8 +454,8 @@ class _Writer:
                 b.store(b.index(extent), self.result_extents, [place])
             if self.notes is not None:
                 b.store(b.index(self.notes), self.result_extents, [len(flat)])
-            for number, argument in self.over.items():
-                b.store(b.index(argument), self.result_extents, [len(flat) + 1 + number])
+            for number in range(len(returned)) if self.over else ():
+                b.store(b.index(self.over.get(number, -1)), self.result_extents, [len(flat) + 1 + number])
         self._copy_outputs(self.plan.copies)
         code = b.constant(0, i32)
         if fault:

@@ -23,9 +23,6 @@ from tensorc.ops.kernel import Kernel
 from tensorc.passes import sites
 from tensorc.passes.buffers import binding_order, in_place, roots_of, whole
 
-MOST = 62
-"""Outputs that can be claimed: those that have a bit in a word of notes."""
-
 
 @dataclass(frozen=True)
 class Claims:
@@ -109,7 +106,7 @@ def _candidates(
 
     def choose(argument: int, number: int) -> bool:
         value, cell = returned[number], cells[argument]
-        if holder.get(value) != number or number >= MOST or _other_type(value, cell):
+        if holder.get(value) != number or _other_type(value, cell):
             return False
         chain = _chain(value, cell, roots, holder)
         if not chain or (len(chain) > 1 and any(op in found for op in chain)):

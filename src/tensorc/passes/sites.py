@@ -37,8 +37,11 @@ MUTABLE = "tensorc.mutable"
 NOTE_SURE = 1
 """Bit of the word that the shape function of such a function writes after the extents: the body writes
 nothing into its outputs before it is certain of success, unless memory runs out or a signal handler raises.
-The bits from the second on say which outputs the body claims (`passes/claims.py`). Behind this word there is
-one for every output, where the number of the argument stands over which it is written.
+Behind this word there is one for every output.
+"""
+NOTE_CLAIMS = -1 << 63
+"""Bit of that word: the body claims outputs (`passes/claims.py`). The words behind it are, for each of these,
+the number of the argument over which it is written, and -1 for the others.
 """
 
 
