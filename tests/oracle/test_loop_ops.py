@@ -19,6 +19,7 @@ from tensorc.ir.definition import NO_ATTRS, REGISTRY, Attrs, OpDefinition
 from tensorc.ir.errors import TensorcError
 from tensorc.ir.printer import print_op
 from tensorc.ir.types import MemRefType, StridedLayout, Type, f32, f64, i1, i8, i32, i64, index
+from tensorc.ops import transposition
 from tensorc.ops.loops import LoopBuilder, arith, memref, vector
 from tensorc.ops.loops.nests import LANES
 from tensorc.passes.vectorize import Vectorize
@@ -164,9 +165,13 @@ def test_vectors() -> None:
     Vectorize().run(module)
     whole = next(op for op in module.walk() if op.isa(vector.Load))
     assert whole.block is not None
-    LoopBuilder(whole.block, whole.next).create_op(
-        vector.ExtractStridedSlice, whole.results, vector.SliceAttrs.of(2, 4)
-    )
+    after = LoopBuilder(whole.block, whole.next)
+    after.create_op(vector.ExtractStridedSlice, whole.results, vector.SliceAttrs.of(2, 4))
+    after.create_op(vector.Interleave, [whole.result] * 2)
     names = {op.name for op in module.walk() if op.name.startswith("vector.")}
     assert names == {n for n in REGISTRY if n.startswith("vector.")}
     assert verify(print_op(module)) == []
+
+
+def test_transposes_of_tiles() -> None:
+    assert verify(print_op(transposition.module_of("tensorc_transpose_i8"))) == []

@@ -173,6 +173,14 @@ def _slice(e: Emitter, op: Operation) -> Result:
     return e.let(kind, f"shufflevector {source}, {source.type} poison, <{count} x i32> <{chosen}>")
 
 
+def _interleave(e: Emitter, op: Operation) -> Result:
+    first, second = (e.scalar(v) for v in op.operands)
+    count = lanes(op.operands[0].type)
+    chosen = ", ".join(f"i32 {n}, i32 {n + count}" for n in range(count))
+    kind = llvm_type(op.result.type)
+    return e.let(kind, f"shufflevector {first}, {second}, <{2 * count} x i32> <{chosen}>")
+
+
 def _any(e: Emitter, op: Operation) -> Result:
     mask = e.scalar(op.operands[0])
     return e.intrinsic("vector.reduce.or", mask.type, [mask], "i1")
@@ -192,5 +200,6 @@ VECTOR_OPS: Final[dict[type[OpDefinition], Callable[[Emitter, Operation], Result
     vector.Extract: _extract,
     vector.Insert: _insert,
     vector.ExtractStridedSlice: _slice,
+    vector.Interleave: _interleave,
     vector.Reduction: _any,
 }

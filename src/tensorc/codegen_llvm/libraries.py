@@ -19,7 +19,7 @@ _loaded: dict[str, loading.Code] = {}
 
 
 def address_of(symbol: str) -> int:
-    """Of one of `product_library.symbols()`. Raises KeyError for another name."""
+    """Of a function of `product_library` or `transposition`. Raises KeyError for another name."""
     with jit.compiling():
         if symbol not in _loaded:
             _loaded[symbol], _ = cache.obtain(
@@ -39,8 +39,10 @@ def _compile(symbol: str) -> ObjectCode:
 def text_of(symbol: str) -> str:
     """The LLVM IR of a library's function and of what belongs to it alone."""
     from tensorc.codegen_llvm import emitter
-    from tensorc.ops import product_kernels, product_library
+    from tensorc.ops import product_kernels, product_library, transposition
 
+    if symbol in transposition.symbols():
+        return emitter.emit(transposition.module_of(symbol, vector_width() or 256), host_options())
     registers = (max if vector_width() == 512 else min)(product_kernels.TILES)
     return emitter.emit(product_library.module_of(symbol, registers), host_options())
 

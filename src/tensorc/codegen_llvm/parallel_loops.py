@@ -16,7 +16,7 @@ from tensorc.ir.types import IndexType, MemRefType
 from tensorc.ops.loops import memref, scf, vector
 from tensorc.ops.loops.base import ScalarOp
 from tensorc.ops.loops.fold import constant_value
-from tensorc.ops.loops.nests import PARALLEL, PRODUCT
+from tensorc.ops.loops.nests import PARALLEL, PRODUCT, WRITES_LAST
 
 _VIEWS = (memref.ReinterpretCast, memref.Cast, memref.ExtractStridedMetadata)
 _ALLOCATIONS = (memref.Alloc, memref.Alloca)
@@ -90,7 +90,7 @@ def shared_scratch(loop: Operation) -> list[Operation] | None:
             if root is None or root.definition not in _ALLOCATIONS:
                 return None
             scratch[root] = None
-        known = op.definition in _KNOWN or op.regions or PRODUCT in op.attributes
+        known = op.definition in _KNOWN or op.regions or _writes_last(op)
         if not known and any(isinstance(v.type, MemRefType) for v in op.operands):
             return None
     return list(scratch)
@@ -104,9 +104,13 @@ def stores(op: Operation) -> list[tuple[Value, Sequence[Value]]]:
         return [(op.operands[0], op.operands[1:-2])]
     if op.isa(memref.Copy):
         return [(op.operands[1], ())]
-    if PRODUCT in op.attributes:
+    if _writes_last(op):
         return [(op.operands[-1], ())]
     return []
+
+
+def _writes_last(op: Operation) -> bool:
+    return PRODUCT in op.attributes or WRITES_LAST in op.attributes
 
 
 def _root(buffer: Value) -> Operation | None:

@@ -179,6 +179,15 @@ def _slice(op: Operation, operands: Slots, results: Slots) -> Instruction:
     return cut
 
 
+def _interleave(op: Operation, operands: Slots, results: Slots) -> Instruction:
+    (first, second), (result,) = operands, results
+
+    def interleave(frame: Frame) -> None:
+        frame[result] = np.stack([frame[first], frame[second]], axis=1).ravel()
+
+    return interleave
+
+
 def _any(op: Operation, operands: Slots, results: Slots) -> Instruction:
     (mask,), (result,) = operands, results
 
@@ -201,5 +210,6 @@ VECTOR_HANDLERS: Final[dict[type[OpDefinition] | None, Callable[[Operation, Slot
     vector.Extract: _extract,
     vector.Insert: _insert,
     vector.ExtractStridedSlice: _slice,
+    vector.Interleave: _interleave,
     vector.Reduction: _any,
 }

@@ -23,7 +23,7 @@ from tensorc.ir.builtin import Call, CallAttrs, Return, body, functions, lookup,
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import OpDefinition
 from tensorc.ir.types import MemRefType, Type, VectorType, i1, i64, index
-from tensorc.ops import product_library
+from tensorc.ops import product_library, transposition
 from tensorc.ops.loops import arith, gpu, math, memref, scf
 from tensorc.ops.loops.base import FloatOp, ScalarOp, SignedOp, UnsignedOp, lane, numpy_dtype
 from tensorc.ops.loops.memref import view_parts
@@ -127,9 +127,13 @@ class LoopInterpreter:
 
     def _library(self, symbol: str) -> Callable[..., Any] | None:
         """A function that compiled code shares, interpreted, too."""
-        if symbol not in product_library.symbols():
+        if symbol in product_library.symbols():
+            module = product_library.module_of(symbol)
+        elif symbol in transposition.symbols():
+            module = transposition.module_of(symbol)
+        else:
             return None
-        library = LoopInterpreter(product_library.module_of(symbol), max_steps=self.max_steps)
+        library = LoopInterpreter(module, max_steps=self.max_steps)
         return lambda *args: library.invoke(library.program(symbol), args)
 
 

@@ -23,11 +23,12 @@ from tensorc.ir.attributes import UNIT
 from tensorc.ir.builtin import Call
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.types import FloatType, IndexType, IntegerType, VectorType, i1
-from tensorc.ops.loops import arith, scf, vector
+from tensorc.ops import transposition
+from tensorc.ops.loops import arith, memref, scf, vector
 from tensorc.ops.loops.base import lane, power_of_two, width
 from tensorc.ops.loops.builder import Index, LoopBuilder
 from tensorc.ops.loops.fold import constant_value
-from tensorc.ops.loops.nests import LANES, ROLLED, ROUNDS, rolled
+from tensorc.ops.loops.nests import LANES, ROLLED, ROUNDS, TRANSPOSES, rolled
 from tensorc.passes.lanes import Kind, VectorBody, classify, is_called, is_step, read_and_written
 from tensorc.passes.quotients import Divisor, divides, prepare
 
@@ -60,6 +61,8 @@ class Vectorize:
 
     def run(self, module: Operation) -> None:
         """Rewrite the module in place."""
+        for op in [op for op in module.walk() if op.isa(scf.For) and TRANSPOSES in op.attributes]:
+            _transpose(op)
         divisors: dict[Value, Divisor] = {}
         for op in [op for op in module.walk() if op.isa(scf.For) and LANES in op.attributes]:
             kinds = classify(op)
@@ -197,6 +200,16 @@ class _Loop:
         """The body for `lanes` iterations from `first` on; of them the first `active` ones, if not all."""
         body = VectorBody(self.b, self.kinds, lanes, active, ahead=active is None, divisors=divisors)
         body.write(self.op, self.b.index(first))
+
+
+def _transpose(op: Operation) -> None:
+    """A call for a loop that transposes."""
+    assert op.block is not None
+    loops = list(op.walk())
+    source = next(inner.operands[0] for inner in loops if inner.isa(memref.Load))
+    target = next(inner.operands[1] for inner in loops if inner.isa(memref.Store))
+    transposition.call(LoopBuilder(op.block, op, op.location), source, target)
+    op.erase()
 
 
 def _weight(op: Operation, kinds: dict[Value, Kind]) -> int:

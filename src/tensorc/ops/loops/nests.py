@@ -16,6 +16,10 @@ LANES = "tensorc.lanes"
 """Attribute of an innermost `scf.for` of step 1 without carried values whose iterations may run at the same
 time: the pass `vectorize` makes vector code of it.
 """
+TRANSPOSES = "tensorc.transposes"
+"""Attribute of an `scf.for` around a loop of lanes that copies a matrix, in[i, j] to out[j, i]; both have
+dense rows, and out has room for whole blocks (`ops/transposition.py`). `vectorize` transposes in registers.
+"""
 STREAM = "tensorc.stream"
 """Attribute of a `memref.load` of what is read in order, once, from far away: vector code asks for what comes
 later ahead of time.
@@ -34,6 +38,8 @@ PRODUCT = "tensorc.product"
 """Attribute of a `func.call` of (x, y, out), matrices: it writes every element of out, and nothing else, each
 a sum over the columns of x.
 """
+WRITES_LAST = "tensorc.writes_last"
+"""Attribute of a `func.call` of buffers that writes to the last one, and to nothing else."""
 LANEWISE = "tensorc.lanewise"
 """Attribute of a `func.func` of (x, y) that gives y back where |x| is at most the attribute's value, or NaN:
 vector code calls it for all lanes of a vector at once.

@@ -260,6 +260,21 @@ class Insert(LoopOp):
         return (operands[1],)
 
 
+@register
+class Interleave(LoopOp):
+    """`vector.interleave(a, b)`: a[0], b[0], a[1], b[1], ..."""
+
+    name = "vector.interleave"
+    traits = PURE
+
+    @classmethod
+    def infer(cls, operands: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
+        if len(operands) != 2 or operands[0] != operands[1]:
+            raise wrong_types(cls.name, "two vectors of one type", operands)
+        source = vector_type(cls.name, operands[0])
+        return (VectorType((2 * lanes(source),), source.element),)
+
+
 @dataclass(frozen=True)
 class SliceAttrs(Attrs):
     offsets: ArrayAttr

@@ -11,7 +11,7 @@ from typing import Final
 from tensorc.ir.attributes import UNIT
 from tensorc.ir.core import Value
 from tensorc.ops.loops.base import memory_type, power_of_two, width
-from tensorc.ops.loops.nests import PARALLEL, cells, lanes, tiles
+from tensorc.ops.loops.nests import PARALLEL, TRANSPOSES, cells, lanes, tiles
 from tensorc.passes.lowering.across import CHUNK, Across
 from tensorc.passes.lowering.nest import Access, Index, Lowerer, load, nest, store
 from tensorc.passes.lowering.space import LIGHT, Earlier, Emitter, Space, combined, combiners_of
@@ -34,11 +34,12 @@ ROWS: Final = 16
 """Rows that share one scratch buffer, one after the other."""
 NEAR: Final = 1 << 18
 """Bytes of a buffer that may well lie in a cache."""
-TALL: Final = 64
-WIDE: Final = 16
+TALL: Final = 512
+WIDE: Final = 64
 PAD: Final = 16
-"""Rows and columns of a tile whose elements lie in rows in some buffers and in columns in others; elements
-between rows of a copy of such a tile.
+"""Bytes of rows, and columns, of a tile whose elements lie in rows in some buffers and in columns in others:
+what is read against its order is read in pieces of so many bytes. Elements between rows of a copy of such a
+tile.
 """
 Bounds = list[tuple[Index, Index]]
 
@@ -84,36 +85,46 @@ class Rows(Emitter):
         with ExitStack() as loops:
             leading = nest(b, [extents[a] for a in others], parallel=True)
             place = dict(zip(others, loops.enter_context(leading), strict=True))
-            first, count = loops.enter_context(tiles(b, extents[axis], TALL))
+            crossed = self._against(axis)
+            tall = TALL // max((width(memory_type(x.element)) // 8 for x in crossed), default=8)
+            first, count = loops.enter_context(tiles(b, extents[axis], tall))
             column = loops.enter_context(b.for_(0, extents[last], WIDE)).iv
-            width = b.minimum(b.sub(extents[last], column), WIDE)
-            self._copy_tiles(axis, place, (first, count), (column, width))
+            # Not as a minimum, so that it becomes a loop of whole vectors, which may be streamed, and a tail.
+            left = b.index(b.sub(extents[last], column))
+            wide = b.select(b.cmpi("sge", left, b.index(WIDE)), b.index(WIDE), left)
+            place[axis], place[last] = first, column
+            copies = {x: self._transposed(x, axis, place, tall, count, wide) for x in crossed}
+            for number, stage in enumerate(self.space.stages):
+                inputs = tuple(copies.get(x, x) if isinstance(x, Access) else x for x in stage.inputs)
+                self.space.stages[number] = replace(stage, inputs=inputs)
             row = loops.enter_context(b.for_(0, count)).iv
-            lane = loops.enter_context(lanes(b, width))
+            lane = loops.enter_context(lanes(b, wide))
             place[axis], place[last] = b.add(first, row), b.add(column, lane)
             self.stages([*(place[a] for a in range(last + 1)), lane, row])
 
-    def _copy_tiles(
-        self, axis: int, place: dict[int, Index], rows: tuple[Index, Index], columns: tuple[Index, Index]
-    ) -> None:
-        """Tiles of the inputs that are contiguous along `axis`, which the stages then read instead; there
-        the lane and the row within the tile are two iteration indices more.
+    def _against(self, axis: int) -> list[Access]:
+        """The inputs that are contiguous along `axis` and move with the last one, too."""
+        last = len(self.space.extents) - 1
+        found = [x for stage in self.space.stages for x in stage.inputs if isinstance(x, Access)]
+        return [x for x in dict.fromkeys(found) if last in x.axes and _contiguous_axis(x) == axis]
+
+    def _transposed(
+        self, access: Access, axis: int, place: dict[int, Index], tall: int, count: Index, wide: Index
+    ) -> Access:
+        """A transposed copy of the tile of an input that begins at `place`. There the lane and the row within
+        the tile are two iteration indices more.
         """
         b, last = self.b, len(self.space.extents) - 1
-        (first, count), (column, width) = rows, columns
-        copies: dict[Access, Access] = {}
-        for access in [x for s in self.space.stages for x in s.inputs if isinstance(x, Access)]:
-            if access in copies or last not in access.axes or _contiguous_axis(access) != axis:
-                continue
-            buffer = b.scratch(memory_type(access.element), [WIDE, TALL + PAD])
-            copies[access] = Access(buffer, (last + 1, last + 2), access.element)
-            with b.for_(0, width) as lane, lanes(b, count) as row:
-                at = dict(place) | {axis: b.add(first, row), last: b.add(column, lane.iv)}
-                value = load(b, access, [at[a] for a in range(last + 1)])
-                store(b, value, copies[access], [*([0] * (last + 1)), lane.iv, row])
-        for number, stage in enumerate(self.space.stages):
-            inputs = tuple(copies.get(x, x) if isinstance(x, Access) else x for x in stage.inputs)
-            self.space.stages[number] = replace(stage, inputs=inputs)
+        buffer = b.scratch(memory_type(access.element), [tall, WIDE + PAD])
+        _, offset, _, strides = b.metadata(access.buffer)
+        for a, stride in zip(access.axes, strides, strict=True):
+            offset = b.add(offset, b.mul(place[a] if a >= 0 else 0, stride))
+        step = strides[access.axes.index(last)]
+        tile = b.reinterpret_cast(access.buffer, offset, [wide, count], [step, 1])
+        with b.for_(0, wide) as lane, lanes(b, count) as row:
+            lane.op.set_attribute(TRANSPOSES, UNIT)
+            b.store(b.load(tile, [lane.iv, row]), buffer, [row, lane.iv])
+        return Access(buffer, (last + 2, last + 1), access.element)
 
     def rows_with_scratch(self) -> None:
         """A few rows at a time have one allocation."""
