@@ -54,6 +54,12 @@ def to_format(value: mpf, single: bool) -> float:
     return float(struct.unpack("<f", struct.pack("<f", float(value)))[0])
 
 
+def below(value: mpf, single: bool) -> float:
+    """The largest number of the format that is not greater, for values above 0."""
+    nearest = to_format(+value, single)
+    return nearest - math.ldexp(nearest > value, math.frexp(nearest)[1] - (24 if single else 53))
+
+
 def grid_of(row: Row, count: int) -> list[mpf]:
     """Chebyshev points of the interval, denser towards its ends."""
     middle, half = (row.low + row.high) / 2, (row.high - row.low) / 2
@@ -192,9 +198,7 @@ def split_constants(values: dict[str, mpf]) -> list[str]:
     lines = []
     for name, value in values.items():
         for tag, single in (("F32", True), ("F64", False)):
-            high = to_format(+value, single)
-            if name.endswith("BELOW") and high > value:
-                high -= math.ldexp(1.0, math.frexp(high)[1] - (24 if single else 53))
+            high = below(value, single) if name.endswith("BELOW") else to_format(+value, single)
             low = to_format(value - mpf(high), single)
             lines.append(f"{name}_{tag} = ({hexed(high)}, {hexed(low)})")
     return lines

@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import mpmath
-from minimax import Row, fit, hexed, run, to_format, with_tables
+from minimax import Row, below, fit, hexed, run, to_format, with_tables
 from mpmath import mpf
 
 TARGET = Path(__file__).resolve().parent.parent / "src/tensorc/passes/math/circular_constants.py"
@@ -44,17 +44,17 @@ def rows() -> list[Row]:
 
 
 def parts(value: mpf, single: bool, count: int) -> str:
-    """An unevaluated sum of `count` numbers of the format, largest first."""
-    found = []
-    for _ in range(count):
-        found.append(to_format(value, single))
+    """An unevaluated sum of `count` numbers of the format, largest first, the first two above 0."""
+    found = [below(value, single)]
+    while len(found) < count:
         value -= mpf(found[-1])
+        found.append(to_format(value, single))
     return "\n".join(["(", *(f"    {hexed(part)}," for part in found), ")"])
 
 
 def constant_lines() -> list[str]:
     """Parts of pi, and the bits of its reciprocal."""
-    lines = ["# pi = high + middle + low, and 1 / pi, each rounded to the format"]
+    lines = ["# pi = high + middle + low, rounded to the format, high below pi; 1 / pi, rounded to it"]
     for tag, single in (("F32", True), ("F64", False)):
         lines.append(f"PI_{tag} = {parts(mpmath.pi, single, 3)}")
         lines.append(f"INVERSE_PI_{tag} = {hexed(to_format(1 / mpmath.pi, single))}")

@@ -1,5 +1,5 @@
-"""Generate the constants of `src/tensorc/passes/math/inverse_constants.py`: sinh, cosh, tan, the inverse
-trigonometric and hyperbolic functions, and the cube root.
+"""Generate the constants of `src/tensorc/passes/math/inverse_constants.py`: sinh, cosh, the cotangent, the
+inverse trigonometric and hyperbolic functions, and the cube root.
 
     python tools/minimax_inverse.py            print the module
     python tools/minimax_inverse.py --check    exit 1 unless the committed module is what this script prints
@@ -65,6 +65,12 @@ def cosh_tail(z: mpf) -> mpf:
     return mpf(1) / 2 + z / 24 if z < SMALL else (mpmath.cosh(mpmath.sqrt(z)) - 1) / z
 
 
+def cot_tail(z: mpf) -> mpf:
+    """(1 - r cot r) / r^2 as a function of z = r^2."""
+    r = mpmath.sqrt(z)
+    return mpf(1) / 3 + z / 45 if z < SMALL else (1 - r * mpmath.cot(r)) / z
+
+
 def acosh_tail(d: mpf) -> mpf:
     """(acosh(1 + d) / sqrt(2 d) - 1) / d."""
     if d < SMALL:
@@ -89,12 +95,17 @@ def rows() -> list[Row]:
             Row(f"{name}_F64", text, value, weight, zero, high, degrees[1], False),
         ]
 
+    quarter_pi = (mpmath.pi / 4 * wider) ** 2
+    cot = "(1 - r cot r) / r^2 in z = r^2 for |r| <= pi/4, error relative to cot r"
     cosh = "(cosh r - 1) / r^2 in z = r^2 for |r| <= ln(2)/2, error relative to cosh r"
     acosh = "(acosh(1 + d) / sqrt(2 d) - 1) / d for 0 <= d <= 1/2, error relative to acosh(1 + d)"
     cbrt = "m^(-1/3) for sqrt(1/2) <= m <= sqrt(2), relative error"
 
     def cosh_weight(z: mpf) -> mpf:
         return z / mpmath.cosh(mpmath.sqrt(z))
+
+    def cot_weight(z: mpf) -> mpf:
+        return z / (1 - z * cot_tail(z))
 
     def acosh_weight(d: mpf) -> mpf:
         return d / (1 + d * acosh_tail(d))
@@ -106,7 +117,8 @@ def rows() -> list[Row]:
         *odd("SINH", "|r| <= ln(2)/2", mpmath.sinh, half_ln2, (2, 5)),
         Row("COSH_F32", cosh, cosh_tail, cosh_weight, zero, half_ln2, 2, True, (0.5,)),
         Row("COSH_F64", cosh, cosh_tail, cosh_weight, zero, half_ln2, 5, False, (0.5,)),
-        *odd("TAN", "|r| <= pi/4", mpmath.tan, (mpmath.pi / 4 * wider) ** 2, (6, 13)),
+        Row("COT_F32", cot, cot_tail, cot_weight, zero, quarter_pi, 3, True),
+        Row("COT_F64", cot, cot_tail, cot_weight, zero, quarter_pi, 8, False),
         *odd("ASINH", "|r| <= 1/2", mpmath.asinh, quarter, (4, 11)),
         Row("ACOSH_F32", acosh, acosh_tail, acosh_weight, zero, half, 4, True),
         Row("ACOSH_F64", acosh, acosh_tail, acosh_weight, zero, half, 11, False),

@@ -1,10 +1,10 @@
 """Constants of sin and cos, lowest order first. Made by tools/minimax_circular.py."""
 
 # fmt: off
-# pi = high + middle + low, and 1 / pi, each rounded to the format
+# pi = high + middle + low, rounded to the format, high below pi; 1 / pi, rounded to it
 PI_F32 = (
-    float.fromhex("0x1.921fb60000000p+1"),
-    float.fromhex("-0x1.777a5c0000000p-24"),
+    float.fromhex("0x1.921fb40000000p+1"),
+    float.fromhex("0x1.4442d20000000p-23"),
     float.fromhex("-0x1.ee59da0000000p-49"),
 )
 INVERSE_PI_F32 = float.fromhex("0x1.45f3060000000p-2")

@@ -132,7 +132,7 @@ def tangent(b: ScalarBuilder[S], x: S) -> S:
     t = turns(b, x)
     # f = |x| / pi modulo 1 lies nearest to k / 2; the top bit of f + 1/4 is the low one of k.
     two, low_bit = number(b, 2), number(b, 63)
-    odd = b.shli(b.addi(t.high, number(b, 1 << 61)), number(b, 1))
+    odd = b.andi(b.addi(t.high, number(b, 1 << 61)), number(b, 1 << 62))
     high = b.ori(b.shli(t.high, two), b.shrui(t.low, number(b, 62)))
     low = b.shli(t.low, two)
     sign = b.shrsi(high, low_bit)

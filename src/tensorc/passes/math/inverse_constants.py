@@ -45,33 +45,25 @@ COSH_F64 = (
     float.fromhex("0x1.1f8c3bdfd32b0p-29"),
 )
 
-# (tan r - r) / r^3 in z = r^2 for |r| <= pi/4, error relative to tan r: 2^-29.3
-TAN_F32 = (
-    float.fromhex("0x1.5555600000000p-2"),
-    float.fromhex("0x1.110d9a0000000p-3"),
-    float.fromhex("0x1.badb360000000p-5"),
-    float.fromhex("0x1.5caa900000000p-6"),
-    float.fromhex("0x1.6361580000000p-7"),
-    float.fromhex("0x1.28a26a0000000p-14"),
-    float.fromhex("0x1.1f9a520000000p-8"),
+# (1 - r cot r) / r^2 in z = r^2 for |r| <= pi/4, error relative to cot r: 2^-27.3
+COT_F32 = (
+    float.fromhex("0x1.5555420000000p-2"),
+    float.fromhex("0x1.6c28d40000000p-6"),
+    float.fromhex("0x1.12c4480000000p-9"),
+    float.fromhex("0x1.0439da0000000p-12"),
 )
 
-# (tan r - r) / r^3 in z = r^2 for |r| <= pi/4, error relative to tan r: 2^-55.9
-TAN_F64 = (
-    float.fromhex("0x1.55555555554e7p-2"),
-    float.fromhex("0x1.1111111118d88p-3"),
-    float.fromhex("0x1.ba1ba1b3f0c2ap-5"),
-    float.fromhex("0x1.664f49bf03246p-6"),
-    float.fromhex("0x1.226e0fe126d1bp-7"),
-    float.fromhex("0x1.d6d98d21e7874p-9"),
-    float.fromhex("0x1.7d5718b1b9dd5p-10"),
-    float.fromhex("0x1.381eb0a2622e9p-11"),
-    float.fromhex("0x1.d0c2d756c2236p-13"),
-    float.fromhex("0x1.21a701d2c7a56p-13"),
-    float.fromhex("-0x1.e0ba8183ee5bep-16"),
-    float.fromhex("0x1.80062f06038d4p-14"),
-    float.fromhex("-0x1.821695326a554p-15"),
-    float.fromhex("0x1.62b55d0fe0480p-16"),
+# (1 - r cot r) / r^2 in z = r^2 for |r| <= pi/4, error relative to cot r: 2^-57.0
+COT_F64 = (
+    float.fromhex("0x1.555555555556dp-2"),
+    float.fromhex("0x1.6c16c16c11043p-6"),
+    float.fromhex("0x1.1566abc3efeeap-9"),
+    float.fromhex("0x1.bbd776a1c2205p-13"),
+    float.fromhex("0x1.66a96e5de47cbp-16"),
+    float.fromhex("0x1.227257e21861bp-19"),
+    float.fromhex("0x1.d8ceadb94dd8ap-23"),
+    float.fromhex("0x1.68ecc5ebca698p-26"),
+    float.fromhex("0x1.ab68f4b1a95bep-29"),
 )
 
 # (asinh r - r) / r^3 in z = r^2 for |r| <= 1/2, error relative to asinh r: 2^-29.4

@@ -5,8 +5,8 @@ from __future__ import annotations
 from tensorc.ops.scalar import S, ScalarBuilder
 from tensorc.passes.math.inverse_constants import CBRT_F32, CBRT_F64
 from tensorc.passes.math.logarithm import split
-from tensorc.passes.math.scalars import BINARY32, INF, at_least, format_of, horner
-from tensorc.passes.math.steps import exponent, scaled
+from tensorc.passes.math.scalars import BINARY32, INF, format_of, horner
+from tensorc.passes.math.steps import scaled
 
 
 def cbrt(b: ScalarBuilder[S], x: S) -> S:
@@ -46,25 +46,26 @@ def cbrt(b: ScalarBuilder[S], x: S) -> S:
 
 
 def root_by_steps(b: ScalarBuilder[S], x: S) -> S:
-    """sqrt(x) of a float64 from 2^-126 to 2^127, within 0.51 ulp; of a smaller one at most 2^-63.
+    """sqrt(x) of a float64 from 2^-126 to 2^127, within 0.51 ulp.
 
-    The root and its inverse in float32 take half the time of one root in float64; two of Newton's steps for
-    the residual x - g^2, which fma gives exactly, leave one rounding.
+    The root and its inverse in float32 take half the time of one root in float64. For a guess g there is d =
+    x - g^2, which fma gives exactly, and sqrt(g^2 + d) = g + d/(2g) - d^2/(8g^3) + ..., where 1/g is close to
+    the inverse y: closer still, it is y (1 + r/2) with r = 1 - g y, and d/g is r but for what y lacks.
     """
-    x = at_least(b, x, 2.0**-126)
     start = b.sqrt(b.truncf(x, BINARY32.type))
     inverse = b.extf(b.divf(b.constant(1.0, BINARY32.type), start), x.type)
-    half = b.mulf(inverse, b.constant(0.5, x.type))
     guess = b.mulf(x, inverse)
-    for _ in range(2):
-        guess = b.fma(b.fma(b.negf(guess), guess, x), half, guess)
-    return guess
+    minus = b.negf(guess)
+    rest = b.fma(minus, guess, x)
+    lacking = b.fma(minus, inverse, b.constant(1.0, x.type))
+    factor = b.fma(lacking, b.constant(0.375, x.type), b.constant(0.5, x.type))
+    return b.fma(b.mulf(rest, inverse), factor, guess)
 
 
 def hypot(b: ScalarBuilder[S], x: S, y: S) -> S:
     """sqrt(x^2 + y^2), inf where either is infinite.
 
-    Both are scaled by the power of two that takes the larger to [1, 2), so that no square overflows and none
+    Both are scaled by a power of two that takes the larger to [1/2, 8), so that no square overflows and none
     that counts underflows.
     """
     fmt = format_of(x)
@@ -72,10 +73,17 @@ def hypot(b: ScalarBuilder[S], x: S, y: S) -> S:
     x_size, y_size = b.absf(x), b.absf(y)
     swap = b.cmpf("ogt", y_size, x_size)
     larger, smaller = b.select(swap, y_size, x_size), b.select(swap, x_size, y_size)
-    k = at_least(b, exponent(b, larger), -float(fmt.bias))
-    down = b.negf(k)
-    a, c = scaled(b, larger, down), scaled(b, smaller, down)
-    square = b.fma(a, a, b.mulf(c, c))
-    root = scaled(b, b.sqrt(square) if fmt is BINARY32 else root_by_steps(b, square), k)
-    root = b.select(b.cmpf("oeq", x_size, infinity), infinity, root)
-    return b.select(b.cmpf("oeq", y_size, infinity), infinity, root)
+    # An exponent as it stands in a number, 4 n + 2 with the n of the larger: so that neither 2^(1-k) nor
+    # 2^(k-1) is subnormal.
+    field = b.andi(b.bitcast(larger, fmt.bits), b.constant((2 * fmt.bias - 2) << fmt.digits, fmt.bits))
+    field = b.ori(field, b.constant(2 << fmt.digits, fmt.bits))
+    down = b.subi(b.constant((2 * fmt.bias + 1) << fmt.digits, fmt.bits), field)
+    up = b.subi(field, b.constant(1 << fmt.digits, fmt.bits))
+    a, c = (b.mulf(v, b.bitcast(down, fmt.type)) for v in (larger, smaller))
+    if fmt is BINARY32:
+        root = b.sqrt(b.fma(a, a, b.mulf(c, c)))
+    else:
+        # Without what is added, the sum is 0 or at least 2^-106; 0 gives 2^-63 times 2^-1022 and less.
+        root = root_by_steps(b, b.fma(a, a, b.fma(c, c, b.constant(2.0**-126, fmt.type))))
+    finite = b.andi(b.cmpf("une", x_size, infinity), b.cmpf("une", y_size, infinity))
+    return b.select(finite, b.mulf(root, b.bitcast(up, fmt.type)), infinity)

@@ -40,7 +40,7 @@ def _lifted(b: ScalarBuilder[S], x: S) -> tuple[S, S]:
     """(x times a power of two, if it is subnormal; whether it is), for x >= 0."""
     fmt = format_of(x)
     small = b.cmpf("olt", x, b.constant(fmt.smallest_normal, fmt.type))
-    return b.select(small, b.mulf(x, b.constant(2.0**_lift(fmt), fmt.type)), x), small
+    return b.select(small, b.mulf(x, b.constant(2.0 ** _lift(fmt), fmt.type)), x), small
 
 
 def _lift(fmt: Format) -> int:
