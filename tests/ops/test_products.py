@@ -66,7 +66,7 @@ def test_large_right_sides_are_packed(dtype: str) -> None:
             np.testing.assert_array_equal(compiled(dtype, form)(left, right), x @ y, f"{form} {m} {k} {n}")
     element = {"float32": "f32", "float64": "f64"}[dtype]
     assert f"tensorc_matmul_{element}" in compiled(dtype, "xy").source("llvm")
-    assert f"@tensorc_pack_{element}" in libraries.text_of(f"tensorc_matmul_{element}")
+    assert f"@tensorc_pack_{element}" in libraries.text_of(f"matmul-{element}")
 
 
 def test_packing_does_not_show() -> None:
@@ -120,8 +120,8 @@ def test_an_element_does_not_depend_on_its_tile() -> None:
 
 
 def test_sums_are_vectors_in_registers() -> None:
-    symbol = "tensorc_product_f32"
-    code = jit.optimised_text(libraries.text_of(symbol), level=1, exports=[symbol])
+    exports = product_library.exports("matmul-f32")
+    code = jit.optimised_text(libraries.text_of("matmul-f32"), level=1, exports=exports)
     assert "@llvm.fma.v16f32" in code
     assert "x float> zeroinitializer, %" in code or "phi <16 x float>" in code
 
@@ -182,8 +182,8 @@ def test_functions_of_a_process_share_the_kernels(fresh: Any, monkeypatch: pytes
     tc.function([x, y], x @ y)(a, a)
     tc.function([x, y, v], (x @ y + 1) @ v)(a, a, a)
     kernels = [text for text in texts if "llvm.fma.v" in text]
-    assert len(kernels) == 2, "of products that are packed, and of those that are not"
-    assert len(texts) == 6, "two functions, the kernels, what packs, and what chooses"
+    assert len(kernels) == 1
+    assert len(texts) == 3, "two functions, and the library"
     assert all(len(text) < 30_000 for text in texts if text not in kernels)
 
 
@@ -210,13 +210,13 @@ def test_bits_depend_neither_on_registers_nor_on_the_memory_for_panels(
     forms = ("xy", "xyT", "xTy")
     fresh()
     expected = list(results({form: products(form) for form in forms}))
-    usual = libraries.text_of("tensorc_block_f64")
+    usual = libraries.text_of("matmul-f64")
     monkeypatch.setattr(product_kernels, "TILES", {8: product_kernels.TILES[8]})
     monkeypatch.setattr(product_library, "PACKED", 1)
     fresh()
     for one, other in zip(results({form: products(form) for form in forms}), expected, strict=True):
         np.testing.assert_array_equal(one, other)
-    assert libraries.text_of("tensorc_block_f64").count("llvm.fma.v8f64(") < usual.count("llvm.fma.v8f64(")
+    assert libraries.text_of("matmul-f64").count("llvm.fma.v8f64(") < usual.count("llvm.fma.v8f64(")
 
 
 def test_bits_do_not_depend_on_threads(fresh: Any) -> None:
@@ -226,8 +226,9 @@ def test_bits_do_not_depend_on_threads(fresh: Any) -> None:
     alone = {form: products(form) for form in forms}
     fresh(parallel_work=0)
     shared = {form: products(form) for form in forms}
-    for name in ("product", "matmul", "pack"):
-        assert "@tensorc_loop(" in libraries.text_of(f"tensorc_{name}_f64")
+    text = libraries.text_of("matmul-f64")
+    assert all(f"tensorc_{name}_f64.loop" in text for name in ("columns", "pack"))
+    assert "tensorc_vector_f64.loop" in libraries.text_of("vector-f64")
     large = [(300, 290, 300), (129, 520, 1100)]
     for m, n, k in (*large, (300, 17, 33), (9, 900, 33), (1, 900, 40), (900, 1, 40), (70, 65, 16), (0, 5, 3)):
         x, y = rng.standard_normal((m, k)), rng.standard_normal((k, n))
@@ -263,7 +264,7 @@ def test_a_vector_is_multiplied_like_a_matrix_of_one_column_or_row(dtype: str) -
     x, v, w = tc.matrix("x", dtype=dtype), tc.vector("v", dtype=dtype), tc.matrix("w", dtype=dtype)
     thin, wide = tc.function([x, v], [x @ v, v @ x]), tc.function([x, w], x @ w)
     assert "tensorc_vector_" in thin.source("loops")
-    assert "tensorc_product_" not in thin.source("loops")
+    assert "tensorc_matmul_" not in thin.source("loops")
     for n in (0, 1, 7, 65, 300):
         shape = 2 * n + 1, 2 * n + 1
         whole = rng.standard_normal(shape).astype(dtype) if "float" in dtype else sample(rng, dtype, *shape)

@@ -11,7 +11,6 @@ from tensorc.codegen_llvm.host import host
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.emitter import EmitterOptions
-    from tensorc.codegen_llvm.objects import ObjectCode
 
 _LEVEL: Final = 1
 """Of LLVM's optimisation: more took half as long again, and gained nothing in code built as vectors."""
@@ -20,31 +19,32 @@ _loaded: dict[str, loading.Code] = {}
 
 def address_of(symbol: str) -> int:
     """Of a function of `product_library` or `transposition`. Raises KeyError for another name."""
+    from tensorc.ops import product_library, transposition
+
+    alone = symbol in transposition.symbols()
+    key = symbol if alone else product_library.symbols()[symbol]
+    exports = [symbol] if alone else product_library.exports(key)
     with jit.compiling():
-        if symbol not in _loaded:
-            _loaded[symbol], _ = cache.obtain(
-                lambda: ["library", symbol, str(vector_width())],  # what builds it are sources of ours
-                symbol,
+        if key not in _loaded:
+            _loaded[key], _ = cache.obtain(
+                lambda: ["library", key, str(vector_width())],  # what builds it are sources of ours
+                key,
                 "shared by functions",
-                lambda: (_compile(symbol),),
-                lambda parts: loading.load(*parts, exports=[symbol]),
+                lambda: (jit.compile_text(text_of(key), level=_LEVEL, exports=exports),),
+                lambda parts: loading.load(*parts, exports=exports),
             )
-        return _loaded[symbol][symbol]
+        return _loaded[key][symbol]
 
 
-def _compile(symbol: str) -> ObjectCode:
-    return jit.compile_text(text_of(symbol), level=_LEVEL, exports=[symbol])
-
-
-def text_of(symbol: str) -> str:
-    """The LLVM IR of a library's function and of what belongs to it alone."""
+def text_of(key: str) -> str:
+    """The LLVM IR of one of `product_library.objects()`, or of a function of `transposition`."""
     from tensorc.codegen_llvm import emitter
     from tensorc.ops import product_kernels, product_library, transposition
 
-    if symbol in transposition.symbols():
-        return emitter.emit(transposition.module_of(symbol, vector_width() or 256), host_options())
+    if key in transposition.symbols():
+        return emitter.emit(transposition.module_of(key, vector_width() or 256), host_options())
     registers = (max if vector_width() == 512 else min)(product_kernels.TILES)
-    return emitter.emit(product_library.module_of(symbol, registers), host_options())
+    return emitter.emit(product_library.module_of(key, registers), host_options())
 
 
 def host_options() -> EmitterOptions:

@@ -186,7 +186,7 @@ def _library(name: str) -> int:
 
 
 _PREFIXES: dict[str, Callable[[str], int]] = {
-    "tensorc_product_": lambda name: _library(f"tensorc_product_{name}"),
+    "tensorc_direct_": lambda name: _library(f"tensorc_direct_{name}"),
     "tensorc_vector_": lambda name: _library(f"tensorc_vector_{name}"),
     "tensorc_matmul_": lambda name: _library(f"tensorc_matmul_{name}"),
     "tensorc_pack_": lambda name: _library(f"tensorc_pack_{name}"),

@@ -127,8 +127,9 @@ class LoopInterpreter:
 
     def _library(self, symbol: str) -> Callable[..., Any] | None:
         """A function that compiled code shares, interpreted, too."""
-        if symbol in product_library.symbols():
-            module = product_library.module_of(symbol)
+        key = product_library.symbols().get(symbol)
+        if key is not None:
+            module = product_library.module_of(key)
         elif symbol in transposition.symbols():
             module = transposition.module_of(symbol)
         else:

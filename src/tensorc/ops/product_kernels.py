@@ -1,29 +1,26 @@
-"""Matrix products in vector code: private functions of a module, made once a kind of product and element.
+"""Matrix products in vector code, where nothing is copied before. A tile of the result is kept in registers
+while its sums run over k, except in `few`. Two ways to put k, m and n on lanes:
 
-A tile of the result is kept in registers while its sums run over k. Two ways to put k, m and n on lanes:
-
-- `rows` (y has unit steps along n): lanes are neighbouring columns of y and of the result; elements of x are
-  broadcast. `turned`: the same, with an x that has unit steps along m.
+- `rows` and `few` (y has unit steps along n): lanes are neighbouring columns of y and of the result; elements
+  of x, which may lie anywhere, are broadcast. `gathered`: the same for one column, its rows on lanes.
 - `dots` (x and y have unit steps along k): lanes are neighbouring terms of one sum, halved at its end.
 
 Sums run in blocks of `BLOCK` steps, the blocks one after the other; products are added by fused
-multiply-add. The order depends on the extents and on which of the two kinds it is, not on the tile: a tile
-that would go beyond the last row or column starts earlier or takes a row twice, and computes some elements
-again, to the same bits.
+multiply-add. The order depends on the extents and on which of the two ways it is, not on the tile: a tile
+that would go beyond the last row takes a row twice, and computes some elements again, to the same bits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import product
 from typing import Final
 
 from tensorc.ir.attributes import UNIT, IntegerAttr, StringAttr, SymbolRefAttr
 from tensorc.ir.builtin import Call, CallAttrs, Return, body, lookup, new_function
 from tensorc.ir.core import Value
-from tensorc.ir.types import FloatType, IntegerType, ScalarType, VectorType, i1, i8
+from tensorc.ir.types import FloatType, IntegerType, ScalarType, VectorType, i1, i8, index
 from tensorc.ops.loops import vector
 from tensorc.ops.loops.base import memory_type
 from tensorc.ops.loops.builder import Index, LoopBuilder
@@ -43,12 +40,12 @@ class Tile:
     vectors: int
 
 
-WIDE: Final = Tile(1, 8)
-"""One row: as many chains of additions as two units of four cycles want."""
+FEW: Final = 8
+"""Rows up to which y is read in one go."""
 STREAM: Final = 64
-"""Vectors of a row of y that are read in one go where there are so many: a page of memory."""
-STEPS: Final = 8
-"""Rows of y that are read side by side then."""
+"""Vectors of a row of y that are read one after the other for a single row: a page of memory."""
+AT_ONCE: Final = ((1, 8), (4, 4))
+"""Rows of the result, and of y, that are added at once then: for a single row, and for several."""
 HEIGHT: Final = 8
 """Rows of a tile of the kernel `rows`, at most."""
 
@@ -120,15 +117,6 @@ class Matrix:
         return b.reinterpret_cast(self.buffer, b.index(self.offset), [b.index(n) for n in self.sizes], steps)
 
 
-def call(b: LoopBuilder, name: str, kind: ScalarType, x: Matrix, y: Matrix, out: Matrix) -> None:
-    """Call the kernel `name` of `KERNELS`, making it if the module has none yet."""
-    build, inner = KERNELS[name]
-    symbol = f"tensorc_product_{name}_{kind}"
-    operands = [v.view(b, last) for v, last in zip((x, y, out), inner, strict=True)]
-    make_function(b, symbol, operands, lambda inside, *args: build(Kernel(inside, kind), *args))
-    call_product(b, symbol, operands)
-
-
 def call_product(b: LoopBuilder, symbol: str, operands: Sequence[Value]) -> None:
     """Call a function of (x, y, out) that the module has."""
     op = b.create_op(Call, operands, CallAttrs(SymbolRefAttr(symbol)), results=[])
@@ -183,6 +171,19 @@ class Kernel:
         else:
             self.b.create_op(vector.MaskedStore, [buffer, *at, mask, value])
 
+    def gather(self, buffer: Value, stride: Index, mask: Value) -> Callable[[Index], Value]:
+        """A function that gives the elements under a mask, so far apart, from a place of `buffer` on."""
+        b = self.b
+        flat = b.reinterpret_cast(buffer, 0, [1], [1])
+        steps = b.create_op(vector.Step, [], results=[VectorType((self.lanes,), index)]).result
+        places = b.muli(steps, self.spread(b.index(stride)))
+
+        def gather(start: Index) -> Value:
+            at = b.addi(places, self.spread(b.index(start)))
+            return b.create_op(vector.Gather, [flat, b.index(0), at, mask, self.zero]).result
+
+        return gather
+
     def step(self, total: Value, x: Value, y: Value) -> Value:
         """total + x y."""
         b = self.b
@@ -223,89 +224,10 @@ class Kernel:
         return list(blocks.results)
 
 
-Builder = Callable[[Kernel, Value, Value, Value], None]
-
-
 def last(b: LoopBuilder, start: Index, count: int, extent: Index) -> list[Index]:
     """`count` places from `start` on, the last one of the axis instead of those beyond."""
     end = b.sub(extent, 1)
     return [b.minimum(b.add(start, n), end) for n in range(count)]
-
-
-# ------------------------------------------------------------------------------------------ lanes on columns
-
-
-def _rows(turned: bool, e: Kernel, x: Value, y: Value, out: Value) -> None:
-    """Panels of two vectors of columns; the rest is one such panel that starts earlier, or masked vectors.
-    `turned`: x is [k, m].
-    """
-    b = e.b
-    n, panel = b.index(b.dim(out, 1)), b.index(2 * e.lanes)
-    whole = b.muli(b.divsi(n, panel), panel)
-    rest = b.subi(n, whole)
-    again = b.andi(b.cmpi("sgt", rest, b.index(e.lanes)), b.cmpi("sgt", whole, b.index(0)))
-    covered = b.select(again, n, whole)
-    run = _turned_panel if turned else _panel
-    with b.for_(0, covered, panel) as loop:
-        run(e, (x, y, out), b.minsi(loop.iv, b.subi(n, panel)), e.tiles.rows, None)
-    with b.for_(covered, n, e.lanes) as loop:
-        run(e, (x, y, out), loop.iv, e.tiles.narrow, e.mask(b.sub(n, loop.iv)))
-
-
-Operands = tuple[Value, Value, Value]
-
-
-def _panel(e: Kernel, operands: Operands, j: Value, tile: Tile, mask: Value | None) -> None:
-    """One panel of columns; in the last tile the last row is there several times."""
-    b, (x, _, out) = e.b, operands
-    m = b.dim(out, 0)
-    with b.for_(0, m, tile.rows) as loop:
-        rows = last(b, loop.iv, tile.rows, m)
-        _tile(e, operands, rows, (j, tile.vectors), mask, partial(_row_by_row, b, x, rows))
-
-
-def _row_by_row(b: LoopBuilder, x: Value, rows: Sequence[Index], p: Value) -> list[Value]:
-    return [b.load(x, [row, p]) for row in rows]
-
-
-def _turned_panel(e: Kernel, operands: Operands, j: Value, tile: Tile, mask: Value | None) -> None:
-    """The same of x [k, m], which has the rows of a tile at least: the last tile starts earlier, so that one
-    address serves for all rows.
-    """
-    b, (x, _, out) = e.b, operands
-    m = b.index(b.dim(out, 0))
-    with b.for_(0, m, tile.rows) as loop:
-        first = b.minsi(loop.iv, b.subi(m, b.index(tile.rows)))
-        rows = [b.add(first, r) for r in range(tile.rows)]
-        _tile(e, operands, rows, (j, tile.vectors), mask, partial(_side_by_side, b, x, rows))
-
-
-def _side_by_side(b: LoopBuilder, x: Value, rows: Sequence[Index], p: Value) -> list[Value]:
-    return [b.load(x, [p, row]) for row in rows]
-
-
-def _tile(
-    e: Kernel,
-    operands: Operands,
-    rows: Sequence[Index],
-    vectors: tuple[Value, int],
-    mask: Value | None,
-    column_of: Callable[[Value], list[Value]],
-) -> None:
-    """Some rows by `vectors` of columns: where they begin, and how many. `column_of`: these rows' elements of
-    a column of x.
-    """
-    b, (_, y, out) = e.b, operands
-    columns = [b.add(vectors[0], v * e.lanes) for v in range(vectors[1])]
-    k, places = b.dim(y, 0), list(product(rows, columns))
-    with b.for_(0, b.maximum(k, 1), BLOCK) as part:
-        end = b.minimum(b.add(part.iv, BLOCK), k)
-        with b.for_(part.iv, end, init=[e.zero] * len(places)) as loop:
-            loop.op.set_attribute(ROLLED, UNIT)
-            ys = [e.truth(e.load(y, [loop.iv, column], mask)) for column in columns]
-            xs = [e.spread(e.truth(found)) for found in column_of(loop.iv)]
-            loop.yield_(*(e.step(s, *pair) for s, pair in zip(loop.args, product(xs, ys), strict=True)))
-        settle(e, loop.results, out, places, [mask] * len(places), part.iv)
 
 
 def settle(
@@ -314,11 +236,11 @@ def settle(
     out: Value,
     places: Sequence[tuple[Index, Index]],
     masks: Sequence[Value | None],
-    begun: Value,
+    begun: Index,
 ) -> None:
     """The sums of a block of steps into a tile, or added to it where steps have `begun`."""
     b = e.b
-    with b.if_(b.cmpi("eq", begun, b.index(0))) as first:
+    with b.if_(b.cmpi("eq", b.index(begun), b.index(0))) as first:
         for total, place, mask in zip(sums, places, masks, strict=True):
             e.store(total, out, place, mask)
     with first.else_():
@@ -328,76 +250,143 @@ def settle(
             e.store(e.join(old, total), out, place, mask)
 
 
-def _row(e: Kernel, x: Value, y: Value, out: Value) -> None:
-    """One row by a matrix."""
+# ------------------------------------------------------------------------------------------ lanes on columns
+
+
+def rows(e: Kernel, x: Value, y: Value, out: Value) -> None:
+    """Panels of two vectors of columns, masked; the last has one vector if that is enough."""
     b = e.b
-    n, panel = b.index(b.dim(out, 1)), WIDE.vectors * e.lanes
-    with b.if_(b.cmpi("eq", n, b.index(STREAM * e.lanes))) as stream:
-        _stream(e, x, y, out)
-    with stream.else_(), b.if_(b.cmpi("sge", n, b.index(panel))) as wide:
-        with b.for_(0, n, panel) as loop:
-            # The last panel starts earlier instead of going beyond the end.
-            _row_panel(e, x, y, out, b.minsi(loop.iv, b.subi(n, b.index(panel))), masked=False)
+    n = b.dim(out, 1)
+    with b.for_(0, n, 2 * e.lanes) as loop:
+        left = b.index(b.sub(n, loop.iv))
+        with b.if_(b.cmpi("sgt", left, b.index(e.lanes))) as wide:
+            _panel(e, (x, y, out), loop.iv, e.tiles.rows)
         with wide.else_():
-            _row_panel(e, x, y, out, b.index(0), masked=True)
+            _panel(e, (x, y, out), loop.iv, e.tiles.narrow)
 
 
-def _stream(e: Kernel, x: Value, y: Value, out: Value) -> None:
-    """`STREAM` vectors of columns, their sums in memory: y comes from far away, and does so in long runs."""
-    b, width = e.b, STREAM * e.lanes
-    k, sums = b.index(b.dim(x, 1)), b.alloca(e.memory, [width])
-    with rolled(b, 0, width, e.lanes) as j:
-        e.store(e.zero, out, [0, j], None)
-    with b.for_(0, k, BLOCK) as block:
-        end = b.index(b.minimum(b.add(block.iv, BLOCK), k))
-        whole = b.subi(end, b.remsi(b.subi(end, block.iv), b.index(STEPS)))
-        with rolled(b, 0, width, e.lanes) as j:
-            e.store(e.zero, sums, [j], None)
-        for start, stop, count in ((block.iv, whole, STEPS), (whole, end, 1)):
-            with b.for_(start, stop, count) as loop:
-                _add_rows(e, x, y, sums, [b.add(loop.iv, step) for step in range(count)])
-        with rolled(b, 0, width, e.lanes) as j:
-            total = e.join(e.load(out, [0, j], None), e.load(sums, [j], None))
-            e.store(total, out, [0, j], None)
+Operands = tuple[Value, Value, Value]
 
 
-def _add_rows(e: Kernel, x: Value, y: Value, sums: Value, rows: Sequence[Index]) -> None:
-    """Add some rows of y, each times its element of x."""
+def _panel(e: Kernel, operands: Operands, j: Value, tile: Tile) -> None:
+    """One panel of columns; in the last tile the last row is there several times."""
+    b, out = e.b, operands[2]
+    m, n = b.dims(out)
+    columns = [b.add(j, v * e.lanes) for v in range(tile.vectors)]
+    masks = [e.mask(b.sub(n, column)) for column in columns]
+    with b.for_(0, m, tile.rows) as loop:
+        _tile(e, operands, last(b, loop.iv, tile.rows, m), columns, masks)
+
+
+def _tile(
+    e: Kernel, operands: Operands, rows: Sequence[Index], columns: Sequence[Index], masks: Sequence[Value]
+) -> None:
+    """Some rows by some vectors of columns."""
+    b, (x, y, out) = e.b, operands
+    k, places = b.dim(y, 0), list(product(rows, columns))
+    with b.for_(0, b.maximum(k, 1), BLOCK) as part:
+        end = b.minimum(b.add(part.iv, BLOCK), k)
+        with b.for_(part.iv, end, init=[e.zero] * len(places)) as loop:
+            loop.op.set_attribute(ROLLED, UNIT)
+            ys = [e.truth(e.load(y, [loop.iv, c], mask)) for c, mask in zip(columns, masks, strict=True)]
+            xs = [e.spread(e.truth(b.load(x, [row, loop.iv]))) for row in rows]
+            loop.yield_(*(e.step(s, *pair) for s, pair in zip(loop.args, product(xs, ys), strict=True)))
+        settle(e, loop.results, out, places, [*masks] * len(rows), part.iv)
+
+
+def few(e: Kernel, x: Value, y: Value, out: Value) -> None:
+    """`FEW` rows at most. The sums are in memory that stays in the nearest cache; y comes from far away, once
+    and in long runs, some rows side by side.
+    """
     b = e.b
-    factors = [e.spread(e.truth(b.load(x, [0, p]))) for p in rows]
-    with rolled(b, 0, STREAM * e.lanes, e.lanes) as j:
-        total = e.load(sums, [j], None)
-        for factor, p in zip(factors, rows, strict=True):
-            total = e.step(total, factor, e.truth(e.load(y, [p, j], None)))
-        e.store(total, sums, [j], None)
+    (m, n), k = b.dims(out), b.dim(y, 0)
+    alone = b.cmpi("eq", b.index(m), b.index(1))
+    width = b.select(alone, b.index(STREAM * e.lanes), b.index(STREAM // 2 * e.lanes))
+    sums = b.alloca(e.memory, [FEW * STREAM // 2 * e.lanes])
+    with b.for_(0, n, width) as columns, b.for_(0, b.maximum(k, 1), BLOCK) as part:
+        count = b.minimum(width, b.sub(n, columns.iv))
+        pitch = b.mul(b.ceildiv(count, e.lanes), e.lanes)
+        end = b.index(b.minimum(b.add(part.iv, BLOCK), k))
+        steps = b.select(alone, b.index(AT_ONCE[0][1]), b.index(AT_ONCE[1][1]))
+        whole = b.subi(end, b.remsi(b.subi(end, part.iv), steps))
+        with rolled(b, 0, b.mul(m, pitch), e.lanes) as zeroed:
+            e.store(e.zero, sums, [zeroed], None)
+        sides = x, y, (sums, pitch), (columns.iv, count)
+        with b.if_(alone) as one:
+            _add_rows(e, *sides, (part.iv, whole), AT_ONCE[0])
+        with one.else_():
+            _add_rows(e, *sides, (part.iv, whole), AT_ONCE[1])
+        _add_rows(e, *sides, (whole, end), (AT_ONCE[1][0], 1))
+        with b.for_(0, m) as row, rolled(b, 0, count, e.lanes) as j:
+            total = e.load(sums, [b.add(b.mul(row.iv, pitch), j)], None)
+            mask = e.mask(b.sub(count, j))
+            settle(e, [total], out, [(row.iv, b.add(columns.iv, j))], [mask], part.iv)
 
 
-def _row_panel(e: Kernel, x: Value, y: Value, out: Value, j: Value, masked: bool) -> None:
+def _add_rows(
+    e: Kernel,
+    x: Value,
+    y: Value,
+    sums: tuple[Value, Index],
+    columns: tuple[Value, Index],
+    steps: tuple[Value, Value],
+    size: tuple[int, int],
+) -> None:
+    """Add to sums, whose rows begin so far apart, rows of y times elements of x: of so many rows of x as many
+    at once as `size` says.
+    """
+    b, (buffer, pitch), (start, count), (height, depth) = e.b, sums, columns, size
+    with b.for_(*steps, depth) as loop, b.for_(0, b.dim(x, 0), height) as first:
+        rows = last(b, first.iv, height, b.dim(x, 0))
+        terms = [b.add(loop.iv, p) for p in range(depth)]
+        factors = [[e.spread(e.truth(b.load(x, [row, p]))) for p in terms] for row in rows]
+        with rolled(b, 0, count, e.lanes) as j:
+            mask, places = e.mask(b.sub(count, j)), [b.add(b.mul(row, pitch), j) for row in rows]
+            found = [e.truth(e.load(y, [p, b.add(start, j)], mask)) for p in terms]
+            # All are read before any is written: the last row may be there several times.
+            totals = [e.load(buffer, [place], None) for place in places]
+            for total, place, row in zip(totals, places, factors, strict=True):
+                for factor, v in zip(row, found, strict=True):
+                    total = e.step(total, factor, v)
+                e.store(total, buffer, [place], None)
+
+
+# ----------------------------------------------------------------------------------------------- one column
+
+
+def gathered(e: Kernel, x: Matrix, y: Value, out: Value) -> None:
+    """One column: lanes are neighbouring rows of x, whose elements may be anywhere."""
     b = e.b
-    columns = [b.add(j, v * e.lanes) for v in range(WIDE.vectors)]
-    masks = [e.mask(b.sub(b.dim(out, 1), column)) if masked else None for column in columns]
+    m, k = x.sizes
+    with b.for_(0, m, e.lanes) as loop:
+        mask, begin = e.mask(b.sub(m, loop.iv)), b.add(x.offset, b.mul(loop.iv, x.strides[0]))
+        gather = e.gather(x.buffer, x.strides[0], mask)
 
-    def terms(p: Value, sums: list[Value]) -> list[Value]:
-        factor = e.spread(e.truth(b.load(x, [0, p])))
-        found = [e.truth(e.load(y, [p, c], mask)) for c, mask in zip(columns, masks, strict=True)]
-        return [e.step(s, factor, v) for s, v in zip(sums, found, strict=True)]
+        def terms(p: Value, sums: list[Value]) -> list[Value]:
+            found = e.truth(gather(b.add(begin, b.mul(p, x.strides[1]))))
+            return [e.step(sums[0], found, e.spread(e.truth(b.load(y, [p, 0]))))]
 
-    sums = e.summed(WIDE.vectors, b.dim(x, 1), 1, terms)
-    for total, column, mask in zip(sums, columns, masks, strict=True):
-        e.store(total, out, [0, column], mask)
+        (total,) = e.summed(1, k, 1, terms)
+        e.store(total, out, [0, loop.iv], mask)
 
 
 # --------------------------------------------------------------------------------------------- lanes on terms
 
 
-def _dots(column: bool, e: Kernel, x: Value, y: Value, out: Value) -> None:
-    """x and y by rows: out[i, j] is the sum of x[i, p] y[j, p]. `column`: there is one column."""
-    b, tile = e.b, e.tiles.column if column else e.tiles.dots
+def dots(tile: Tile, e: Kernel, x: Value, y: Value, out: Value) -> None:
+    """x and y by rows: out[i, j] is the sum of x[i, p] y[j, p]."""
+    b = e.b
     m, n = b.dims(out)
+    sums = b.alloca(e.memory, [tile.rows * tile.vectors * e.lanes])
     with b.for_(0, m, tile.rows) as down, b.for_(0, n, tile.vectors) as across:
         lefts, rights = last(b, down.iv, tile.rows, m), last(b, across.iv, tile.vectors, n)
-        for total, (i, j) in zip(_tile_of_dots(e, x, y, lefts, rights), product(lefts, rights), strict=True):
-            b.store(_lanes_summed(e, total), out, [i, j])
+        for number, total in enumerate(_tile_of_dots(e, x, y, lefts, rights)):
+            e.store(total, sums, [number * e.lanes], None)
+        count = b.minimum(tile.rows, b.sub(m, down.iv)), b.minimum(tile.vectors, b.sub(n, across.iv))
+        with rolled(b, 0, count[0]) as i, rolled(b, 0, count[1]) as j:
+            place = b.mul(b.add(b.mul(i, tile.vectors), j), e.lanes)
+            total = _lanes_summed(e, e.load(sums, [place], None))
+            b.store(total, out, [b.add(down.iv, i), b.add(across.iv, j)])
 
 
 def _tile_of_dots(
@@ -432,13 +421,3 @@ def _lanes_summed(e: Kernel, x: Value) -> Value:
         x = e.join(low, high)
     b.create_op(vector.Store, [x, scratch, b.index(0)])
     return b.load(scratch, [0])
-
-
-KERNELS: Final[dict[str, tuple[Builder, tuple[int | None, int | None, int | None]]]] = {
-    "rows": (partial(_rows, False), (1, 1, 1)),
-    "turned": (partial(_rows, True), (1, 1, 1)),
-    "row": (_row, (None, 1, 1)),
-    "dots": (partial(_dots, False), (1, 1, None)),
-    "column": (partial(_dots, True), (1, 1, None)),
-}
-"""How each is built, and the last strides of x, y and the result where they must be known."""

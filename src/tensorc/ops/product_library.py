@@ -3,16 +3,17 @@ the vector code is compiled once.
 
 | symbol | of | what |
 |---|---|---|
-| `tensorc_product_TYPE` | x, y, out | the product, in blocks that threads take |
-| `tensorc_vector_TYPE` | x, y, out | the same for one row or one column: a fraction of the code |
-| `tensorc_matmul_TYPE` | x, y, out | the same; a large right side is packed before |
-| `tensorc_pack_TYPE` | y, packed | packs a right side into panels; nothing if `packed` is empty |
-| `tensorc_block_TYPE` | x, y, packed, out | a block of the result: x and y are its rows and columns |
+| `tensorc_matmul_TYPE` | x, y, out | the product, in blocks that threads take |
+| `tensorc_vector_TYPE` | x, y, out | the same for one column or one row: a fraction of the code |
+| `tensorc_pack_TYPE` | y, packed | packs a right side into panels |
+| `tensorc_block_TYPE` | x, y, packed, begun, out | a block of the result: x and y are its rows and columns |
+| `tensorc_direct_TYPE` | x, y, out | the same, whose right side is not packed |
 
-Matrices are x [m, k], y [k, n], out [m, n] of any strides. TYPE is the element in memory, `i1` for bool; the
-last three are there for floats alone. The `packed` of a block begins with its panels, or is empty.
+Matrices are x [m, k], y [k, n], out [m, n] of any strides, but columns of out are neighbours. TYPE is the
+element in memory, `i1` for bool. The `packed` of a block begins with its panels, or is empty, or is too
+short: then the block packs for itself, piece by piece. Sums to which `begun` steps have been added go on.
 
-The kernels are `product_kernels.py`, for products that stay in the caches, and `product_panels.py`.
+The vector code is in `product_kernels.py`, for what is read as it lies, and `product_panels.py`.
 """
 
 from __future__ import annotations
@@ -35,34 +36,44 @@ from tensorc.ir.builtin import (
     new_module,
 )
 from tensorc.ir.core import Operation, Value
-from tensorc.ir.types import FloatType, MemRefType, ScalarType, StridedLayout, i1, i32
+from tensorc.ir.types import MemRefType, ScalarType, StridedLayout, Type, i1, i32, index
 from tensorc.ops import dtypes, product_panels
 from tensorc.ops.loops.base import memory_type
 from tensorc.ops.loops.builder import Index, LoopBuilder
-from tensorc.ops.loops.nests import OF_LIBRARY, PRODUCT, nest, parallel
+from tensorc.ops.loops.nests import OF_LIBRARY, PRODUCT, nest, parallel, rolled
 from tensorc.ops.product_kernels import (
+    BYTES,
+    FEW,
     HEIGHT,
     REGISTERS,
     STREAM,
     TILES,
-    WIDE,
+    Kernel,
     Matrix,
-    call,
     call_product,
+    dots,
+    few,
+    gathered,
     lanes_of,
+    make_function,
+    rows,
 )
 
 CACHED: Final = 1 << 17
 """Bytes of a right side up to which it is read as it lies: to pack it gained nothing."""
-TURNED: Final = 1 << 12
-"""The same for a right side that is dense along k, where sums end in additions across lanes."""
 THIN: Final = 16
 """Rows or columns up to which memory is the limit, not arithmetic."""
+SHORT: Final = 8
+"""Terms up to which a sum along k is not worth its additions across lanes."""
 LINES: Final = 64
-"""Rows of a block, or columns where the terms of sums are on lanes."""
+"""Rows of a block."""
+LOW: Final = 4
+"""Rows up to which a right side is read once even if it is in the cache,"""
+FAR: Final = 1 << 20
+"""and how many bytes it has where `FEW` rows are few enough."""
 PACKED: Final = 1 << 26
 """Bytes of panels that one product has at a time, about."""
-PANELS: Final = 2 * WIDE.vectors
+PANELS: Final = 16
 """Vectors of a block of columns."""
 Truth = Value | bool
 
@@ -89,10 +100,10 @@ class Product:
 Body = Callable[[LoopBuilder, ScalarType, Sequence[Value]], None]
 
 
-def call_library(b: LoopBuilder, p: Product, *, large: bool) -> None:
-    """Call the library for a product, with `large` the function that looks whether it is."""
+def call_library(b: LoopBuilder, p: Product) -> None:
+    """Call the library for a product."""
     thin = any(extent == 1 for extent in p.out.sizes)
-    _call(b, "matmul" if large else "vector" if thin else "product", p.kind, [v.view(b) for v in p.matrices])
+    _call(b, "vector" if thin else "matmul", p.kind, [v.view(b) for v in p.matrices])
 
 
 def _call(b: LoopBuilder, name: str, kind: ScalarType, operands: Sequence[Value]) -> None:
@@ -112,41 +123,54 @@ def _stored(kind: ScalarType) -> ScalarType:
     return kind if kind == i1 else memory_type(kind)
 
 
-def _arguments(name: str, kind: ScalarType) -> list[MemRefType]:
+def _arguments(name: str, kind: ScalarType) -> list[Type]:
     matrix = MemRefType((None, None), memory_type(kind), StridedLayout((None, None), None))
     packed = MemRefType((None,), memory_type(kind), StridedLayout((1,), None))
-    return {"pack": [matrix, packed], "block": [matrix, matrix, packed, matrix]}.get(name, [matrix] * 3)
+    others: dict[str, list[Type]] = {
+        "pack": [matrix, packed],
+        "block": [matrix, matrix, packed, index, matrix],
+    }
+    return others.get(name, [matrix] * 3)
 
 
 @cache
-def symbols() -> dict[str, tuple[str, ScalarType, Body]]:
-    """Every function of the library: its name, the element type, and what builds it."""
+def symbols() -> dict[str, str]:
+    """Every function of the library, and which of `objects()` it belongs to."""
+    return {symbol: key for key in objects() for symbol in exports(key)}
+
+
+@cache
+def objects() -> dict[str, tuple[str, ScalarType]]:
+    """What is compiled together: its kind, and the element type."""
     kinds = {_stored(kind): None for kind in dtypes.ALL}
-    floats = [kind for kind in kinds if isinstance(kind, FloatType)]
-    bodies: dict[str, Body] = {"matmul": _matmul, "pack": _pack, "block": _block}
-    shapes: dict[str, Body] = {"product": _product, "vector": _vector}
-    ours = {f"tensorc_{n}_{kind}": (n, kind, build) for n, build in shapes.items() for kind in kinds}
-    return ours | {f"tensorc_{n}_{kind}": (n, kind, build) for n, build in bodies.items() for kind in floats}
+    return {f"{name}-{kind}": (name, kind) for name in _SHARED for kind in kinds}
 
 
-def module_of(symbol: str, registers: int = max(TILES)) -> Operation:
-    """A module that defines this one of `symbols()`, for a machine whose registers hold so many vectors: one
-    of `TILES`.
+def exports(key: str) -> list[str]:
+    """The functions of one of `objects()`."""
+    of, kind = objects()[key]
+    return [f"tensorc_{name}_{kind}" for name in _SHARED[of]]
+
+
+def module_of(key: str, registers: int = max(TILES)) -> Operation:
+    """A module that defines the functions of one of `objects()`, for a machine whose registers hold so many
+    vectors: one of `TILES`.
     """
-    name, kind, build = symbols()[symbol]
+    of, kind = objects()[key]
     module = new_module()
     module.set_attribute(REGISTERS, IntegerAttr(registers, i32))
-    function = new_function(symbol, _arguments(name, kind), [])
-    module.regions[0].block.append(function)
-    _fill(function, kind, build)
+    bodies = _SHARED[of] | _PRIVATE[of]
+    made = {name: new_function(f"tensorc_{name}_{kind}", _arguments(name, kind), []) for name in bodies}
+    for name, function in made.items():
+        module.regions[0].block.append(function)
+        function.set_attribute(OF_LIBRARY, UNIT)
+        if name in _PRIVATE[of]:
+            function.set_attribute("sym_visibility", StringAttr("private"))
+    for name, function in made.items():
+        b = LoopBuilder(body(function))
+        bodies[name](b, kind, body(function).args)
+        b.create_op(Return, [])
     return module
-
-
-def _fill(function: Operation, kind: ScalarType, build: Body) -> None:
-    function.set_attribute(OF_LIBRARY, UNIT)
-    b = LoopBuilder(body(function))
-    build(b, kind, body(function).args)
-    b.create_op(Return, [])
 
 
 def _of(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> Product:
@@ -154,47 +178,35 @@ def _of(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> Product:
     return Product(x, y, out, kind)
 
 
-# ------------------------------------------------------------------------------------------ large right sides
+# ---------------------------------------------------------------------------------------------------- blocks
 
 
 def _matmul(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
+    """As many columns at a time as the memory for panels allows."""
     p = _of(b, kind, args)
-    assert isinstance(kind, FloatType)
-
-    def packed() -> None:
-        # As many columns at a time as the memory for panels allows.
-        k, n = p.y.sizes
-        group = product_panels.GROUPS[0] * product_panels.width_of(kind)
-        most = b.divsi(b.index(PACKED // (kind.width // 8)), b.index(b.maximum(k, 1)))
-        width = b.maxsi(b.muli(b.divsi(most, b.index(group)), b.index(group)), b.index(group))
-        with b.for_(0, n, width) as loop:
-            columns = loop.iv, b.minimum(width, b.sub(n, loop.iv))
-            views = [p.x.view(b), p.y.part(b, 1, *columns).view(b), p.out.part(b, 1, *columns).view(b)]
-            _call_part(b, f"tensorc_matmul_columns_{kind}", "matmul", kind, _columns_packed, views)
-
-    choose(b, is_large(b, p.x, p.y, kind), packed, partial(call_library, b, p, large=False))
+    k, n = p.y.sizes
+    group = product_panels.GROUPS[0] * product_panels.width_of(kind)
+    most = b.divsi(b.index(PACKED // _bytes(kind)), b.index(b.maximum(k, 1)))
+    width = b.maxsi(b.muli(b.divsi(most, b.index(group)), b.index(group)), b.index(group))
+    large = is_large(b, p.x, p.y, kind)
+    width = b.select(_value(b, large), width, b.index(b.maximum(n, 1)))
+    with b.for_(0, n, width) as loop:
+        columns = loop.iv, b.minimum(width, b.sub(n, loop.iv))
+        y, out = p.y.part(b, 1, *columns), p.out.part(b, 1, *columns)
+        _call(b, "columns", kind, [args[0], y.view(b), out.view(b)])
 
 
-def _columns_packed(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
-    x, y, out = args
-    target = Matrix.of(b, out)
-    with in_blocks(b, x, y, kind, large=True) as (_, rows, columns, compute):
-        compute(target.part(b, 0, *rows).part(b, 1, *columns))
+def _columns(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
+    """A function of its own: it has the loop that threads share."""
+    p = _of(b, kind, args)
+    large = is_large(b, p.x, p.y, kind)
+    with in_blocks(b, args[0], args[1], kind, large=large) as (_, rows, columns, compute):
+        compute(p.out.part(b, 0, *rows).part(b, 1, *columns))
 
 
-def _call_part(
-    b: LoopBuilder, symbol: str, name: str, kind: ScalarType, build: Body, operands: Sequence[Value]
-) -> None:
-    """Call a private function of the library with loops that threads share, making it if there is none yet;
-    its arguments are those of the library's function `name`.
-    """
-    module = b._module()
-    if lookup(module, symbol) is None:
-        function = new_function(symbol, _arguments(name, kind), [])
-        function.set_attribute("sym_visibility", StringAttr("private"))
-        module.regions[0].block.append(function)
-        _fill(function, kind, build)
-    call_product(b, symbol, operands)
+def _bytes(kind: ScalarType) -> int:
+    """Of an element."""
+    return BYTES // lanes_of(kind)
 
 
 Range = tuple[Index, Index]
@@ -204,56 +216,97 @@ Block = tuple[list[Index], Range, Range, Callable[[Matrix], None]]
 
 @contextmanager
 def in_blocks(
-    b: LoopBuilder, x: Value, y: Value, kind: ScalarType, *, large: Truth, whole_rows: bool = False
+    b: LoopBuilder,
+    x: Value,
+    y: Value,
+    kind: ScalarType,
+    *,
+    large: Truth,
+    whole_rows: bool = False,
+    direct: str = "direct",
 ) -> Iterator[Block]:
     """A parallel loop over blocks of the products of x [b..., m, k] by y [b..., k, n]; `large`: the right
-    sides are packed before. Gives where in the batch a block is, its rows, its columns (all, with
-    `whole_rows`), and `compute(out)`, which writes it to a matrix of its size.
+    sides are packed before, unless their panels would take too much memory: then blocks do it. Gives where
+    in the batch a block is, its rows, its columns (all, with `whole_rows`), and `compute(out)`, which writes
+    it to a matrix of its size. `direct`: the function for what is not packed.
     """
     batch = b.dims(x)[:-2]
     first, second = Matrix.of(b, x), Matrix.of(b, y)
     steps, others = b.metadata(x)[3], b.metadata(y)[3]
     k, n = second.sizes
-    size: Index = 0
-    packed: Value | None = None
-    different: list[Index] = []
-    if large is not False:
-        size = product_panels.packed_size(b, kind, second)
-        if isinstance(large, Value):
-            size = b.select(large, b.index(size), b.index(0))
-        # Of a right side that is the same for some axes of the batch there is one.
-        different = [1 if step == 0 else n for step, n in zip(others, batch, strict=False)]
-        packed = b.alloc(memory_type(kind), [b.mul(b.product(different), size)])
-        there = b.select(large, b.index(1), b.index(0)) if isinstance(large, Value) else 1
-        with nest(b, [b.mul(there, n) for n in different]) as at:
-            begin = b.index(b.mul(_flat(b, at, different), size))
-            part = b.reinterpret_cast(packed, begin, [b.index(size)], [1])
-            _call(b, "pack", kind, [second.moved(b, at, others).view(b), part])
+    panels = _Panels.made(b, second, others[: len(batch)], batch, kind, large)
     height, width = _block_sizes(b, first.sizes[0], n, kind, large, whole_rows)
-    down, across = b.ceildivsi(b.index(first.sizes[0]), height), b.ceildivsi(b.index(n), width)
+    down, across = (
+        b.ceildivsi(b.index(first.sizes[0]), height),
+        b.maxsi(b.divsi(b.index(n), width), b.index(1)),
+    )
     each = b.mul(down, across)
     with parallel(b, b.mul(b.product(batch), each)) as number:
         at = _unflat(b, b.divsi(number, b.index(each)), batch) if batch else []
         place = b.index(b.remsi(number, b.index(each)) if batch else number)
         i, j = b.mul(b.remsi(place, down), height), b.mul(b.divsi(place, down), width)
         rows = i, b.minimum(height, b.sub(first.sizes[0], i))
-        columns = j, b.minimum(width, b.sub(n, j))
+        # The last one has the rest, too: no block has one column where others have more.
+        rest = b.cmpi("slt", b.index(b.sub(n, j)), b.muli(width, b.index(2)))
+        columns = j, b.select(rest, b.index(b.sub(n, j)), width)
 
         def compute(out: Matrix) -> None:
             left = first.moved(b, at, steps).part(b, 0, *rows).view(b)
             right = second.moved(b, at, others).part(b, 1, *columns).view(b)
-            if packed is None:
-                _call(b, "product", kind, [left, right, out.view(b)])
+            if panels is None:
+                _call(b, direct, kind, [left, right, out.view(b)])
                 return
-            begin = b.mul(j, k)
-            start = b.add(b.mul(_flat(b, at, different), size), begin)
-            length = b.maximum(b.sub(size, begin), 0)
-            panels = b.reinterpret_cast(packed, b.index(start), [b.index(length)], [1])
-            _call(b, "block", kind, [left, right, panels, out.view(b)])
+            _call(b, "block", kind, [left, right, panels.of(b, at, j, k), b.index(0), out.view(b)])
 
         yield at, rows, columns, compute
-    if packed is not None:
-        b.dealloc(packed)
+    if panels is not None:
+        b.dealloc(panels.buffer)
+
+
+@dataclass(frozen=True)
+class _Panels:
+    """The panels of the right sides of a batch: `size` elements each."""
+
+    buffer: Value
+    size: Value
+    different: list[Index]
+
+    @classmethod
+    def made(
+        cls,
+        b: LoopBuilder,
+        y: Matrix,
+        strides: Sequence[Index],
+        batch: Sequence[Index],
+        kind: ScalarType,
+        large: Truth,
+    ) -> _Panels | None:
+        """None if nothing is packed; of size 0 where that is found at run time, and of size 1 where there
+        would be too many.
+        """
+        if large is False:
+            return None
+        # Of a right side that is the same for some axes of the batch there is one.
+        different: list[Index] = [1 if step == 0 else n for step, n in zip(strides, batch, strict=True)]
+        full = b.index(product_panels.packed_size(b, kind, y))
+        all_of_them = b.index(b.mul(b.product(different), full))
+        much = b.cmpi("sgt", all_of_them, b.index(2 * PACKED // _bytes(kind)))
+        size = b.select(much, b.index(1), full)
+        if isinstance(large, Value):
+            size = b.select(large, size, b.index(0))
+        panels = cls(b.alloc(memory_type(kind), [b.mul(b.product(different), size)]), size, different)
+        packs = b.select(b.cmpi("eq", size, full), b.index(1), b.index(0))
+        with nest(b, [packs if n == 1 else b.mul(packs, n) for n in different or [1]]) as at:
+            _call(b, "pack", kind, [y.moved(b, at[: len(strides)], strides).view(b), panels.of(b, at, 0, 0)])
+        return panels
+
+    def of(self, b: LoopBuilder, at: Sequence[Index], column: Index, k: Index) -> Value:
+        """Those of a block that begins at a column."""
+        begin = b.mul(column, k)
+        start = b.add(b.mul(_flat(b, at[: len(self.different)], self.different), self.size), begin)
+        few = b.cmpi("sle", self.size, b.index(1))
+        length = b.select(few, self.size, b.subi(self.size, b.index(begin)))
+        return b.reinterpret_cast(self.buffer, b.index(start), [length], [1])
 
 
 def _flat(b: LoopBuilder, at: Sequence[Index], extents: Sequence[Index]) -> Index:
@@ -291,40 +344,165 @@ def _block_sizes(
         return each, b.maxsi(b.index(n), b.index(1))
     down = b.ceildivsi(b.index(m), each)
     wide, narrow = (panels * product_panels.width_of(kind) for panels in product_panels.GROUPS)
-    return each, b.select(b.cmpi("sge", down, b.index(product_panels.MANY)), b.index(wide), b.index(narrow))
+    many = b.cmpi("sge", down, b.index(product_panels.MANY))
+    width = b.select(many, b.index(wide), b.index(narrow))
+    if large is True:
+        return each, width
+    alone = b.cmpi("sle", b.index(m), b.index(FEW))
+    unpacked = b.select(alone, b.index(STREAM * lanes_of(kind)), b.index(PANELS * lanes_of(kind)))
+    return each, unpacked if large is False else b.select(large, width, unpacked)
 
 
 def _pack(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
     y, packed = args
-    with b.if_(b.cmpi("ne", b.index(b.dim(packed, 0)), b.index(0))):
-        product_panels.pack(b, kind, Matrix.of(b, y), packed)
+    product_panels.pack(b, kind, Matrix.of(b, y), packed)
 
 
 def _block(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
-    x, y, packed, out = args
+    x, y, packed, begun, out = args
     p = _of(b, kind, [x, y, out])
-    with b.if_(b.cmpi("eq", b.index(b.dim(packed, 0)), b.index(0))) as direct:
-        call_library(b, p, large=False)
-    with direct.else_():
-        product_panels.block(b, kind, p.x, packed, p.out)
+    size = b.index(b.dim(packed, 0))
+    full = b.cmpi("sge", size, b.index(product_panels.packed_size(b, kind, p.y)))
+    with b.if_(b.cmpi("eq", size, b.index(0))) as direct:
+        _call(b, "direct", kind, [x, y, out])
+    with direct.else_(), b.if_(full) as whole:
+        product_panels.block(b, kind, p.x, packed, p.out, begun)
+        with whole.else_():
+            _in_pieces(b, p, begun)
+
+
+def _in_pieces(b: LoopBuilder, p: Product, begun: Value) -> None:
+    """Of a block, some columns of some rows of the right side at a time, packed for it alone."""
+    (k, n), width, depth = p.y.sizes, product_panels.GROUPS[1], product_panels.DEPTH
+    width *= product_panels.width_of(p.kind)
+    packed = b.alloc(memory_type(p.kind), [width * depth])
+    with b.for_(0, k, depth) as steps, b.for_(0, n, width) as columns:
+        deep = steps.iv, b.minimum(depth, b.sub(k, steps.iv))
+        wide = columns.iv, b.minimum(width, b.sub(n, columns.iv))
+        y = p.y.part(b, 0, *deep).part(b, 1, *wide).view(b)
+        x, out = p.x.part(b, 1, *deep).view(b), p.out.part(b, 1, *wide).view(b)
+        _call(b, "pack", p.kind, [y, packed])
+        _call(b, "block", p.kind, [x, y, packed, b.addi(begun, steps.iv), out])
+    b.dealloc(packed)
+
+
+# ------------------------------------------------------------------------------------ right sides as they lie
+
+
+def _vector(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
+    """What has one column, or one row."""
+    x, y, out = args
+    target = Matrix.of(b, out)
+    with in_blocks(b, x, y, kind, large=False, direct="thin") as (_, rows, columns, compute):
+        compute(target.part(b, 0, *rows).part(b, 1, *columns))
+
+
+def _direct(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
+    """A right side that is dense along n, or two sides that are dense along k."""
+    p = _of(b, kind, args)
+    (m, n), k, e = p.out.sizes, p.x.sizes[1], Kernel(b, kind)
+    most = b.select(
+        _value(b, _compare(b, "sgt", b.mul(k, n), FAR // _bytes(kind))), b.index(FEW), b.index(LOW)
+    )
+    low = _all(b, _compare(b, "sle", m, most), _compare(b, "sgt", n, e.lanes))
+    x, y, out = p.x.view(b), p.y.view(b, 1), p.out.view(b, 1)
+    by_columns = partial(
+        choose, b, low, partial(_kernel, b, "few", kind, [x, y, out]), partial(rows, e, x, y, out)
+    )
+    terms = p.x.view(b, 1), p.y.turned.view(b, 1), out
+    several = partial(choose, b, _dense(b, p.y, 1), by_columns, partial(dots, e.tiles.dots, e, *terms))
+    one = [_value(b, _compare(b, "eq", extent, 1)) for extent in (m, n)]
+    choose(b, b.ori(*one), partial(_call, b, "thin", kind, args), several)
+
+
+def _thin(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
+    """One column, or one row, of operands of any strides."""
+    p = _of(b, kind, args)
+    sides = [[v.view(b) for v in side.matrices] for side in (p, p.turned)]
+    column, row = (partial(_call, b, "column", kind, side) for side in sides)
+    choose(b, _compare(b, "eq", p.out.sizes[1], 1), column, row)
+
+
+def _column(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
+    """A matrix by a column. A strided column is cheap to copy."""
+    p = _of(b, kind, args)
+    (m, k), column = p.x.sizes, replace(p.y, sizes=(p.y.sizes[0], 1))
+    along = _all(b, _dense(b, p.x, 1), _compare(b, "sgt", k, SHORT))
+    down = _all(b, _compare(b, "eq", p.x.strides[0], 1), _compare(b, "sgt", m, 1))
+    x, row = p.x.view(b, 1), replace(p.out, sizes=(m, 1)).turned.view(b, 1)
+
+    def by_terms() -> None:
+        dense = _dense(b, column, 0)
+        choose(b, dense, lambda: run(column.turned.view(b, 1)), copied)
+
+    def run(y: Value) -> None:
+        _kernel(b, "terms", kind, [x, y, replace(p.out, sizes=(m, 1)).view(b)])
+
+    def copied() -> None:
+        copy = b.alloc(memory_type(kind), [k])
+        source = column.view(b)
+        with rolled(b, 0, k) as place:
+            b.store(b.load(source, [place, 0]), copy, [place])
+        run(b.reinterpret_cast(copy, 0, [1, k], [k, 1]))
+        b.dealloc(copy)
+
+    def by_rows() -> None:
+        turned = p.x.turned.view(b, 1)
+        few = partial(_kernel, b, "few", kind, [column.turned.view(b), turned, row])
+        choose(b, down, few, lambda: gathered(Kernel(b, kind), p.x, column.view(b), row))
+
+    choose(b, along, by_terms, by_rows)
+
+
+_KERNELS: Final[dict[str, Callable[..., None]]] = {
+    "few": few,
+    "terms": lambda e, *operands: dots(e.tiles.column, e, *operands),
+}
+
+
+def _kernel(b: LoopBuilder, name: str, kind: ScalarType, operands: Sequence[Value]) -> None:
+    """Call one of `_KERNELS`, making it if the module has none yet."""
+    symbol = f"tensorc_product_{name}_{_stored(kind)}"
+    make_function(b, symbol, operands, lambda inside, *args: _KERNELS[name](Kernel(inside, kind), *args))
+    call_product(b, symbol, operands)
+
+
+_SHARED: Final[dict[str, dict[str, Body]]] = {
+    "matmul": {"matmul": _matmul, "pack": _pack, "block": _block, "direct": _direct},
+    "vector": {"vector": _vector},
+}
+"""What is compiled together: the functions of an object, and what builds them."""
+_PRIVATE: Final[dict[str, dict[str, Body]]] = {
+    "matmul": {"columns": _columns, "thin": _thin, "column": _column},
+    "vector": {"thin": _thin, "column": _column},
+}
+"""Functions that an object has for itself."""
 
 
 # ------------------------------------------------------------------------------------------------- conditions
 
 
 def is_large(b: LoopBuilder, x: Matrix, y: Matrix, kind: ScalarType) -> Truth:
-    """Whether packing the right side is worth its while."""
-    if not isinstance(kind, FloatType):
-        return False
+    """Whether the right side is packed: it is read often from far away, or lies as no vector wants it."""
     (m, k), n = x.sizes, y.sizes[1]
-    size = b.mul(b.mul(k, n), kind.width // 8)
+    size = b.mul(b.mul(k, n), _bytes(kind))
+    thin = [_compare(b, "sgt", extent, THIN) for extent in (m, n)]
+    far = _all(b, *thin, _compare(b, "sgt", size, CACHED))
+    by_terms = _all(b, _dense(b, y, 0), _dense(b, x, 1), _compare(b, "sle", m, THIN))
+    several = _all(b, _compare(b, "sgt", m, 1), _compare(b, "sgt", k, 0))
+    across = _all(b, several, _not(b, by_terms))
     lies = _dense(b, y, 1)
     if isinstance(lies, bool):
-        limit: Index = CACHED if lies else TURNED
-    else:
-        limit = b.select(lies, b.index(CACHED), b.index(TURNED))
-    thin = [_compare(b, "sgt", extent, THIN) for extent in (m, n)]
-    return _all(b, *thin, _compare(b, "sgt", size, limit))
+        return far if lies else across
+    return b.select(lies, _value(b, far), _value(b, across))
+
+
+def _value(b: LoopBuilder, truth: Truth) -> Value:
+    return b.constant(truth, i1) if isinstance(truth, bool) else truth
+
+
+def _not(b: LoopBuilder, truth: Truth) -> Truth:
+    return not truth if isinstance(truth, bool) else b.xori(truth, b.constant(True, i1))
 
 
 def _compare(b: LoopBuilder, predicate: str, x: Index, y: Index) -> Truth:
@@ -362,134 +540,3 @@ def _dense(b: LoopBuilder, matrix: Matrix, axis: int) -> Truth:
     if isinstance(extent, bool) or isinstance(stride, bool):
         return stride if extent is False else extent
     return b.ori(extent, stride)
-
-
-# --------------------------------------------------------------------------------------------- our own code
-
-
-def _product(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
-    p = _of(b, kind, args)
-    column = replace(p, y=_thin(p.y, 1), out=_thin(p.out, 1))
-    one_column = _compare(b, "eq", p.out.sizes[1], 1)
-    choose(b, one_column, partial(_column, b, column), partial(_columns, b, p))
-
-
-def _vector(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
-    """What `_product` chooses where the result has one column, or one row."""
-    p = _of(b, kind, args)
-    column = replace(p, y=_thin(p.y, 1), out=_thin(p.out, 1))
-    row = replace(p, x=_thin(p.x, 0), out=_thin(p.out, 0))
-    one_column = _compare(b, "eq", p.out.sizes[1], 1)
-    choose(b, one_column, partial(_column, b, column), partial(_columns, b, row))
-
-
-def _thin(matrix: Matrix, axis: int) -> Matrix:
-    """The matrix, whose extent along an axis is 1."""
-    return replace(matrix, sizes=(1, matrix.sizes[1]) if axis == 0 else (matrix.sizes[0], 1))
-
-
-def _column(b: LoopBuilder, p: Product) -> None:
-    """A matrix by a column. A strided column is cheap to copy."""
-    by_rows = partial(_with_dense_y, b, p, partial(_dots, b))
-    by_columns = partial(_row, b, p.turned)
-
-    def copied() -> None:
-        copy, x = _copy(b, p.x)
-        _with_dense_y(b, replace(p, x=x), partial(_dots, b))
-        b.dealloc(copy)
-
-    choose(b, _dense(b, p.x, 1), by_rows, lambda: choose(b, _dense(b, p.x, 0), by_columns, copied))
-
-
-def _with_dense_y(b: LoopBuilder, p: Product, run: Callable[[Product], None]) -> None:
-    choose(b, _dense(b, p.y, 0), partial(run, p), partial(_with_copied_y, b, p, run))
-
-
-def _with_copied_y(b: LoopBuilder, p: Product, run: Callable[[Product], None]) -> None:
-    copy, y = _copy(b, p.y)
-    run(replace(p, y=y))
-    b.dealloc(copy)
-
-
-def _columns(b: LoopBuilder, p: Product) -> None:
-    """A matrix by a matrix of several columns."""
-    # A sum across lanes costs as much as some terms: with few of them, turning y round is cheaper.
-    long = _compare(b, "sgt", p.x.sizes[1], p.x.sizes[0])
-    dots = _all(b, _dense(b, p.y, 0), _dense(b, p.x, 1), long)
-    copied = partial(_with_copied_y, b, p, partial(_rows, b))
-    choose(
-        b,
-        _dense(b, p.y, 1),
-        partial(_rows, b, p),
-        lambda: choose(b, dots, partial(_dots, b, p), copied),
-    )
-
-
-def _copy(b: LoopBuilder, matrix: Matrix) -> tuple[Value, Matrix]:
-    source = matrix.view(b)
-    assert isinstance(source.type, MemRefType)
-    copy = b.alloc(source.type.element, matrix.sizes)
-    b.copy(source, copy)
-    return copy, Matrix.of(b, copy)
-
-
-def _rows(b: LoopBuilder, p: Product) -> None:
-    """y is dense along n."""
-    one = _compare(b, "eq", p.out.sizes[0], 1)
-    choose(b, one, partial(_row, b, p), partial(_several_rows, b, p))
-
-
-def _several_rows(b: LoopBuilder, p: Product) -> None:
-    def copied() -> None:
-        copy, x = _copy(b, p.x)
-        _in_blocks(b, "rows", replace(p, x=x))
-        b.dealloc(copy)
-
-    def other() -> None:
-        high = _compare(b, "sge", p.out.sizes[0], HEIGHT)
-        turned = partial(_in_blocks, b, "turned", p)
-        choose(b, _all(b, high, _dense(b, p.x, 0)), turned, copied)
-
-    choose(b, _dense(b, p.x, 1), partial(_in_blocks, b, "rows", p), other)
-
-
-def _row(b: LoopBuilder, p: Product) -> None:
-    """One row, and y is dense along n."""
-    _in_blocks(b, "row", p)
-
-
-def _dots(b: LoopBuilder, p: Product) -> None:
-    """Both sides are dense along k: the kernels take y by columns."""
-    m, n = p.out.sizes
-    one_row = partial(_in_blocks, b, "column", replace(p.turned, y=p.x))
-    one_column = partial(_in_blocks, b, "column", replace(p, y=p.y.turned))
-    many = partial(_in_blocks, b, "dots", replace(p, y=p.y.turned))
-    several = partial(choose, b, _compare(b, "eq", m, 1), one_row, many)
-    choose(b, _compare(b, "eq", n, 1), one_column, several)
-
-
-def _in_blocks(b: LoopBuilder, name: str, p: Product) -> None:
-    """Call what runs a kernel on blocks of the result in any order, making it if the module has none yet."""
-    operands = [v.view(b) for v in p.matrices]
-    _call_part(b, f"tensorc_product_{name}_blocks_{p.kind}", name, p.kind, partial(_blocks, name), operands)
-
-
-def _blocks(name: str, b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
-    """One block of columns after the other, so that what is read of y stays in the cache."""
-    p = _of(b, kind, args)
-    dots, turned = name in ("dots", "column"), name == "turned"
-    (m, n), vectors = p.out.sizes, STREAM if name == "row" else PANELS
-    width = LINES if dots else vectors * lanes_of(p.kind)
-    down, across = b.index(b.ceildiv(m, LINES)), b.ceildiv(n, width)
-    if turned:  # whose last rows are part of the block before, so that every block has a tile's
-        down = b.maxsi(b.divsi(b.index(m), b.index(LINES)), b.index(1))
-    most = b.minimum(m, 2 * LINES if turned else LINES), b.minimum(n, width)
-    with parallel(b, b.mul(down, across)) as number:
-        i, j = b.mul(b.remsi(number, down), LINES), b.mul(b.divsi(number, down), width)
-        left = b.index(b.sub(m, i))
-        if turned:
-            left = b.select(b.cmpi("slt", left, b.index(2 * LINES)), left, b.index(LINES))
-        rows, columns = b.minimum(most[0], left), b.minimum(most[1], b.sub(n, j))
-        x, y = p.x.part(b, 0, i, rows), p.y.part(b, 0 if dots else 1, j, columns)
-        out = p.out.part(b, 0, i, rows).part(b, 1, j, columns)
-        call(b, name, p.kind, x.turned if turned else x, y, out)

@@ -7,22 +7,21 @@ side `DEPTH` columns at a time, copied into rows that begin in different places 
 after the other, tile by tile; a tile of the result stays in registers meanwhile (K. Goto, R. van de Geijn,
 Anatomy of high-performance matrix multiplication, ACM TOMS 34(3), 2008).
 
-Sums are those of the kernel `rows` of `product_kernels.py`, bit for bit: blocks of `BLOCK` steps, one after
+Sums are those of `rows` of `product_kernels.py`, bit for bit: blocks of `BLOCK` steps, one after
 the other, whatever the tile, the block and the panel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from itertools import product
 from typing import Final
 
 from tensorc.ir.attributes import UNIT, IntegerAttr
 from tensorc.ir.core import Value
-from tensorc.ir.types import ScalarType, VectorType, i32, index
-from tensorc.ops.loops import memref, vector
+from tensorc.ir.types import ScalarType, i32
+from tensorc.ops.loops import memref
 from tensorc.ops.loops.base import memory_type
 from tensorc.ops.loops.builder import Index, LoopBuilder
 from tensorc.ops.loops.nests import ROLLED, parallel, rolled
@@ -51,7 +50,6 @@ MANY: Final = 8
 CHUNK: Final = 64
 """Rows of the right side that are packed at a time."""
 _FETCH: Final = memref.PrefetchAttrs(isWrite=False, localityHint=IntegerAttr(2, i32), isDataCache=True)
-Gather = Callable[[Index], Value]
 
 
 def width_of(kind: ScalarType) -> int:
@@ -94,7 +92,7 @@ def _pack_rows(e: Kernel, y: Matrix, packed: Value) -> None:
         with b.for_(start, end) as p, b.for_(first, past) as panel:
             for v in range(VECTORS):
                 column = b.add(b.mul(panel.iv, width), v * e.lanes)
-                found = e.load(source, [p.iv, column], e.mask(b.sub(n, column)))
+                found = e.truth(e.load(source, [p.iv, column], e.mask(b.sub(n, column))))
                 e.store(found, panels, [panel.iv, p.iv, v * e.lanes], None)
 
 
@@ -107,30 +105,19 @@ def _pack_columns(e: Kernel, y: Matrix, packed: Value) -> None:
         for v in range(VECTORS):
             start = b.add(b.mul(panel, width), v * e.lanes)
             begin = b.add(y.offset, b.mul(start, column))
-            with _gathers(e, y.buffer, column, b.sub(n, start)) as gather, rolled(b, 0, k) as p:
-                e.store(gather(b.add(begin, b.mul(p, row))), panels, [panel, p, v * e.lanes], None)
-
-
-@contextmanager
-def _gathers(e: Kernel, buffer: Value, stride: Index, count: Index) -> Iterator[Gather]:
-    """A function that gives `count` elements (a vector of them at most), so far apart, from a place on."""
-    b = e.b
-    flat = b.reinterpret_cast(buffer, 0, [1], [1])
-    steps = b.create_op(vector.Step, [], results=[VectorType((e.lanes,), index)]).result
-    places, mask = b.muli(steps, e.spread(b.index(stride))), e.mask(count)
-
-    def gather(start: Index) -> Value:
-        at = b.addi(places, e.spread(b.index(start)))
-        return b.create_op(vector.Gather, [flat, b.index(0), at, mask, e.zero]).result
-
-    yield gather
+            gather = e.gather(y.buffer, column, e.mask(b.sub(n, start)))
+            with rolled(b, 0, k) as p:
+                found = e.truth(gather(b.add(begin, b.mul(p, row))))
+                e.store(found, panels, [panel, p, v * e.lanes], None)
 
 
 # --------------------------------------------------------------------------------------------------- products
 
 
-def block(b: LoopBuilder, kind: ScalarType, x: Matrix, packed: Value, out: Matrix) -> None:
-    """x [m, k] by the panels of a right side into out [m, n]; k is not 0."""
+def block(b: LoopBuilder, kind: ScalarType, x: Matrix, packed: Value, out: Matrix, begun: Index) -> None:
+    """x [m, k] by the panels of a right side into out [m, n], or added to it where steps have `begun`; k is
+    not 0.
+    """
     (m, k), n, width = x.sizes, out.sizes[1], width_of(kind)
     e = Kernel(b, kind)
     pitch, tile, offset = DEPTH + lanes_of(kind), e.tiles.panels[0].rows, b.metadata(packed)[1]
@@ -144,7 +131,7 @@ def block(b: LoopBuilder, kind: ScalarType, x: Matrix, packed: Value, out: Matri
             y = b.reinterpret_cast(packed, start, [b.index(size), width], [width, 1])
             ahead = b.reinterpret_cast(packed, b.add(start, b.mul(k, width)), [1], [1])
             target = out.part(b, 1, column, b.minimum(b.sub(n, column), width))
-            _call_panel(b, kind, [rows, y, ahead, steps.iv, target.view(b, 1)])
+            _call_panel(b, kind, [rows, y, ahead, b.index(b.add(begun, steps.iv)), target.view(b, 1)])
     b.dealloc(rows)
 
 
@@ -156,12 +143,13 @@ def _copy_rows(e: Kernel, x: Matrix, rows: Value) -> None:
     with b.if_(b.cmpi("eq", b.index(column), b.index(1))) as dense:
         source = x.view(b, 1)
         with b.for_(0, end) as line, rolled(b, 0, k, e.lanes) as p:
-            found = e.load(source, [b.minimum(line.iv, b.sub(m, 1)), p], e.mask(b.sub(k, p)))
+            found = e.truth(e.load(source, [b.minimum(line.iv, b.sub(m, 1)), p], e.mask(b.sub(k, p))))
             e.store(found, rows, [line.iv, p], None)
     with dense.else_(), b.for_(0, k, e.lanes) as p:
         begin = b.add(x.offset, b.mul(p.iv, column))
-        with _gathers(e, x.buffer, column, b.sub(k, p.iv)) as gather, rolled(b, 0, end) as line:
-            found = gather(b.add(begin, b.mul(b.minimum(line, b.sub(m, 1)), row)))
+        gather = e.gather(x.buffer, column, e.mask(b.sub(k, p.iv)))
+        with rolled(b, 0, end) as line:
+            found = e.truth(gather(b.add(begin, b.mul(b.minimum(line, b.sub(m, 1)), row))))
             e.store(found, rows, [line, p.iv], None)
 
 
