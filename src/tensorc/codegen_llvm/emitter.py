@@ -492,10 +492,10 @@ class Emitter(FunctionText):
         yield self.emit_block(block)
         self.depth -= 1
         carried = [self.scalar(v) for v in block.terminator.operands]
-        self.close_loop(loop, step, carried)
+        ends = self.close_loop(loop, step, carried, index=chunks is not None)
         if chunks is not None:
-            emitter_polls.close_chunks(self, chunks, loop)
-        self.values.update(zip(op.results, loop.phis[1:], strict=True))
+            ends = emitter_polls.close_chunks(self, chunks, ends)
+        self.values.update(zip(op.results, ends, strict=True))
 
     def _if(self, op: Operation) -> Steps:
         condition = self.scalar(op.operands[0])

@@ -24,7 +24,6 @@ from tensorc.ops.loops import scf
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.emitter import Emitter
-    from tensorc.codegen_llvm.function_text import OpenLoop
 
 FLAT_CHUNK = 4096
 """Iterations of a loop without loops inside before it polls for the first time: some microseconds."""
@@ -121,17 +120,20 @@ def open_chunks(
     return Chunks(head, first, phis[0], limit, upper, phis[1], phis[2:])
 
 
-def close_chunks(emitter: Emitter, chunks: Chunks, loop: OpenLoop) -> None:
-    """End the loop over chunks; the current block is where the inner loop has gone through one."""
+def close_chunks(emitter: Emitter, chunks: Chunks, ends: list[Scalar]) -> list[Scalar]:
+    """End the loop over chunks; the current block is where the inner loop has gone through one. `ends` are
+    its index there and what it carried, which is returned.
+    """
     record = emitter.record
     assert record is not None
-    more = emitter.let("i1", f"icmp slt {loop.phis[0]}, {chunks.upper.text}")
+    more = emitter.let("i1", f"icmp slt {ends[0]}, {chunks.upper.text}")
     poll, done = (emitter.new_label(hint) for hint in ("poll", "done"))
     emitter.branch_if(more, poll, done)
     emitter.place(poll)
     emitter.declare("tensorc_poll", f"declare i64 @tensorc_poll(ptr, i64) nounwind {_EFFECTS}")
     following = emitter.let("i64", f"call i64 @tensorc_poll(ptr {record.pointer}, {chunks.chunk})")
     emitter_exits.leave_if(emitter, emitter.let("i1", f"icmp eq {following}, 0"), INTERRUPTED)
-    emitter.complete_phis(chunks.first, [loop.phis[0], following, *loop.phis[1:]])
+    emitter.complete_phis(chunks.first, [ends[0], following, *ends[1:]])
     emitter.branch(chunks.head)
     emitter.place(done)
+    return ends[1:]

@@ -8,7 +8,7 @@ interpreter raises where a guard is missing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tensorc.codegen_llvm.emitter_values import Scalar, llvm_type
 from tensorc.ir.core import Operation
@@ -100,13 +100,23 @@ def _texts(xs: list[Scalar]) -> str:
     return ", ".join(x.text for x in xs)
 
 
+_MIRROR: Final = str.maketrans("gl", "lg")
+"""`a > b` is `b < a`."""
+
+
 def _compare(e: Emitter, op: Operation) -> Scalar:
     attrs = op.attrs
     assert isinstance(attrs, arith.PredicateAttrs)
     integers = op.isa(arith.CmpI)
     word = (arith.CmpI if integers else arith.CmpF).predicate_name(attrs)
     a, b = (e.scalar(v) for v in op.operands)
+    if a.text.startswith("splat") and b.text.startswith("%"):  # the machine reads its second operand in place
+        a, b, word = b, a, word if word == "false" else word.translate(_MIRROR)
     truth = llvm_type(op.result.type)
+    if a.type == truth and word in ("eq", "ne"):  # of truth values: there is no such comparison of masks
+        differ = e.let(truth, f"xor {a}, {b.text}")
+        flip = "true" if truth == "i1" else "splat (i1 true)"
+        return differ if word == "ne" else e.let(truth, f"xor {differ}, {flip}")
     return e.let(truth, f"{'icmp' if integers else 'fcmp'} {word} {a}, {b.text}")
 
 

@@ -54,7 +54,7 @@ def _create_mask(e: Emitter, op: Operation) -> Result:
     narrow = e.pure("i32", f"trunc {active} to i32")
     limit = broadcast(e, narrow, count)
     steps = f"<{', '.join(f'i32 {n}' for n in range(count))}>"
-    return e.pure(kind, f"icmp ult <{count} x i32> {steps}, {limit.text}")
+    return e.pure(kind, f"icmp ugt {limit}, {steps}")
 
 
 def _is_rest(value: Value) -> bool:

@@ -70,13 +70,17 @@ class ModuleText:
 
 @dataclass(frozen=True)
 class OpenLoop:
-    """A loop whose body is being emitted; its phis (the induction variable, carried values) begin at line
-    `first`.
+    """A loop whose body is being emitted, and tested behind it; its phis (the induction variable, carried
+    values) begin at line `first`. `before` is the block that goes around it where nothing is to be done, None
+    where something is.
     """
 
-    head: str
+    inside: str
     done: str
+    before: str | None
     first: int
+    starts: Sequence[Scalar]
+    upper: Scalar
     phis: list[Scalar]
     mark: int
 
@@ -96,6 +100,7 @@ class FunctionText:
         self.exits = Exits()
         self._known: dict[str, Scalar] = {}
         self._sums: dict[str, tuple[Scalar, int]] = {}
+        self._multiples: dict[str, tuple[Scalar, int]] = {}
 
     def text(self, head: str) -> str:
         """The definition; `head` is what stands before the brace."""
@@ -203,7 +208,15 @@ class FunctionText:
             return b if a.constant == 1 else a
         if a.constant == 0 or b.constant == 0:
             return i64(0)
-        return self.pure("i64", f"mul {a}, {b.text}")
+        if b.constant is None:
+            a, b = (b, a) if a.constant is not None else (a, b)
+        if b.constant is not None and a.text in self._multiples:
+            a, factor = self._multiples[a.text]
+            b = i64(_wrapped(b.constant * factor))
+        product = self.pure("i64", f"mul {a}, {b.text}")
+        if b.constant is not None:
+            self._multiples[product.text] = (a, b.constant)
+        return product
 
     # memory, in terms a subclass can change
 
@@ -282,25 +295,41 @@ class FunctionText:
 
     def open_loop(self, lower: Scalar, upper: Scalar, inits: Sequence[Scalar] = ()) -> OpenLoop:
         """Begin `for iv = lower; iv < upper`, carrying values; what follows is the body."""
-        head, inside, done = (self.new_label(hint) for hint in ("head", "body", "done"))
-        before = self.label
-        self.branch(head)
-        self.place(head)
-        first = len(self.lines)
-        phis = [self.let(v.type, f"phi {v.type} [ {v.text}, %{before} ]") for v in (lower, *inits)]
-        go_on = self.let("i1", f"icmp slt {phis[0]}, {upper.text}")
-        self.branch_if(go_on, inside, done)
+        inside, done = self.new_label("body"), self.new_label("done")
+        before: str | None = self.label
+        if lower.constant is not None and upper.constant is not None and lower.constant < upper.constant:
+            self.branch(inside)
+            before = None
+        else:
+            self.branch_if(self.let("i1", f"icmp slt {lower}, {upper.text}"), inside, done)
+        starts, entered = (lower, *inits), self.label
         self.place(inside)
-        return OpenLoop(head, done, first, phis, self.mark)
+        first = len(self.lines)
+        phis = [self.let(v.type, f"phi {v.type} [ {v.text}, %{entered} ]") for v in starts]
+        return OpenLoop(inside, done, before, first, starts, upper, phis, self.mark)
 
-    def close_loop(self, loop: OpenLoop, step: Scalar, carried: Sequence[Scalar] = ()) -> None:
-        """End the body. iv < upper inside, so iv + 1 cannot overflow; other steps might."""
+    def close_loop(
+        self, loop: OpenLoop, step: Scalar, carried: Sequence[Scalar] = (), index: bool = False
+    ) -> list[Scalar]:
+        """End the body; gives what the loop carried in the end, with `index` the induction variable before
+        it. iv < upper inside, so iv + 1 cannot overflow; other steps might.
+        """
         iv = loop.phis[0]
         following = self.let(iv.type, f"add{' nsw' if step.constant == 1 else ''} {iv}, {step.text}")
+        again = self.let("i1", f"icmp slt {following}, {loop.upper.text}")
         self.forget(loop.mark)
         self.complete_phis(loop.first, [following, *carried])
-        self.branch(loop.head)
+        last = self.label
+        self.branch_if(again, loop.inside, loop.done)
         self.place(loop.done)
+        ends = list(zip(loop.starts, [following, *carried], strict=True))[0 if index else 1 :]
+        if loop.before is None:
+            return [end for _, end in ends]
+        edges = f"%{loop.before}", f"%{last}"
+        return [
+            self.let(end.type, f"phi {end.type} [ {start.text}, {edges[0]} ], [ {end.text}, {edges[1]} ]")
+            for start, end in ends
+        ]
 
     def complete_phis(self, first: int, values: Sequence[Scalar]) -> None:
         """Add the edge from the current block to the phis that begin at line `first`."""

@@ -17,12 +17,10 @@ from tensorc.codegen_llvm.host import host
 from tensorc.codegen_llvm.objects import ObjectCode
 from tensorc.ir.errors import InternalError
 
-PASSES: Final = {
-    1: ("simplify_cfg", "instruction_combine"),
-    2: ("loop_rotate", "instruction_combine"),
-}
-"""LLVM's passes at a level; 3 has those of 2. Loops come folded, merged, in vectors, and carrying what they
-add to (`passes/`): LLVM's own pipeline made the same code of them, in four times the time.
+PASSES: Final = {1: ("simplify_cfg", "instruction_combine")}
+"""LLVM's passes at a level; from 2 on there are none. Loops come folded, merged, in vectors, tested behind
+their bodies, and carrying what they add to (`passes/`, `function_text`): `loop_rotate` and `instcombine` made
+the same machine code, in a tenth of the time of a compile.
 """
 
 _lock = threading.RLock()  # LLVM's target machines and tables are shared by all compiles
@@ -86,7 +84,7 @@ def _run_passes(module: Any, level: int) -> None:
     passes = llvm().create_new_module_pass_manager()
     passes.add_always_inliner_pass()
     passes.add_global_dead_code_eliminate_pass()
-    for name in PASSES.get(min(level, 2), ()):
+    for name in PASSES.get(level, ()):
         getattr(passes, f"add_{name}_pass")()
     _run(passes, module)
 

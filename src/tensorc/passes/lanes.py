@@ -142,6 +142,8 @@ class VectorBody:
     """Values that are the same in all lanes; of indices that grow, the value in the first lane."""
     _growth: dict[Value, Index] = field(default_factory=dict)
     _vectors: dict[Value, Value] = field(default_factory=dict)
+    _chosen: dict[Value, Value] = field(default_factory=dict)
+    """Conditions of the body where the mask holds."""
     _types: dict[ScalarType, VectorType] = field(default_factory=dict)
 
     def write(self, loop: Operation, first: Value) -> None:
@@ -317,10 +319,25 @@ class VectorBody:
         elif self.mask is None:
             self.b.create_op(vector.Store, [stored, self._scalar(buffer), *place])
         elif self._accumulates(buffer, place):
-            kept = self.b.select(self.mask, stored, self._load_all(buffer, place))
+            kept = self._where_active(op, stored, self._load_all(buffer, place))
             self.b.create_op(vector.Store, [kept, self._scalar(buffer), *place])
         else:
             self.b.create_op(vector.MaskedStore, [self._scalar(buffer), *place, self.mask, stored])
+
+    def _where_active(self, store: Operation, stored: Value, old: Value) -> Value:
+        """What is stored where the mask holds, what was there elsewhere. If the body itself chooses between a
+        value and what was there, both choices are one.
+        """
+        assert self.mask is not None
+        value, *place = store.operands
+        choice = value.defining(arith.Select)
+        read = None if choice is None else choice.operands[2].defining(memref.Load)
+        if choice is None or read is None or list(read.operands) != place or not _only_store(store):
+            return self.b.select(self.mask, stored, old)
+        condition = choice.operands[0]
+        if condition not in self._chosen:
+            self._chosen[condition] = self.b.andi(self.mask, self._vector(condition))
+        return self.b.select(self._chosen[condition], self._vector(choice.operands[1]), old)
 
     def _load_all(self, buffer: Value, place: Sequence[Value]) -> Value:
         found = self._make(vector.Load, [self._scalar(buffer), *place], _element(buffer))
@@ -462,6 +479,16 @@ def _bound(op: Operation) -> FloatAttr | None:
     callee = _callee(op)
     bound = None if callee is None else callee.attributes.get(LANEWISE)
     return bound if isinstance(bound, FloatAttr) else None
+
+
+def _only_store(op: Operation) -> bool:
+    """Whether nothing else in the body writes to the buffer that an op stores to."""
+    assert op.block is not None
+    return not any(
+        inner is not op and inner.isa(memref.Store) and inner.operands[1] is op.operands[1]
+        for other in op.block
+        for inner in other.walk()
+    )
 
 
 def _elementwise(op: Operation) -> Operation | None:
