@@ -36,6 +36,7 @@ from tensorc.ops.faults_lowering import ERROR
 from tensorc.ops.index import Assume, Dim, Require, ToIndex
 from tensorc.ops.indexing import UpdateSlice
 from tensorc.ops.indexing_lowering import CHECK, STEP, WRITE
+from tensorc.ops.kernel import Kernel, stages
 from tensorc.ops.loops import arith, memref
 from tensorc.ops.loops.builder import Branch, LoopBuilder
 from tensorc.ops.loops.claims import CLAIM, OVER
@@ -433,12 +434,20 @@ class _Writer:
             self._open(sound, [], FAILED)
         work: Index = 0
         for op in self.claimed.last:
-            elements: Index = 1
-            for extent in self._shape(_iterated(op)):
-                elements = b.mul(elements, extent)
-            work = b.add(work, elements)
+            work = b.add(work, b.product(self._iterated(op)))
         code = b.call(CLAIM, [b.index(work)], i32)
         self._open(b.cmpi("eq", code, b.constant(0, i32)), [], code)
+
+    def _iterated(self, op: Operation) -> Sequence[Index]:
+        """Extents of as many elements as an op that is claimed goes through."""
+        assert op.definition is not None
+        if op.isa(Kernel):
+            widest = max((s.operands[: s.attrs.rank] for s in stages(op)), key=len)  # type: ignore[attr-defined]
+            of_argument: dict[Value, Value] = dict(zip(op.regions[0].block.args, op.operands, strict=False))
+            return [self.map[of_argument[v]] for v in widest]
+        if not issubclass(op.definition, OpDef) or not op.definition.overwrites:
+            return self._shape(op.results[0])
+        return self._shape(op.operands[1] if op.isa(UpdateSlice) else op.operands[-1])
 
     def _copy_outputs(self, copies: Sequence[tuple[int, Value]]) -> None:
         for number, value in copies:
@@ -494,14 +503,6 @@ class _Writer:
                 store = b.create_op(memref.Store, [value, self.error, b.index(place)])
                 for key, attribute in sites.of(check.op).items() if place == 0 else ():
                     store.set_attribute(key, attribute)
-
-
-def _iterated(op: Operation) -> Value:
-    """A tensor of as many elements as an op that is claimed writes."""
-    assert op.definition is not None
-    if not issubclass(op.definition, OpDef) or not op.definition.overwrites:
-        return op.results[0]
-    return op.operands[1] if op.isa(UpdateSlice) else op.operands[-1]
 
 
 def _is_scalar(op: Operation) -> bool:

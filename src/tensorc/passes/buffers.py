@@ -247,26 +247,54 @@ def in_place(op: Operation, root: Value, roots: dict[Value, Value]) -> bool:
     if definition is None or any(op.operands[n] is not root for n in uses):
         return False
     if definition is Kernel:
-        return _elementwise(op, root)
+        return _in_its_place(op, root)
     if issubclass(definition, OpDef) and definition.overwrites:
         return uses == [0]
     return issubclass(definition, Pointwise)
 
 
-def _elementwise(kernel: Operation, root: Value) -> bool:
-    """Whether a kernel has a single stage, which reads every element of `root` at the place where it writes
-    results, and writes each of them there.
+def _in_its_place(kernel: Operation, root: Value) -> bool:
+    """Whether a kernel writes results of the rank of `root`, and reads its elements only at the place where
+    it writes each of these, and not after that.
     """
-    inside = stages(kernel)
-    if len(inside) != 1 or product_of(kernel) is not None:  # which is written before anything is read
+    if product_of(kernel) is not None:  # which is written before anything is read
         return False
-    stage = inside[0]
-    attrs = stage.attrs
-    assert isinstance(attrs, GenericAttrs)
     arguments = {a for a, v in zip(kernel.regions[0].block.args, kernel.operands, strict=True) if v is root}
-    inputs = stage.operands[attrs.rank :]
-    straight = tuple(range(attrs.rank))
-    read = [axes for v, axes in zip(inputs, attrs.maps, strict=False) if v in arguments]
-    if any(combiner_names(attrs)) or any(axes != straight for axes in (*read, *attrs.maps[len(inputs) :])):
-        return False
-    return list(kernel.regions[0].block.terminator.operands) == list(stage.results)
+    last, found, places = 0, stages(kernel), set[tuple[int, ...]]()
+    for number, stage in enumerate(found):
+        for value, axes in zip(stage.operands[_rank(stage) :], _maps(stage), strict=False):
+            if value in arguments:
+                last = number
+                places.add(axes)
+                if sorted(axes) != list(range(_rank(stage))):
+                    return False
+    written = False
+    given = set(kernel.regions[0].block.terminator.operands)
+    for number, stage in enumerate(found):
+        maps = _maps(stage)[len(stage.operands) - _rank(stage) :]
+        for value, axes, combiner in zip(stage.results, maps, combiner_names(_attrs(stage)), strict=True):
+            if value not in given or len(axes) != _rank_of(root):
+                continue
+            if combiner or number < last or places - {axes} or sorted(axes) != list(range(_rank(stage))):
+                return False
+            written = True
+    return written
+
+
+def _attrs(stage: Operation) -> GenericAttrs:
+    assert isinstance(stage.attrs, GenericAttrs)
+    return stage.attrs
+
+
+def _rank(stage: Operation) -> int:
+    """How many axes a stage iterates over; so many extents come before its tensors."""
+    return _attrs(stage).rank
+
+
+def _maps(stage: Operation) -> tuple[tuple[int, ...], ...]:
+    return _attrs(stage).maps
+
+
+def _rank_of(value: Value) -> int:
+    assert isinstance(value.type, TensorType)
+    return value.type.rank

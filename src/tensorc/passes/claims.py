@@ -19,7 +19,7 @@ from tensorc.ir.core import Operation, Value
 from tensorc.ir.types import TensorType
 from tensorc.ops.base import OpDef
 from tensorc.ops.families import Pointwise
-from tensorc.ops.kernel import Kernel
+from tensorc.ops.kernel import GenericAttrs, Kernel, KernelAttrs, Yield, combiner_names, stages
 from tensorc.passes import sites
 from tensorc.passes.buffers import binding_order, in_place, roots_of, whole
 
@@ -172,8 +172,21 @@ def _may_write(op: Operation, cell: Value, roots: dict[Value, Value]) -> bool:
     if definition is None or not in_place(op, cell, roots):
         return False
     if definition is Kernel or issubclass(definition, Pointwise):
-        return sites.SITE not in op.attributes
+        return sites.SITE not in op.attributes and not (definition is Kernel and _keeps_rows(op))
     return issubclass(definition, OpDef) and definition.overwrites
+
+
+def _keeps_rows(kernel: Operation) -> bool:
+    """Whether stages of a kernel read what others computed along whole rows, which may need memory."""
+    assert isinstance(kernel.attrs, KernelAttrs)
+    for stage in stages(kernel):
+        attrs = stage.attrs
+        assert isinstance(attrs, GenericAttrs)
+        for result, combiner in zip(stage.results, combiner_names(attrs), strict=True):
+            read = any(not user.isa(Yield) for user in result.users)
+            if attrs.rank > kernel.attrs.outer and not combiner and read:
+                return True
+    return False
 
 
 def _drop_read(chosen: Chosen) -> None:

@@ -20,6 +20,7 @@ from tensorc.ops.loops.base import memory_type
 from tensorc.ops.views import SumTo
 from tensorc.passes.bufferize import BUFFERS
 from tensorc.passes.lowering import families
+from tensorc.passes.lowering.claimed import allocate_before_claims
 from tensorc.passes.lowering.nest import Lowerer
 from tensorc.passes.outline import split
 
@@ -42,7 +43,9 @@ class LowerToLoops:
     def run(self, module: Operation) -> None:
         for function in list(functions(module)):
             if function.regions[0].blocks and BUFFERS in function.attributes:
-                split(function, lower_function(function))
+                ends = lower_function(function)
+                allocate_before_claims(function)
+                split(function, ends)
 
 
 def lower_function(function: Operation) -> set[Operation]:

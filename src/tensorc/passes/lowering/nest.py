@@ -6,12 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
-from tensorc.ir.attributes import UNIT
-from tensorc.ir.builtin import body
-from tensorc.ir.core import Block, Operation, Value
+from tensorc.ir.attributes import UNIT, IntegerAttr
+from tensorc.ir.builtin import arg_attributes, body
+from tensorc.ir.core import Block, BlockArgument, Operation, Value
 from tensorc.ir.types import MemRefType, ScalarType, i1
 from tensorc.ops.loops.builder import LoopBuilder
+from tensorc.ops.loops.claims import OVER
+from tensorc.ops.loops.memref import Cast, ExtractStridedMetadata, ReinterpretCast
 from tensorc.ops.loops.nests import PARALLEL, STREAM, Index, nest
 
 __all__ = ["Access", "Index", "Lowerer", "load", "merge", "mergeable", "nest", "store"]
@@ -77,6 +80,21 @@ class Access:
         kind = self.buffer.type
         assert isinstance(kind, MemRefType)
         return kind
+
+    @property
+    def memory(self) -> Value:
+        """The buffer it is a view of; for an output that may lie over an argument, that argument."""
+        value = self.buffer
+        while (op := value.owner) is not None and op.definition in _VIEWS:
+            value = op.operands[0]
+        region = value.block.region if isinstance(value, BlockArgument) else None
+        if region is None or region.parent is None or not isinstance(value, BlockArgument):
+            return value
+        over = arg_attributes(region.parent, value.index).get(OVER)
+        return value.block.args[over.value] if isinstance(over, IntegerAttr) else value
+
+
+_VIEWS: Final = (ReinterpretCast, Cast, ExtractStridedMetadata)
 
 
 def load(b: LoopBuilder, access: Access, indices: Sequence[Index], stream: bool = False) -> Value:

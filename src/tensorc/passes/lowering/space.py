@@ -117,6 +117,8 @@ class Emitter:
                 out = other.out
                 if not stage.full or other.combiner is not None or out is None or out in taken:
                     continue
+                if any(reads(later, out) for later in stages[number + 1 :]):
+                    continue
                 if other.element == result.element and sorted(out.axes) == everywhere:
                     return out
         return None
@@ -155,6 +157,11 @@ class Emitter:
         """Store a value wherever it is wanted, once."""
         for target in {id(t): t for t in targets if t is not None}.values():
             store(self.b, value, target, indices)
+
+
+def reads(stage: Stage, out: Access) -> bool:
+    """Whether a stage reads the memory that an output is written to."""
+    return any(isinstance(x, Access) and x.memory is out.memory for x in stage.inputs)
 
 
 def is_short(row: Sequence[object]) -> bool:
