@@ -36,6 +36,11 @@ FORMS: dict[str, tuple[Callable[[Symbols], Any], bool]] = {
         lambda s: s["w"][0].set(s["x"][0])[s["i"]].set(s["w"][0].set(s["x"][0])[1:5]),
         False,
     ),
+    "by its sum": (lambda s: s["w"] + s["w"].sum(), True),
+    "by sums of its rows": (lambda s: s["w"] - s["w"].sum(axis=1, keepdims=True), True),
+    "by sums of its columns": (lambda s: s["w"] * 2 - s["w"].sum(axis=0) + s["w"].max(), True),
+    "by sums alone": (lambda s: s["w"].sum(axis=0) + s["w"].max(axis=1)[:, None], True),
+    "by rows of others": (lambda s: tc.maximum(s["w"], (s["x"] * s["w"]).sum(axis=1)[:, None]), True),
     "one after the other": (lambda s: s["w"][s["i"]].add(s["x"][:4])[1:2].set(s["x"][:1]), True),
 }
 SOME = {"each element", "rows set", "rows added", "a slice set"}

@@ -196,12 +196,15 @@ import hashlib
 from tensorc.runtime import threads
 w = tc.shared(np.linspace(0, 1, 3_000_001))
 x = tc.scalar("x")
-f = tc.function([x], updates={w: tc.sin(w) + w * x})
-before = w.cell.get().ctypes.data
+v = tc.shared(np.linspace(0, 1, 2_000_000).reshape(1000, 2000))
+f = tc.function([x], v.sum(axis=0), updates={w: tc.sin(w) + w * x, v: v - v.mean(axis=1, keepdims=True) * x})
+g = tc.function([x], (v * v).sum(), updates={v: v / tc.sqrt((v * v).sum()) + v.max(axis=0) * x})
+places = [s.cell.get().ctypes.data for s in (v, w)]
 for k in range(4):
-    f(0.5 + k)
-assert before == w.cell.get().ctypes.data
-print(hashlib.sha256(w.get_value().tobytes()).hexdigest(), threads.pool().workers())
+    sums = f(0.5 + k), g(0.5)
+assert places == [s.cell.get().ctypes.data for s in (v, w)]
+data = b"".join(a.tobytes() for a in (w.get_value(), v.get_value(), *sums))
+print(hashlib.sha256(data).hexdigest(), threads.pool().workers())
 """
     )
     digest, workers = out.split()
