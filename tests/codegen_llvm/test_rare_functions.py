@@ -76,3 +76,11 @@ def test_many_rare_functions_share_one_loop() -> None:
     got, total = f(a, b)
     np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-6)
     assert np.isnan(total)
+
+
+def test_programs_call_rare_functions_that_they_share() -> None:
+    f = compiled("sin", "float64")
+    assert f(np.array([1e22])) == compile_loop("sin", f64)(np.array([1e22]))
+    text = f.source("llvm")
+    assert re.search(r"^declare double @tensorc_rare_sin_f64\(", text, re.MULTILINE)
+    assert not re.search(r"^define .*@tensorc_rare", text, re.MULTILINE)

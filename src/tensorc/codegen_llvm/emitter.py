@@ -63,26 +63,36 @@ class EmitterOptions:
     """`vector_width` is the preferred vector register width in bits, None for LLVM's own choice; with
     `polls`, long computations answer signals (`emitter_polls.py`); loops of `parallel_work` or more run in
     several threads (`emitter_parallel.py`), None: no loop does. That needs `polls`. With `avx512`, its
-    instructions may be used by name (`instructions.py`).
+    instructions may be used by name (`instructions.py`). With `shared`, rare functions are those that all
+    code of the process calls (`libraries.py`), whatever the module defines.
     """
 
     vector_width: int | None = None
     polls: bool = False
     parallel_work: int | None = None
     avx512: bool = False
+    shared: bool = False
 
 
 def emit(module: Operation, options: EmitterOptions | None = None) -> str:
     """The LLVM IR text of an L2 module. Raises InternalError on an op or type that is not L2."""
     unit = ModuleText(module, options or EmitterOptions())
-    defined = [f for f in functions(module) if f.regions[0].blocks and ELEMENTWISE not in f.attributes]
-    definitions = [Emitter(unit, symbol_name(f) or "").definition(f) for f in defined]
+    definitions = [
+        Emitter(unit, symbol_name(f) or "").definition(f)
+        for f in functions(module)
+        if f.regions[0].blocks and ELEMENTWISE not in f.attributes and not is_shared(unit, f)
+    ]
     done = 0
     while done < len(unit.elementwise):  # they call one another
         name, function = list(unit.elementwise.items())[done]
         definitions.append(Emitter(unit, name).definition(function))
         done += 1
     return unit.text(definitions)
+
+
+def is_shared(unit: ModuleText, function: Operation) -> bool:
+    """Whether a function is a rare one that code of its own stands for."""
+    return LANEWISE in function.attributes and unit.options.shared
 
 
 class Emitter(FunctionText):
@@ -324,7 +334,7 @@ class Emitter(FunctionText):
         callee = lookup(self.unit.module, symbol)
         if callee is None or not callee.isa(Func):
             raise InternalError(f"call of @{symbol}, which the module does not declare")
-        external = not callee.regions[0].blocks
+        external = not callee.regions[0].blocks or is_shared(self.unit, callee)
         shared = OF_LIBRARY in callee.attributes
         convert = self._external_argument if external and not shared else self._own_argument
         by_reference = external and symbol.startswith(BY_REFERENCE)

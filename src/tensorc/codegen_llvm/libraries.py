@@ -14,14 +14,17 @@ if TYPE_CHECKING:
 
 _LEVEL: Final = 1
 """Of LLVM's optimisation: more took half as long again, and gained nothing in code built as vectors."""
+_RARE: Final = "tensorc_rare_"
 _loaded: dict[str, loading.Code] = {}
 
 
 def address_of(symbol: str) -> int:
-    """Of a function of `product_library` or `transposition`. Raises KeyError for another name."""
+    """Of a function of `product_library` or `transposition`, or a rare one (`passes/math/rare.py`). Raises
+    KeyError for another name.
+    """
     from tensorc.ops import product_library, transposition
 
-    alone = symbol in transposition.symbols()
+    alone = symbol.startswith(_RARE) or symbol in transposition.symbols()
     key = symbol if alone else product_library.symbols()[symbol]
     exports = [symbol] if alone else product_library.exports(key)
     with jit.compiling():
@@ -37,10 +40,14 @@ def address_of(symbol: str) -> int:
 
 
 def text_of(key: str) -> str:
-    """The LLVM IR of one of `product_library.objects()`, or of a function of `transposition`."""
+    """The LLVM IR of one of `product_library.objects()`, of a function of `transposition`, or of a rare one.
+    """
     from tensorc.codegen_llvm import emitter
     from tensorc.ops import product_kernels, product_library, transposition
+    from tensorc.passes import expand_math
 
+    if key.startswith(_RARE):
+        return emitter.emit(expand_math.rare_module(key))
     if key in transposition.symbols():
         return emitter.emit(transposition.module_of(key, vector_width() or 256), host_options())
     registers = (max if vector_width() == 512 else min)(product_kernels.TILES)
@@ -53,7 +60,7 @@ def host_options() -> EmitterOptions:
     from tensorc.codegen_llvm.emitter_parallel import THRESHOLD
 
     width = vector_width()
-    return EmitterOptions(width, polls=True, parallel_work=THRESHOLD, avx512=width == 512)
+    return EmitterOptions(width, polls=True, parallel_work=THRESHOLD, avx512=width == 512, shared=True)
 
 
 def vector_width() -> int | None:

@@ -6,6 +6,7 @@
 | `tensorc_blas_NAME`, `tensorc_lapack_NAME` | SciPy's BLAS and LAPACK: Fortran convention, 32-bit integers |
 | `tensorc_{product,matmul,pack,block}_TYPE` | matrix products: `libraries.py` |
 | `tensorc_transpose_TYPE` | transposes of tiles: `libraries.py` |
+| `tensorc_rare_NAME_TYPE` | mathematical functions of arguments that are rare: `libraries.py` |
 | `tensorc_np_NAME`, `tensorc_ndarray_type` | NumPy's C API |
 | `Py*`, `_Py*` | CPython's C API |
 | anything else | the C library and its mathematics |
@@ -192,6 +193,7 @@ _PREFIXES: dict[str, Callable[[str], int]] = {
     "tensorc_pack_": lambda name: _library(f"tensorc_pack_{name}"),
     "tensorc_block_": lambda name: _library(f"tensorc_block_{name}"),
     "tensorc_transpose_": lambda name: _library(f"tensorc_transpose_{name}"),
+    "tensorc_rare_": lambda name: _library(f"tensorc_rare_{name}"),
     "tensorc_np_": _numpy,
     "tensorc_blas_": lambda name: _scipy_pointer(_governed("cython_blas"), name),
     "tensorc_lapack_": lambda name: _scipy_pointer(_governed("cython_lapack"), name),

@@ -33,6 +33,7 @@ from tensorc.ir.builtin import (
     functions,
     lookup,
     new_function,
+    new_module,
     symbol_name,
 )
 from tensorc.ir.core import Block, Operation, Value
@@ -127,6 +128,16 @@ def rare_function(symbol: str) -> Operation:
         branch.yield_(fast)
     b.return_(branch.results[0])
     return function
+
+
+def rare_module(symbol: str) -> Operation:
+    """A module that defines a rare function, and nothing else, for others to call. Raises KeyError for a name
+    that is none.
+    """
+    module, function = new_module(), rare_function(symbol)
+    function.set_attribute("sym_visibility", None)
+    module.regions[0].block.append(function)
+    return module
 
 
 def step_function(symbol: str) -> Operation:

@@ -3,7 +3,8 @@
 An expansion ends in `call @tensorc_rare_<name>_<type>(x, fast result)`. The function, which `expand-math`
 defines in the module, gives the fast result back unless |x| is beyond a bound, and only then takes the long
 way. Vector code compares a whole vector at once and branches around the rest (`LANEWISE` in
-`ops/loops/nests.py`), so that the long way may be long.
+`ops/loops/nests.py`), so that the long way may be long. Programs of one process share the machine code of
+these functions (`codegen_llvm/libraries.py`).
 """
 
 from __future__ import annotations
