@@ -85,15 +85,35 @@ def test_only_outermost_loops_poll_and_free_what_they_hold() -> None:
 
 def test_the_work_of_a_loop_counts_what_its_functions_compute() -> None:
     """A tile of additions is thousands of steps, one of a function tens of times that."""
-    from tensorc.codegen_llvm import emitter, libraries
-
-    def work(program: Callable[[Any], Any]) -> int:
-        x = tc.vector("x")
-        text = emitter.emit(tc.function([x], program(x)).build.module("loops"), libraries.host_options())
-        found = re.search(r"@tensorc_loop\(.*, i64 (\d+), i64 \d+\)", text)
-        assert found is not None
-        return int(found[1])
-
-    added, several, functions = (work(p) for p in (lambda x: x + 1, lambda x: (x + 1) * x - 3, tc.tanh))
+    x = tc.vector("x")
+    added, several, functions = (works([x], y)[0] for y in (x + 1, (x + 1) * x - 3, tc.tanh(x)))
     assert 4096 * 8 <= added < several < 2 * added
     assert functions > 3 * added
+
+
+def works(inputs: list[Any], output: Any) -> list[int]:
+    """The work of an iteration of every loop that threads may share, where it is a number."""
+    from tensorc.codegen_llvm import emitter, libraries
+
+    text = emitter.emit(tc.function(inputs, output).build.module("loops"), libraries.host_options())
+    return [int(n) for n in re.findall(r"@tensorc_loop\(.*, i64 (\d+), i64 \d+\)", text)]
+
+
+@pytest.mark.parametrize("reduction", [tc.sum, tc.max, tc.argmax])
+def test_the_work_of_a_part_of_a_reduction_is_that_of_its_elements(reduction: Callable[..., Any]) -> None:
+    x = tc.vector("x", dtype="float32")
+    (work,) = works([x], reduction(x))
+    assert 16 <= work / 65536 <= 64
+
+
+def test_the_work_of_an_arrays_argmax_along_an_axis_is_that_of_the_axis() -> None:
+    """Its parts are of 2^30 elements."""
+    x = tc.tensor("x", dtype="float32", shape=(None, 100))
+    assert max(works([x], tc.argmax(x, axis=1))) < 1 << 20
+
+
+def test_a_products_work_does_not_depend_on_what_follows_it() -> None:
+    x, y = (tc.tensor(name, dtype="float32", shape=(512, 512)) for name in "xy")
+    work = works([x, y], tc.maximum(x @ y, 0))[-1]
+    rows = 512 / round(4 * 512**3 / work)  # of a block
+    assert 10 < rows < 300

@@ -68,6 +68,10 @@ FREE: frozenset[type[OpDefinition]] = frozenset(
         scf.Condition,
     )
 )
+DEPTH = 6
+"""Steps back from a bound that are looked at."""
+LARGEST_TILE = 1 << 16
+"""A number up to which the smaller of two bounds is taken for that of a full tile."""
 GUESS = 16
 """Iterations of a loop inside whose number cannot be told before."""
 
@@ -327,17 +331,39 @@ def _cost_of_product(emitter: Emitter, op: Operation) -> Scalar:
     assert isinstance(x.type, MemRefType)
     cost = i64(byte_width(x.type.element))
     for matrix, axis in ((out, 0), (out, 1), (x, 1)):
-        owner = matrix.owner
-        view = owner is not None and owner.isa(memref.ReinterpretCast)
-        cost = emitter.mul(cost, _extent(emitter, view_parts(owner)[1][axis] if view and owner else None))
+        cost = emitter.mul(cost, _extent(emitter, _size(emitter, matrix, axis)))
     return cost
 
 
-def _extent(emitter: Emitter, extent: int | Value | None) -> Scalar:
+def _size(emitter: Emitter, buffer: Value, axis: int) -> int | Value | Scalar | None:
+    """An extent of a buffer, as far as it can be told."""
+    found, owner = emitter.values.get(buffer), buffer.owner
+    if isinstance(found, Buffer):
+        return found.sizes[axis]
+    assert isinstance(buffer.type, MemRefType)
+    extent = buffer.type.shape[axis]
+    if extent is not None or owner is None:
+        return extent
+    if owner.isa(memref.ReinterpretCast):
+        return view_parts(owner)[1][axis]
+    if owner.isa(memref.Cast):
+        return _size(emitter, owner.operands[0], axis)
+    if owner.isa(memref.Alloc):
+        return owner.operands[sum(n is None for n in buffer.type.shape[:axis])]
+    return None
+
+
+def _extent(emitter: Emitter, extent: int | Value | Scalar | None) -> Scalar:
     """An extent, or what it is in a full block."""
+    if isinstance(extent, Scalar):
+        return extent
     if not isinstance(extent, Value):
         return i64(GUESS if extent is None else extent)
     owner = extent.owner
+    if owner is not None and owner.isa(memref.ExtractStridedMetadata) and _known(emitter, extent) is None:
+        axis = owner.results.index(extent) - 2
+        rank = (len(owner.results) - 2) // 2
+        return _extent(emitter, _size(emitter, owner.operands[0], axis) if 0 <= axis < rank else None)
     bounds = owner.operands if owner is not None and owner.isa(arith.MinSI) else ()
     known = (_known(emitter, v) for v in (extent, *bounds))
     return next((v for v in known if v is not None), None) or _full(emitter, extent) or i64(GUESS)
@@ -345,20 +371,51 @@ def _extent(emitter: Emitter, extent: int | Value | None) -> Scalar:
 
 def _trips(emitter: Emitter, op: Operation) -> Scalar:
     """How often a loop inside runs, as far as it can be told."""
-    lower, upper, step = (_full(emitter, v) for v in op.operands[:3])
     if ROUNDS in op.attributes:
         return i64(1)
-    if upper is None or lower is None or step is None or step.constant is None:
+    span, step = _span(emitter, op.operands[1], op.operands[0]), _full(emitter, op.operands[2])
+    if span is None or step is None or step.constant is None:
         return i64(GUESS)
-    if upper.constant is not None and lower.constant is not None:
-        return i64(max(1, -(-(upper.constant - lower.constant) // step.constant)))
-    if upper.text == lower.text:  # of what does not fill a vector
-        return i64(1)
-    span = upper if lower.constant == 0 else emitter.let("i64", f"sub {upper}, {lower.text}")
+    if span.constant is not None:  # 0: what does not fill a vector
+        return i64(max(1, -(-span.constant // step.constant)))
     if step.constant <= 1:
         return span
     rounded = emitter.add(span, i64(step.constant - 1))
     return emitter.let("i64", f"sdiv {rounded}, {step.constant}")
+
+
+def _span(emitter: Emitter, upper: Value, lower: Value, depth: int = DEPTH) -> Scalar | None:
+    """How far it is from one bound to another, in a full tile, also where neither is known outside."""
+    if upper is lower:
+        return i64(0)
+    if depth == 0:
+        return None
+    depth -= 1
+    begin, owner, base = _full(emitter, lower, depth), upper.owner, lower.owner
+    if begin is not None and begin.constant == 0:
+        return _full(emitter, upper, depth)
+    if owner is not None and _known(emitter, upper) is None:
+        if owner.isa(arith.AddI) and lower in owner.operands:
+            return _full(emitter, owner.operands[owner.operands[0] is lower], depth)
+        if owner.isa(arith.MinSI):
+            spans = (_span(emitter, v, lower, depth) or _full(emitter, v, depth) for v in owner.operands)
+            least = _least(*spans)
+            if least is not None:
+                return least
+    if begin is None and base is not None and base.isa(arith.AddI):
+        from_base = _span(emitter, upper, base.operands[0], depth)
+        return _minus(emitter, from_base, _full(emitter, base.operands[1], depth))
+    return _minus(emitter, _full(emitter, upper, depth), begin)
+
+
+def _minus(emitter: Emitter, x: Scalar | None, y: Scalar | None) -> Scalar | None:
+    if x is None or y is None:
+        return None
+    if x.text == y.text:
+        return i64(0)
+    if x.constant is not None and y.constant is not None:
+        return i64(x.constant - y.constant)
+    return emitter.let("i64", f"sub {x}, {y.text}")
 
 
 def _known(emitter: Emitter, value: Value) -> Scalar | None:
@@ -369,18 +426,21 @@ def _known(emitter: Emitter, value: Value) -> Scalar | None:
     return None if constant is None else i64(int(constant))
 
 
-def _full(emitter: Emitter, value: Value, depth: int = 8) -> Scalar | None:
+def _full(emitter: Emitter, value: Value, depth: int = DEPTH) -> Scalar | None:
     """What a bound computed inside is in a full tile, for the whole vectors of a row."""
     known, owner = _known(emitter, value), value.owner
     if known is not None or owner is None or depth == 0:
         return known
     if owner.isa(arith.Select):
         return _full(emitter, owner.operands[1], depth - 1)
-    if owner.definition not in (arith.MinSI, arith.MaxSI, arith.SubI, arith.AddI):
+    if owner.isa(arith.AndI) and (constant_value(owner.operands[1]) or 0) < 0:  # rounded to vectors
+        return _full(emitter, owner.operands[0], depth - 1)
+    if owner.isa(arith.SubI):
+        x, y = owner.operands
+        return _span(emitter, x, y, depth - 1) or _full(emitter, x, depth - 1)
+    if owner.definition not in (arith.MinSI, arith.MaxSI, arith.AddI):
         return None
     first, second = (_full(emitter, v, depth - 1) for v in owner.operands[:2])
-    if owner.isa(arith.SubI):
-        return first
     if owner.isa(arith.MinSI):
         return _least(first, second)
     if first is None or second is None:
@@ -391,9 +451,12 @@ def _full(emitter: Emitter, value: Value, depth: int = 8) -> Scalar | None:
 
 
 def _least(a: Scalar | None, b: Scalar | None) -> Scalar | None:
-    """A tile is full: the number, where one is known."""
-    numbers = [n for n in (a, b) if n is not None and n.constant is not None]
-    return min(numbers, key=lambda n: n.constant or 0) if numbers else a or b
+    """A tile is full: the number, where one is known that can be a tile's."""
+    known = [n for n in (a, b) if n is not None]
+    tiles = [n for n in known if n.constant is not None and n.constant <= LARGEST_TILE]
+    if tiles:
+        return min(tiles, key=lambda n: n.constant or 0)
+    return next((n for n in known if n.constant is None), known[0] if known else None)
 
 
 def _greatest(a: Scalar, b: Scalar) -> Scalar:
