@@ -68,7 +68,7 @@ FREE: frozenset[type[OpDefinition]] = frozenset(
         scf.Condition,
     )
 )
-DEPTH = 6
+DEPTH = 12
 """Steps back from a bound that are looked at."""
 LARGEST_TILE = 1 << 16
 """A number up to which the smaller of two bounds is taken for that of a full tile."""
