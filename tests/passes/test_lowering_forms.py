@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -84,6 +85,38 @@ def test_sums_are_near_the_exact_ones(dtype: str, axis: int | None) -> None:
         want = np.array([math.fsum(row) for row in rows]).reshape(np.shape(got))
         error = np.abs(np.asarray(got, np.float64) - want)
         assert (error <= 8 * np.finfo(dtype).eps * want).all(), (shape, axis, (error / want).max())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
+def test_one_long_row_is_read_in_strands_whatever_its_length(dtype: str) -> None:
+    """Every element is taken once: whole numbers, whose sums are exact in any order, and one that stands out.
+    In one row, with every second element, and in rows that cannot be merged.
+    """
+    for n in (1024, 2047, 3071, 4095, 4096, 4097, 5 * 1024 + 1, 66_559, 66_560, 66_561, 2 * 66_560 + 1100):
+        x = RNG.integers(-4, 5, 2 * n).astype(dtype)
+        for y in (x[:n], x[::2], x[::-1].reshape(2, n)[:, 1:]):
+            at = tuple(int(RNG.integers(e)) for e in y.shape)
+            y[at] = 99
+            assert compiled("sum", None, dtype, y.ndim)(y) == y.sum(dtype="float64"), n
+            assert compiled("max", None, dtype, y.ndim)(y) == 99, n
+            y[at] = 3
+            if dtype != "int32":
+                y[at] = np.nan
+                assert np.isnan(compiled("min", None, dtype, y.ndim)(y)), n
+                y[at] = 0
+
+
+def test_strands_are_for_one_long_row_and_light_bodies() -> None:
+    x = tc.matrix("x")
+
+    def most_loads(value: Any) -> int:
+        """Of the argument, between the beginnings of two loops."""
+        parts = tc.function([x], value).source("loops").split('"scf.for"')
+        return max(len(re.findall(r'"vector\.load".*\(memref<\?', part)) for part in parts)
+
+    assert most_loads(tc.sum(x)) == 8
+    assert most_loads(tc.min(x * x)) == 16  # more operations: one register at a time, twice
+    assert max(most_loads(tc.sum(x, axis=1)), most_loads(tc.sum(tc.exp(x)))) <= 4
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

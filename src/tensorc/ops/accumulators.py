@@ -7,6 +7,7 @@ for it. `Extremes` compares as machines do and keeps apart what that loses.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -81,13 +82,16 @@ class Extremes(Accumulator):
 
     def take(self, s: Any, kept: Sequence[Any], xs: Sequence[Any]) -> list[Any]:
         best, signs = kept
-        for x, y in zip(xs[::2], [*xs[1::2], xs[-1]], strict=False):
-            found = self._better(s, x, best)
+        for x in xs:
             signs = self._signs(s, signs, s.bitcast(x, self._bits))
-            if y is not x:
-                found = self._better(s, y, found)
-                signs = self._signs(s, signs, s.bitcast(y, self._bits))
-            best = s.select(s.cmpf("uno", x, y), self._nan(s), found)
+        pairs = list(zip(xs[::2], [*xs[1::2], xs[-1]], strict=False))
+        odd = [s.cmpf("uno", x, y) for x, y in pairs]
+        found = [x if x is y else self._better(s, x, y) for x, y in pairs]
+        while len(found) > 1:
+            rest = found[len(found) // 2 * 2 :]
+            found = [*(self._better(s, x, y) for x, y in zip(found[::2], found[1::2], strict=False)), *rest]
+        best = self._better(s, found[0], best)
+        best = s.select(functools.reduce(s.ori, odd), self._nan(s), best)
         return [best, signs]
 
     def join(self, s: Any, one: Sequence[Any], other: Sequence[Any]) -> list[Any]:

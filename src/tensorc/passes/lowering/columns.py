@@ -14,12 +14,14 @@ from tensorc.ops.loops.base import memory_type, width
 from tensorc.ops.loops.nests import lanes, tiles
 from tensorc.passes.lowering.nest import Access, Index, Lowerer, load, nest, store
 from tensorc.passes.lowering.space import LIGHT, Earlier, Emitter, Space, combined, combiners_of
-from tensorc.passes.lowering.sums import LANES, Accumulators, levels, reset
+from tensorc.passes.lowering.sums import Accumulators, levels, reset
 
 BLOCK: Final = 128
 """Rows that are combined before the pairwise scheme takes over."""
 WAYS: Final = 8
 """Rows that are read at a time."""
+NARROW: Final = 64
+"""Columns of a chunk with scratch of its own."""
 BYTES: Final = 4096
 """What the accumulators of one chunk of columns may take."""
 LEVELS: Final = 12
@@ -40,10 +42,10 @@ class Columns(Emitter):
     def _chunk(self) -> int:
         """How many columns at a time: few where every column has scratch of its own."""
         if self.needs_scratch():
-            return LANES
+            return NARROW
         elements = [r.element for s in self.space.stages for r in s.results if not s.full or r.combiner]
         size = sum(max(8, width(memory_type(e))) // 8 for e in elements)
-        return int(min(1024, max(LANES, 1 << (BYTES // max(1, size)).bit_length() - 1)))
+        return int(min(1024, max(NARROW, 1 << (BYTES // max(1, size)).bit_length() - 1)))
 
     def emit(self) -> None:
         *leading, last = self.space.extents[: self.space.outer]

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from math import prod
 from typing import Final
 
 from tensorc.ir.attributes import UNIT
 from tensorc.ir.core import Value
-from tensorc.ops.loops.base import memory_type, power_of_two, width
+from tensorc.ops.loops.base import memory_type, width
 from tensorc.ops.loops.nests import PARALLEL, TRANSPOSES, cells, lanes, tiles
 from tensorc.passes.lowering.across import CHUNK, Across
 from tensorc.passes.lowering.nest import Access, Index, Lowerer, load, nest, store
 from tensorc.passes.lowering.space import LIGHT, Earlier, Emitter, Space, combined, combiners_of
-from tensorc.passes.lowering.sums import (
-    BLOCK,
-    LANES,
-    Accumulators,
-    Combiner,
-    Counter,
-    halve,
-    join_parts,
-    reset,
-)
+from tensorc.passes.lowering.strands import Row
+from tensorc.passes.lowering.sums import Combiner, Counter, join_parts
 
 FEW: Final = 16
 """Elements that are combined one after the other."""
-PART: Final = 1 << 16
-"""Elements of a part of a long reduction."""
+PART: Final = 65 << 10
+"""Elements of a part of a long reduction: 65 blocks, see `strands.py`."""
 ROWS: Final = 16
 """Rows that share one scratch buffer, one after the other."""
 NEAR: Final = 1 << 18
@@ -167,11 +160,14 @@ class Rows(Emitter):
     def register(self, place: Earlier, indices: Sequence[Index]) -> Value:
         return self.registers[place.stage, place.result]
 
-    def compute(self, number: int, indices: Sequence[Index]) -> list[Value]:
-        """The body at these indices; plain results are stored, all results returned."""
+    def compute(self, number: int, indices: Sequence[Index], stream: bool = True) -> list[Value]:
+        """The body at these indices; plain results are stored, all results returned. `stream`: what is read
+        in order is marked.
+        """
         stage = self.space.stages[number]
+        streams = self.streams[number] if stream else set()
         xs = [
-            load(self.b, x, indices, stream=True) if x in self.streams[number] else self.input(x, indices)
+            load(self.b, x, indices, stream=True) if x in streams else self.input(x, indices)
             for x in stage.inputs
         ]
         values = stage.body(self.b, indices, xs)
@@ -249,16 +245,19 @@ class Rows(Emitter):
         static = [n for n in extents if isinstance(n, int)]
         if len(static) == len(extents) and prod(static) <= FEW:
             return self.sequential(number, outer, combiners, bounds, [c.identity(b) for c in combiners])
-        last = extents[-1]
-        single = len(extents) == 1 and isinstance(last, int) and last <= BLOCK
-        if single or all(c.exact for c in combiners):
-            width = min(LANES, power_of_two(last)) if isinstance(last, int) and last else LANES
-            parts = [Accumulators.make(b, c, [width]) for c in combiners]
-            reset(b, parts, width)
-            with _spans(b, bounds[:-1]) as at:
-                self.steps(number, [*outer, *at], parts, bounds[-1])
-            return halve(b, parts, width)
-        return self.blocks(number, outer, combiners, bounds)
+        stage = self.space.stages[number]
+        light = stage.weight <= LIGHT
+        row = Row(b, combiners, bounds[-1], strands=light and not outer, light=light)
+
+        def values(at: Sequence[Index], place: Index, stream: bool) -> list[Value]:
+            return combined(stage, self.compute(number, [*outer, *at, place], stream))
+
+        if not row.in_one or (len(bounds) > 1 and not all(c.exact for c in combiners)):
+            return self.blocks(row, bounds[:-1], values)
+        row.reset()
+        with _spans(b, bounds[:-1]) as at:
+            row.all(partial(values, at))
+        return row.result()
 
     def sequential(
         self,
@@ -278,68 +277,19 @@ class Rows(Emitter):
             loop.yield_(*self.sequential(number, [*indices, loop.iv], combiners, rest, loop.args))
         return list(loop.results)
 
-    def blocks(
-        self, number: int, outer: list[Index], combiners: list[Combiner], bounds: Bounds
-    ) -> list[Value]:
-        """Blocks of the last axis, combined pairwise."""
+    def blocks(self, row: Row, around: Bounds, values: Callable[..., list[Value]]) -> list[Value]:
+        """Blocks of rows, combined pairwise. `values`: at other indices and a place along the row."""
         b = self.b
-        lower, upper = bounds[-1]
-        extents = [b.sub(last, first) for first, last in bounds]
-        extents[-1] = b.ceildiv(extents[-1], BLOCK)
-        counter = Counter(b, combiners, b.product(extents))
-        parts = [Accumulators.make(b, c, [LANES]) for c in combiners]
-        with _spans(b, bounds[:-1]) as at, b.for_(lower, upper, BLOCK) as start:
-            reset(b, parts, LANES)
-            end = b.minimum(b.add(start.iv, BLOCK), upper)
-            self.steps(number, [*outer, *at], parts, (start.iv, end))
+        extents = [*(b.sub(last, first) for first, last in around), row.blocks()]
+        counter = Counter(b, row.combiners, b.product(extents))
+        with _spans(b, around) as at, b.for_(0, extents[-1]) as block:
+            row.reset()
+            row.block(block.iv, partial(values, at))
             place: Index = 0
-            for index, (first, _), extent in zip(at, bounds, extents, strict=False):
+            for index, (first, _), extent in zip(at, around, extents, strict=False):
                 place = b.add(b.mul(place, extent), b.sub(index, first))
-            past = b.divui(b.index(b.sub(start.iv, lower)), b.index(BLOCK))
-            block = b.add(b.mul(place, extents[-1]), past)
-            counter.push(halve(b, parts, LANES), b.index(block))
+            counter.push(row.result(), b.index(b.add(b.mul(place, extents[-1]), block.iv)))
         return counter.result()
-
-    def steps(
-        self, number: int, indices: list[Index], parts: list[Accumulators], bounds: tuple[Index, Index]
-    ) -> None:
-        """Neighbours into accumulators: `LANES` at a time, or twice as many where that is cheaper; then the
-        rest.
-        """
-        b = self.b
-        lower, upper = bounds
-        for ways in dict.fromkeys((self._ways(number, parts), 1)):
-            size = LANES * ways
-            extent = b.sub(upper, lower)
-            full = extent - extent % size if isinstance(extent, int) else b.andi(extent, b.index(-size))
-            if full == 0:
-                continue
-            end = b.add(lower, full)
-            with b.for_(lower, end, size) as step, lanes(b, LANES) as lane:
-                places = [b.add(step.iv, b.add(lane, way * LANES)) for way in range(ways)]
-                self.accumulate(number, indices, places, parts, lane)
-            lower = end
-        if lower == upper:
-            return
-        with lanes(b, b.minimum(b.sub(upper, lower), LANES)) as lane:
-            self.accumulate(number, indices, [b.add(lower, lane)], parts, lane)
-
-    def _ways(self, number: int, parts: list[Accumulators]) -> int:
-        """How many values a lane takes at a time: more than one where the order cannot be seen and there are
-        parts that like pairs.
-        """
-        exact = all(part.combiner.exact for part in parts)
-        several = any(len(part.buffers) > 1 for part in parts)
-        return 2 if exact and several and self.space.stages[number].weight <= LIGHT else 1
-
-    def accumulate(
-        self, number: int, outer: list[Index], places: list[Index], parts: list[Accumulators], lane: Value
-    ) -> None:
-        """The values at some places along the last axis into one accumulator."""
-        stage = self.space.stages[number]
-        found = [combined(stage, self.compute(number, [*outer, place])) for place in places]
-        for k, part in enumerate(parts):
-            part.take(self.b, [values[k] for values in found], [lane])
 
 
 def _crossing(space: Space) -> int | None:

@@ -1,10 +1,10 @@
 """Combining many values with little error, in vectors: the blocked pairwise scheme.
 
-A block of at most `BLOCK` values is combined in `LANES` independent accumulators, which are then halved;
-blocks are combined like the digits of a binary counter, which is pairwise summation (Higham, Accuracy and
-Stability of Numerical Algorithms, section 4.2). Depth: BLOCK / LANES + log2(LANES) + log2(n / BLOCK)
-additions, as NumPy's `pairwise_sum`. The order depends on extents only, never on the width of vectors or the
-number of threads.
+A block of values is combined in at most `LANES` independent accumulators, 16 additions each (`strands.py`
+says which values these are), which are then halved; blocks are combined like the digits of a binary counter,
+which is pairwise summation (Higham, Accuracy and Stability of Numerical Algorithms, section 4.2). Depth:
+16 + log2(n / 16) additions, as NumPy's `pairwise_sum`. The order depends on the kernel and on extents, never
+on the width of vectors or the number of threads.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from tensorc.ops.loops.nests import lanes
 from tensorc.passes.lowering.nest import Index, Lowerer
 
 LANES: Final = 64
-BLOCK: Final = 1024
 LEVELS: Final = 64
 _SCALARS: Final = 4
 """Accumulators that are combined one by one at the end."""
@@ -91,10 +90,13 @@ class Accumulators:
         """Combine some values into the accumulator at a place."""
         self.write(b, self.combiner.accumulator.take(b, self.read(b, at), values), at)
 
+    def put(self, b: Lowerer, other: Sequence[Value], at: Sequence[Index]) -> None:
+        """Combine what another accumulator keeps into that at a place."""
+        self.write(b, self.combiner.accumulator.join(b, self.read(b, at), other), at)
+
     def join(self, b: Lowerer, other: Sequence[Index], at: Sequence[Index]) -> None:
         """Combine the accumulator at one place into that at another."""
-        joined = self.combiner.accumulator.join(b, self.read(b, at), self.read(b, other))
-        self.write(b, joined, at)
+        self.put(b, self.read(b, other), at)
 
     def value(self, b: Lowerer, at: Sequence[Index]) -> Value:
         return cast(Value, self.combiner.accumulator.value(b, self.read(b, at)))
@@ -127,12 +129,17 @@ def reset(b: Lowerer, parts: Sequence[Accumulators], width: Index, level: Sequen
 
 def halve(b: Lowerer, parts: Sequence[Accumulators], width: int) -> list[Value]:
     """`width` accumulators of each result, a power of two of them, combined pairwise."""
-    while width > _SCALARS:
+    fold(b, parts, width, _SCALARS)
+    return [_last(b, part, min(width, _SCALARS)) for part in parts]
+
+
+def fold(b: Lowerer, parts: Sequence[Accumulators], width: int, until: int) -> None:
+    """`width` accumulators of each result combined pairwise until so many are left."""
+    while width > until:
         width //= 2
         with lanes(b, width) as lane:
             for part in parts:
                 part.join(b, [b.add(lane, width)], [lane])
-    return [_last(b, part, width) for part in parts]
 
 
 def _last(b: Lowerer, part: Accumulators, width: int) -> Value:
