@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,11 +23,13 @@ LLVM_LOADED = "\nimport sys\nprint('llvmlite' in sys.modules)\n"
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache for this process, which has forgotten what it knew of the machine."""
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty cache for this process, which has forgotten what it knew of the machine, and does so again."""
     use(monkeypatch, tmp_path / "cache")
     host.host.cache_clear()
-    return tmp_path / "cache"
+    yield tmp_path / "cache"
+    host.host.cache_clear()
+    cache_support.settle_environment()
 
 
 def records(place: Path) -> list[Path]:

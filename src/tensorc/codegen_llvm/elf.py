@@ -34,9 +34,9 @@ _HARMLESS: Final = _WRITE | _ALLOC | _EXEC | 0x10 | 0x20
 _UNDEFINED: Final = 0
 _RESERVED: Final = 0xFF00
 """Numbers of sections from here on mean something else."""
-_LOCAL, _GLOBAL = 0, 1
-_COMMON_TYPES: Final = (0, 1, 2, 3, 4)
-"""Of symbols: none, object, function, section, file."""
+_GLOBAL: Final = 1
+_SYMBOL_KINDS: Final = frozenset(binding << 4 | kind for binding in (0, _GLOBAL) for kind in range(5))
+"""Local and global ones; of no type, objects, functions, sections, files."""
 _MOST_ALIGNED: Final = 4096
 MOST: Final = 1 << 30
 """Bytes a section may take in memory."""
@@ -63,15 +63,10 @@ class Section:
         self.relocations: list[memoryview] = []
 
 
-class Symbol:
-    """A name with a place: `value` bytes into the section of that number; None for one that another file, or
-    a library, defines. Symbols of nothing that lies in memory have no name and no section.
-    """
-
-    __slots__ = ("name", "section", "value")
-
-    def __init__(self, name: str, section: int | None, value: int) -> None:
-        self.name, self.section, self.value = name, section, value
+Symbol = tuple[str, int | None, int]
+"""A name, and a place: the number of a section and bytes into it; None for what another file, or a library,
+defines. Symbols of nothing that lies in memory have neither name nor section.
+"""
 
 
 class Object:
@@ -97,25 +92,21 @@ class _Reader:
         if kind != _RELOCATABLE or entry != _SECTION.size or not 0 < count < _RESERVED:
             raise Malformed("not a relocatable ELF file with sections")
         self._headers = list(_SECTION.iter_unpack(self._part(table, count * entry)))
-        self._names = self._content(names)
+        self._names = bytes(self._content(names))
 
     def object(self) -> Object:
         """All of it."""
-        sections = {}
-        symbols: list[Symbol] = []
-        tables = 0
-        for number, header in enumerate(self._headers):
-            kind, flags = header[1], header[2]
-            if kind == _SYMTAB:
-                symbols, tables = self._symbols(number), tables + 1
-            elif flags & _ALLOC and not self._skipped(header):
-                sections[number] = self._section(number, header)
-        if tables > 1:
-            raise Malformed("two tables of symbols")
+        sections = {
+            number: self._section(number, header)
+            for number, header in enumerate(self._headers)
+            if header[2] & _ALLOC and not self._skipped(header)
+        }
         for header in self._headers:
             self._relocations(header, sections)
-        for symbol in symbols:
-            self._check(symbol, sections)
+        tables = [number for number, header in enumerate(self._headers) if header[1] == _SYMTAB]
+        if len(tables) > 1:
+            raise Malformed("two tables of symbols")
+        symbols = self._symbols(tables[0], sections) if tables else []
         return Object(self._machine, sections, symbols)
 
     def _part(self, offset: int, size: int) -> memoryview:
@@ -129,20 +120,9 @@ class _Reader:
         header = self._headers[number]
         return self._part(header[4], header[5])
 
-    def _text(self, table: memoryview, offset: int) -> bytes:
-        """The text that begins there and ends with a zero."""
-        found = bytes(table[offset : offset + 256])
-        end = found.find(b"\0")
-        if end < 0:
-            found = bytes(table[offset:])
-            end = found.find(b"\0")
-        if end < 0:
-            raise Malformed("a name does not end")
-        return found[:end]
-
     def _skipped(self, header: tuple[int, ...]) -> bool:
         """Whether the code works without it: nothing unwinds our frames (README), notes are for linkers."""
-        return header[1] in (_UNWIND, _NOTE) or self._text(self._names, header[0]) == _UNWIND_NAME
+        return header[1] in (_UNWIND, _NOTE) or _text(self._names, header[0]) == _UNWIND_NAME
 
     def _section(self, number: int, header: tuple[int, ...]) -> Section:
         _, kind, flags, _, offset, size, _, _, align, _ = header
@@ -167,37 +147,35 @@ class _Reader:
             raise Malformed("relocations of another size")
         sections[target].relocations.append(self._part(offset, size))
 
-    def _symbols(self, number: int) -> list[Symbol]:
+    def _symbols(self, number: int, sections: dict[int, Section]) -> list[Symbol]:
         header = self._headers[number]
-        table, names = self._content(number), self._content(header[6])
+        table, names = self._content(number), bytes(self._content(header[6]))
         if header[9] != _SYMBOL.size or len(table) % _SYMBOL.size:
             raise Malformed("symbols of another size")
-        return [self._symbol(names, *entry) for entry in _SYMBOL.iter_unpack(table)]
+        symbols: list[Symbol] = []
+        for name, info, visibility, section, value, _ in _SYMBOL.iter_unpack(table):
+            if visibility or info not in _SYMBOL_KINDS:
+                _unknown(f"a symbol of type {info & 15}, binding {info >> 4} and visibility {visibility}")
+            text = _text(names, name).decode("utf-8", "surrogateescape") if info >> 4 == _GLOBAL else ""
+            if section in sections:
+                if value > sections[section].size:
+                    raise Malformed("a symbol beyond its section")
+                symbols.append((text, section, value))
+            elif section == _UNDEFINED:
+                symbols.append((text, None, 0))
+            elif text:
+                _unknown(f"the symbol {text} of section {section}, which is not loaded")
+            else:
+                symbols.append(("", None, 0))
+        return symbols
 
-    def _symbol(
-        self, names: memoryview, name: int, info: int, visibility: int, section: int, value: int, _: int
-    ) -> Symbol:
-        binding, kind = info >> 4, info & 15
-        if binding not in (_LOCAL, _GLOBAL) or kind not in _COMMON_TYPES or visibility:
-            _unknown(f"a symbol of type {kind}, binding {binding} and visibility {visibility}")
-        text = "" if binding == _LOCAL else self._text(names, name).decode("utf-8", "surrogateescape")
-        if section >= _RESERVED:
-            if binding != _LOCAL:
-                _unknown(f"the symbol {text} of section {section:#x}")
-            return Symbol("", None, 0)
-        return Symbol(text, None if section == _UNDEFINED else section, value)
 
-    def _check(self, symbol: Symbol, sections: dict[int, Section]) -> None:
-        if symbol.section is None:
-            return
-        if symbol.section >= len(self._headers):
-            raise Malformed(f"a symbol of section {symbol.section}, which there is not")
-        if symbol.section not in sections:
-            if symbol.name:
-                _unknown(f"the symbol {symbol.name} of a section that is not loaded")
-            symbol.section = None
-        elif symbol.value > sections[symbol.section].size:
-            raise Malformed("a symbol beyond its section")
+def _text(table: bytes, start: int) -> bytes:
+    """The text that begins there and ends with a zero."""
+    end = table.find(b"\0", start)
+    if end < 0:
+        raise Malformed("a name does not end")
+    return table[start:end]
 
 
 def _unknown(what: str) -> NoReturn:

@@ -19,7 +19,7 @@ from typing import Final
 
 SUPPORTED: Final = hasattr(os, "geteuid") and os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 _WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
-_TEMPORARY: Final = re.compile(r"\.[0-9a-f]{16}\.tmp$")
+_TEMPORARY: Final = r"\.[0-9a-f]{16}\.tmp$"
 BLOCK: Final = 4096
 """What a file takes is a multiple of this."""
 _ABANDONED: Final = 3600.0
@@ -42,7 +42,7 @@ class File:
     @property
     def temporary(self) -> bool:
         """Whether it is still being written, or was when its writer died."""
-        return _TEMPORARY.search(self.name) is not None
+        return re.search(_TEMPORARY, self.name) is not None
 
 
 @contextmanager
@@ -189,7 +189,7 @@ def space(size: int) -> int:
     return -(-size // BLOCK) * BLOCK
 
 
-def files(root: int, folders: frozenset[str], names: re.Pattern[str]) -> list[File]:
+def files(root: int, folders: frozenset[str], names: str) -> list[File]:
     """The files with such names in such inner folders, those that are being written included; what vanishes
     meanwhile is left out.
     """
@@ -209,11 +209,11 @@ def files(root: int, folders: frozenset[str], names: re.Pattern[str]) -> list[Fi
     return found
 
 
-def _files(inner: int, folder: str, names: re.Pattern[str]) -> list[File]:
+def _files(inner: int, folder: str, names: str) -> list[File]:
     found = []
     with os.scandir(inner) as entries:
         for entry in entries:
-            if names.fullmatch(_TEMPORARY.sub("", entry.name)) is None:  # somebody else's
+            if re.fullmatch(names, re.sub(_TEMPORARY, "", entry.name)) is None:  # somebody else's
                 continue
             with suppress(FileNotFoundError):
                 status = entry.stat(follow_symlinks=False)

@@ -117,20 +117,20 @@ class _Image:
         if any(o.machine != machine for o in objects):
             raise Malformed("code of another machine")
         self._objects, self._machine = objects, MACHINES[machine]
-        names = {s.name for o in objects for s in o.symbols if s.name}
-        here = [s.name for o in objects for s in o.symbols if s.name and s.section is not None]
-        if len(set(here)) != len(here):
+        names = {name for o in objects for name, _, _ in o.symbols if name}
+        here = [
+            (name, k, section, value)
+            for k, o in enumerate(objects)
+            for name, section, value in o.symbols
+            if name and section is not None
+        ]
+        self.missing = sorted(names.difference(name for name, *_ in here))
+        if len(names) != len(here) + len(self.missing):
             raise Malformed("the same symbol twice")
-        self.missing = sorted(names.difference(here))
         self._starts = self._lay_out(len(names))
         self.memory = mmap.mmap(-1, self._starts[-1], flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._base = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
-        self.defined = {
-            s.name: self._base + self._at[k, s.section] + s.value
-            for k, o in enumerate(objects)
-            for s in o.symbols
-            if s.name and s.section is not None
-        }
+        self.defined = {name: self._base + self._at[k, section] + value for name, k, section, value in here}
 
     def _lay_out(self, names: int) -> tuple[int, int, int, int]:
         """Give every section its place; where tables, code, data, and nothing more begin."""
@@ -183,11 +183,10 @@ class _Image:
     def _symbol(
         self, k: int, symbol: elf.Symbol, reached: Mapping[str, tuple[int, int, int]]
     ) -> tuple[int, int, int] | None:
-        if symbol.name:
-            return reached[symbol.name]
-        if symbol.section is None:
-            return None
-        return self._base + self._at[k, symbol.section] + symbol.value, 0, 0
+        name, section, value = symbol
+        if name:
+            return reached[name]
+        return None if section is None else (self._base + self._at[k, section] + value, 0, 0)
 
     def protect(self) -> None:
         """Take away what nobody needs: writing to tables and code, running anything but code."""

@@ -18,7 +18,7 @@ from tensorc.codegen_llvm.folder import Unusable
 
 DEFAULT_SIZE: Final = 512 << 20
 _OFF: Final = ("0", "off", "no", "false")
-_SIZE: Final = re.compile(r"(\d+)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_SIZE: Final = r"(\d+)\s*([kmgt]?)(?:i?b)?"
 
 
 class Settings(NamedTuple):
@@ -55,7 +55,7 @@ def folder_path() -> Path:
 def _limit(text: str) -> int:
     if not text.strip():
         return DEFAULT_SIZE
-    match = _SIZE.fullmatch(text.strip())
+    match = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE)
     if match is None:
         raise Unusable(f"TENSORC_CACHE_SIZE={text} is no size: write bytes, or 100M, 2G")
     return int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}[match[2].lower()]

@@ -64,23 +64,23 @@ def listing() -> bytes:
 
 
 def _listing(package: Path, latest: float) -> bytes:
-    lines = [os.fsencode(package)]
-    todo = [""]
+    top = str(package)
+    lines, todo = [], [""]
     while todo:
         inside = todo.pop()
-        with os.scandir(package / inside) as entries:
-            ordered = sorted(entries, key=lambda e: e.name)
-        for entry in ordered:
-            path = f"{inside}{entry.name}"
-            if entry.is_dir():
-                todo += [] if entry.name.startswith(("__pycache__", ".")) else [f"{path}/"]
-            elif entry.name.endswith(_SOURCES):
-                s = entry.stat()
-                if s.st_ctime > latest:
-                    raise Unusable(f"{entry.path} changed after this process began, or just before")
-                stamps = f"{s.st_size}\t{s.st_mtime_ns}\t{s.st_ctime_ns}\t{s.st_ino}\t{s.st_dev}"
-                lines.append(os.fsencode(f"{path}\t{stamps}"))
-    return b"\n".join(lines)
+        with os.scandir(f"{top}/{inside}") as entries:
+            for entry in entries:
+                name = entry.name
+                if entry.is_dir():
+                    todo += [] if name.startswith(("__pycache__", ".")) else [f"{inside}{name}/"]
+                elif name.endswith(_SOURCES):
+                    s = entry.stat()
+                    if s.st_ctime > latest:
+                        raise Unusable(f"{entry.path} changed after this process began, or just before")
+                    lines.append(
+                        f"{inside}{name}\t{s.st_size}\t{s.st_mtime_ns}\t{s.st_ctime_ns}\t{s.st_ino}\t{s.st_dev}"
+                    )
+    return os.fsencode("\n".join([top, *sorted(lines)]))
 
 
 def content(files: bytes) -> bytes:
