@@ -19,6 +19,7 @@ import numpy as np
 
 from tensorc.ir.errors import TensorcTypeError, TensorcValueError
 from tensorc.ir.location import caller_location
+from tensorc.ir.records import dataclass
 
 LEAF: Final = "leaf"
 DEEPEST: Final = 1000
@@ -31,7 +32,7 @@ Flatten = Callable[[Any], tuple[Iterable[Any], Hashable]]
 Unflatten = Callable[[Any, Sequence[Any]], Any]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Handler:
     """How a kind of container is taken apart and built: `flatten(tree)` gives children and a hashable rest,
     `unflatten(type, rest, children)` the container, `labels(rest, n)` how a user writes the way to each

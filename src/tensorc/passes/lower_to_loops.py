@@ -5,12 +5,13 @@ types.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, Final
 
 from tensorc.ir.builtin import arg_attributes, body, functions, set_signature
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.errors import InternalError
+from tensorc.ir.records import dataclass
 from tensorc.ir.types import MemRefType, Type, i32
 from tensorc.ops.creation import Constant, Iota
 from tensorc.ops.families import Opaque, Pointwise, Reduction

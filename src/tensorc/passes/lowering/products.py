@@ -8,10 +8,11 @@ more, else in scratch of the block's size.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from tensorc.ir.core import Value
+from tensorc.ir.records import dataclass
 from tensorc.ir.types import ScalarType
 from tensorc.ops.loops.base import memory_type
 from tensorc.ops.product_kernels import Matrix
