@@ -30,7 +30,6 @@ from tensorc.passes.math.error_constants import (
     SLOPE_F64,
 )
 from tensorc.passes.math.exponential import ScaledPair, exp_remainder, reduce_once
-from tensorc.passes.math.hyperbolic import quotient_rest
 from tensorc.passes.math.scalars import (
     BINARY32,
     at_most,
@@ -101,11 +100,13 @@ def erfc(b: ScalarBuilder[S], x: S) -> S:
     d_low = b.fma(a, two, b.subf(one, d))
     reciprocal = b.divf(one, d)
     part = b.divf(b.mulf(a, over), under)
+    # (1 + part) / d, and what its rounding lost: 1 - guess d is close to -part.
+    guess = b.fma(part, reciprocal, reciprocal)
+    minus = b.negf(guess)
+    rest = b.addf(b.fma(minus, d, one), b.fma(minus, d_low, part))
     pair = bell(b, a, square)
-    n = b.fma(pair.high, part, pair.high)
-    n_low = b.addf(b.fma(pair.high, part, b.subf(pair.high, n)), b.fma(pair.low, part, pair.low))
-    guess = b.mulf(n, reciprocal)
-    quotient = b.fma(b.addf(quotient_rest(b, guess, n, d, d_low), n_low), reciprocal, guess)
+    small = b.fma(pair.high, b.mulf(rest, reciprocal), b.mulf(pair.low, guess))
+    quotient = b.fma(pair.high, guess, small)
     value = scaled(b, quotient, pair.k)
     below = b.cmpf("olt", x, b.constant(0.0, fmt.type))
     return b.select(below, b.subf(two, value), value)
