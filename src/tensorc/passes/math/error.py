@@ -53,7 +53,11 @@ def log_erfc(b: ScalarBuilder[S], a: S) -> tuple[S, S]:
     single = format_of(a) is BINARY32
     slope, slope_low = (b.constant(c, a.type) for c in (SLOPE_F32 if single else SLOPE_F64))
     coefficients = (ERF_F32_N, ERF_F32_D) if single else (ERF_F64_N, ERF_F64_D)
-    over, under = (horner(b, a, c) for c in coefficients)
+    if single:
+        over, under = (horner(b, a, c) for c in coefficients)
+    else:
+        square = b.mulf(a, a)
+        over, under = (even_odd(b, a, square, c) for c in coefficients)
     tail = b.divf(over, under)
     ratio = b.fma(a, tail, slope)
     log = b.mulf(a, ratio)
