@@ -16,7 +16,7 @@ from tensorc.ir.clone import clone_op
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.parser import parse_module
 from tensorc.ir.printer import print_op
-from tensorc.ir.types import MemRefType, VectorType, f64, i64
+from tensorc.ir.types import MemRefType, VectorType, f64, i64, index
 from tensorc.ir.verifier import check
 from tensorc.ops.loops import LoopBuilder, memref, scf, vector
 from tensorc.ops.loops.nests import PARALLEL
@@ -30,8 +30,8 @@ X = np.array([0.5, -0.0, 3.0, np.inf, -7.25, 1e300, np.nan, 2.0, 5e-324, -1.0, 1
 class Stack:
     """A buffer on the stack of a function that is being built."""
 
-    def __init__(self, b: LoopBuilder, size: int = 8) -> None:
-        self.b, self.buffer = b, b.alloca(f64, [size])
+    def __init__(self, b: LoopBuilder, size: int = 8, buffer: Value | None = None) -> None:
+        self.b, self.buffer = b, b.alloca(f64, [size]) if buffer is None else buffer
         for n in range(size):
             self.put(n, b.constant(float(n), f64))
 
@@ -57,7 +57,11 @@ def carried(make: Callable[[LoopBuilder, Value, Stack], None], count: int = len(
         with b.for_(0, 8) as loop:
             b.store(stack.get(loop.iv), out, [loop.iv])
 
-    before = build(TYPES, body)
+    return compared(build(TYPES, body), count)
+
+
+def compared(before: Operation, count: int = len(X)) -> Operation:
+    """The module after the pass, which gives what it gave before."""
     check(before)
     after = clone_op(before)
     Carry().run(after)
@@ -181,6 +185,42 @@ def test_any_nest_of_loops_and_accesses(seed: int) -> None:
                     block(b, x, stack, depth + 1, inner)
 
     carried(lambda b, x, stack: block(b, x, stack, 0, [b.load(x, [2]), b.load(x, [0])]))
+
+
+@pytest.mark.parametrize("outside", [True, False])
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_written_last_is_forgotten_where_iterations_begin_anew(seed: int, outside: bool) -> None:
+    chance = random.Random(seed)
+
+    def body(b: LoopBuilder, x: Value, out: Value) -> None:
+        buffer = b.alloca(f64, [8]) if outside else None
+        with b.for_(0, 8) as loop:
+            stack = Stack(b, buffer=buffer)
+            for _ in range(chance.randrange(5)):
+                stack.put(chance.randrange(7), b.addf(stack.get(chance.randrange(7)), b.load(x, [loop.iv])))
+            with b.for_(0, b.index(chance.randrange(3))) as inner:
+                stack.put(inner.iv, stack.get(b.addi(inner.iv, b.index(1))))
+            b.store(stack.get(b.index_cast(b.index_cast(loop.iv, i64), index)), out, [loop.iv])
+            for at in range(7):
+                stack.put(at, stack.b.constant(-1.0, f64))
+
+    text = print_op(compared(build(TYPES, body)))
+    if not outside:
+        assert text.count('"memref.store"') <= 8 + 5 + 1 + 1  # without the seven
+
+
+def test_what_an_iteration_leaves_for_the_next_one_stays() -> None:
+    def body(b: LoopBuilder, x: Value, out: Value) -> None:
+        buffer = b.alloca(f64, [2])
+        b.store(b.constant(0.0, f64), buffer, [0])
+        b.store(b.constant(0.0, f64), buffer, [1])
+        with b.for_(0, 8) as loop:
+            b.store(b.load(x, [loop.iv]), buffer, [0])  # but not all of it
+            with b.if_(b.cmpf("olt", b.load(buffer, [0]), b.load(buffer, [1]))):
+                b.store(b.load(buffer, [1]), out, [loop.iv])
+            b.store(b.load(buffer, [0]), buffer, [1])
+
+    compared(build(TYPES, body))
 
 
 @pytest.mark.parametrize("mode", ["O2", "O3"])

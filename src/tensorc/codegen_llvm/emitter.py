@@ -391,7 +391,8 @@ class Emitter(FunctionText):
         assert isinstance(kind, MemRefType)
         dynamic = iter(op.operands)
         sizes = [i64(n) if n is not None else self.scalar(next(dynamic)) for n in kind.shape]
-        base = emitter_exits.hold(self, self.saturated_product([i64(byte_width(kind.element)), *sizes]))
+        size = self.saturated_product([i64(byte_width(kind.element)), *sizes])
+        base = emitter_exits.keep(self, size) or emitter_exits.hold(self, size)
         self.values[op.result] = self.make_buffer(
             kind, base, i64(0), sizes, self.row_major(kind, sizes), self.scopes.new()
         )

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from tensorc.codegen_llvm.emitter import Emitter
 
 FAILED = "failed"
+SMALL = 64
+"""Bytes that lie in the frame: what has no axes, for the most part."""
+FRAME = 1 << 16
+"""Bytes of a frame beyond which nothing more is laid there without need."""
 
 
 @dataclass
@@ -25,6 +29,8 @@ class Exits:
 
     places: dict[str, str] = field(default_factory=dict)
     """Of every pointer it holds or may hold, the place in the array."""
+    framed: set[str] = field(default_factory=set)
+    """Pointers to what lies in the frame."""
     edges: list[tuple[str, str]] = field(default_factory=list)
     """Codes that it may end with, and the blocks in which that shows."""
 
@@ -53,8 +59,19 @@ def hold(emitter: Emitter, size: Scalar) -> str:
     return base.text
 
 
+def keep(emitter: Emitter, size: Scalar) -> str | None:
+    """Memory in the frame, if that is known to be enough: a pointer."""
+    if size.constant is None or not 0 <= size.constant <= SMALL or emitter.stack > FRAME:
+        return None
+    base = emitter.frame(max(size.constant, 8), 64 if size.constant > 8 else 8)
+    emitter.exits.framed.add(base)
+    return base
+
+
 def drop(emitter: Emitter, base: str) -> None:
     """Free what the function holds, or what it was given."""
+    if base in emitter.exits.framed:
+        return
     place = emitter.exits.places.get(base)
     if place is None:
         emitter.call("tensorc_free", [Scalar("ptr", base)], "void")

@@ -31,7 +31,7 @@ from tensorc.ops.loops import arith, math, memref, scf, vector
 from tensorc.ops.loops.base import lane
 from tensorc.ops.loops.fold import constant_value
 from tensorc.ops.loops.memref import view_parts
-from tensorc.ops.loops.nests import APART, ELEMENTWISE, OF_LIBRARY, PRODUCT, ROUNDS
+from tensorc.ops.loops.nests import APART, ELEMENTWISE, OF_LIBRARY, PRODUCT, REST, ROUNDS
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.emitter import Emitter, Steps
@@ -372,7 +372,7 @@ def _extent(emitter: Emitter, extent: int | Value | Scalar | None) -> Scalar:
 
 def _trips(emitter: Emitter, op: Operation) -> Scalar:
     """How often a loop inside runs, as far as it can be told."""
-    if ROUNDS in op.attributes:
+    if ROUNDS in op.attributes or REST in op.attributes:
         return i64(1)
     span, step = _span(emitter, op.operands[1], op.operands[0]), _full(emitter, op.operands[2])
     if span is None or step is None or step.constant is None:

@@ -21,6 +21,7 @@ from tensorc.ir.builtin import arg_attributes, body
 from tensorc.ir.core import Operation
 from tensorc.ir.records import dataclass
 from tensorc.ops.loops import scf
+from tensorc.ops.loops.nests import REST
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.emitter import Emitter
@@ -95,6 +96,8 @@ def open_chunks(
     """Begin the loop over chunks of a `scf.for`, if it is one that polls."""
     record = emitter.record
     if record is None or emitter.depth or step.constant is None or lower.type != "i64":
+        return None
+    if REST in op.attributes:
         return None
     nested = any(inner is not op and inner.definition in _LOOPS for inner in op.walk())
     if nested:

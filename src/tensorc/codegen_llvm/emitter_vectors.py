@@ -12,6 +12,7 @@ from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, byte_width, i64,
 from tensorc.ir.core import BlockArgument, Operation, Value
 from tensorc.ir.definition import OpDefinition
 from tensorc.ops.loops import arith, memref, scf, vector
+from tensorc.ops.loops.fold import constant_value
 from tensorc.ops.loops.vector import lanes
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def _create_mask(e: Emitter, op: Operation) -> Result:
         return Scalar(kind, f"<{known}>")
     if not _is_rest(op.operands[0]):
         active = e.intrinsic("smax", "i64", [active, i64(0)])
-    active = e.intrinsic("smin", "i64", [active, i64(count)])
+    if not _is_at_most(op.operands[0], count):
+        active = e.intrinsic("smin", "i64", [active, i64(count)])
     narrow = e.pure("i32", f"trunc {active} to i32")
     limit = broadcast(e, narrow, count)
     steps = f"<{', '.join(f'i32 {n}' for n in range(count))}>"
@@ -67,6 +69,12 @@ def _is_rest(value: Value) -> bool:
     if loop is None or not loop.isa(scf.For):
         return False
     return op.operands[1].index == 0 and loop.operands[1] is op.operands[0]
+
+
+def _is_at_most(value: Value, count: int) -> bool:
+    op = value.defining(arith.MinSI)
+    known = [] if op is None else [constant_value(v) for v in op.operands]
+    return any(n is not None and int(n) <= count for n in known)
 
 
 def _place(e: Emitter, buffer: Value, indices: Sequence[Value]) -> tuple[Buffer, Scalar, int]:

@@ -196,6 +196,11 @@ class FunctionText:
             return i64(_wrapped(a.constant + b.constant))
         if a.constant == 0 or b.constant == 0:
             return b if a.constant == 0 else a
+        if b.constant is not None and a.text in self._sums:
+            a, more = self._sums[a.text]
+            b = i64(_wrapped(b.constant + more))
+            if b.constant == 0:
+                return a
         total = self.pure("i64", f"add {a}, {b.text}")
         if b.constant is not None:
             self._sums[total.text] = (a, b.constant)

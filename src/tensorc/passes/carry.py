@@ -59,8 +59,10 @@ class Carry:
             loop = None if block.region is None else block.region.parent
             if loop is not None and loop.isa(scf.For) and PARALLEL not in loop.attributes:
                 _carry(loop, buffers)
+        order = _Order()
         for buffer in buffers:
-            _erase_unread(buffer)
+            if not _erase_unread(buffer):
+                _erase_last(buffer, order)
 
 
 def _is_plain(buffer: Value) -> bool:
@@ -183,6 +185,9 @@ def _part(op: Operation, place: Place, known: dict[Place, Value]) -> Value | Non
         return None
     (around, value), b = found, LoopBuilder.before(op)
     at = place.start - around.start
+    same = value.defining(vector.Broadcast)
+    if same is not None and isinstance(place.type, VectorType):
+        return b.create_op(vector.Broadcast, [same.operands[0]], results=[place.type]).result
     if not isinstance(place.type, VectorType):
         return b.create_op(vector.Extract, [value, b.index(at)], vector.PositionAttrs()).result
     return b.create_op(vector.ExtractStridedSlice, [value], vector.SliceAttrs.of(at, place.size)).result
@@ -283,11 +288,65 @@ def _write(loop: Operation, places: Sequence[tuple[Value, Place]]) -> None:
             b.store(value, buffer, [place.start] if buffer.type.rank else [])  # type: ignore[attr-defined]
 
 
-def _erase_unread(buffer: Value) -> None:
+def _erase_unread(buffer: Value) -> bool:
+    """Erase a buffer that is not read, with what is written to it; whether it is so."""
     users = buffer.users
     if any(op.definition in _LOADS for op in users):
-        return
+        return False
     for op in users:
         op.erase()
     assert buffer.owner is not None
     buffer.owner.erase()
+    return True
+
+
+class _Order:
+    """Where ops stand in their blocks."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Block, dict[Operation, int]] = {}
+
+    def __call__(self, op: Operation) -> int:
+        block = op.block
+        assert block is not None
+        if block not in self._numbers:
+            self._numbers[block] = {inner: number for number, inner in enumerate(block)}
+        return self._numbers[block][op]
+
+
+def _erase_last(buffer: Value, order: _Order) -> None:
+    """Erase what is written to a buffer after it has been read for the last time."""
+    assert buffer.owner is not None and buffer.owner.block is not None
+    block, users = buffer.owner.block, buffer.users
+    while True:
+        around = {_within(op, block) for op in users}
+        loop = next(iter(around))
+        if len(around) > 1 or not loop.isa(scf.For) or not _begins_anew(buffer, loop, order):
+            break
+        block = loop.regions[0].block
+    last = max(order(_within(op, block)) for op in users if op.definition in _LOADS)
+    for op in users:
+        if op.block is block and op.definition in _STORES and order(op) > last:
+            op.erase()
+
+
+def _begins_anew(buffer: Value, loop: Operation, order: _Order) -> bool:
+    """Whether every iteration writes all of a buffer before it does anything else with it."""
+    block, done = loop.regions[0].block, 0
+    extent = buffer.type.shape[0] if buffer.type.rank else 1  # type: ignore[attr-defined]
+    for op in sorted((op for op in buffer.users if op.block is block), key=order):
+        place = _place(op) if op.definition in _STORES else None
+        if place is None or place.start != done:
+            return False
+        done += place.size
+        if done == extent:
+            return all(order(op) < order(_within(o, block)) for o in buffer.users if o.block is not block)
+    return False
+
+
+def _within(op: Operation, block: Block) -> Operation:
+    """The op of a block in which an op is."""
+    while op.block is not block:
+        assert op.parent is not None
+        op = op.parent
+    return op

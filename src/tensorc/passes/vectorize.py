@@ -187,7 +187,7 @@ class _Loop:
 
     def _rolled(self, lower: Index, upper: Index, lanes: int, masked: bool) -> None:
         divisors = self._spread(lanes)
-        with rolled(self.b, lower, upper, lanes) as at:
+        with rolled(self.b, lower, upper, lanes, rest=masked) as at:
             self._step(at, lanes, self.b.sub(upper, at) if masked else None, divisors)
 
     def _spread(self, lanes: int) -> dict[Value, Divisor]:

@@ -60,6 +60,9 @@ time.
 ROUNDS = "tensorc.rounds"
 """Attribute of an `scf.for` whose iterations divide the work of one among themselves."""
 
+REST = "tensorc.rest"
+"""Attribute of an `scf.for` over what does not fill a vector: it has few iterations."""
+
 TILE = 4096
 """Elements of a tile: enough for vector code to get going, few enough for every core to have some."""
 
@@ -116,10 +119,14 @@ def parallel(b: LoopBuilder, count: Index) -> Iterator[Value]:
 
 
 @contextmanager
-def rolled(b: LoopBuilder, lower: Index, upper: Index, step: Index = 1) -> Iterator[Value]:
-    """A loop that stays one; gives its index."""
+def rolled(
+    b: LoopBuilder, lower: Index, upper: Index, step: Index = 1, *, rest: bool = False
+) -> Iterator[Value]:
+    """A loop that stays one, with `rest` over what does not fill a vector; gives its index."""
     with b.for_(lower, upper, step) as loop:
         loop.op.set_attribute(ROLLED, UNIT)
+        if rest:
+            loop.op.set_attribute(REST, UNIT)
         yield loop.iv
 
 
