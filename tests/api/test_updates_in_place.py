@@ -92,6 +92,49 @@ def test_the_same_numbers_wherever_they_are_written(dtype: str) -> None:
             assert len(set(results)) == 1, form
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_steps_along_products_of_any_size(dtype: str) -> None:
+    """One function for all: where blocks of the product ask for no memory, they are written over the cell."""
+    x, g, rate = tc.matrix("x", dtype=dtype), tc.matrix("g", dtype=dtype), tc.scalar("rate", dtype=dtype)
+    w, b = tc.shared(np.zeros((1, 1), dtype), name="w"), tc.shared(np.zeros(1, dtype), name="b")
+    step = {w: w - rate * (x.T @ g), b: b - rate * g.sum(axis=0)}
+    f, plain = (tc.function([x, g, rate], (w * w).sum(), updates=step, mode=m) for m in ("fast", "O0"))
+    sizes = [(3, 5, 4), (4, 641, 70), (2, 1, 9), (1, 20, 2), (0, 3, 4), (3, 0, 4), (3, 4, 0), (64, 100, 33)]
+    for k, m, n in [*sizes, (3, 9, 1), (300, 130, 130), (40, 17, 1500)]:
+        start, xs = RNG.standard_normal((m, n)).astype(dtype), RNG.standard_normal((k, m)).astype(dtype)
+        gs, large = RNG.standard_normal((k, n)).astype(dtype), k * n * np.dtype(dtype).itemsize > 1 << 17
+        found = []
+        for call, held, given in ((f, 0, gs), (f, 1, gs), (f, 0, np.asfortranarray(gs)), (plain, 0, gs)):
+            w.set_value(start)
+            b.set_value(np.ones(n, dtype))
+            kept, where = w.get_value(borrow=True) if held else None, address(w)
+            call(xs, given, 0.25)
+            if call is f and given is gs and n > 1:
+                assert (address(w) == where) == (not held and not large), (k, m, n)
+            assert kept is None or np.array_equal(kept, start)
+            del kept
+            found.append(w.get_value())
+        assert found[0].tobytes() == found[1].tobytes(), (k, m, n)
+        scale = np.finfo(dtype).eps * (k + 2) * (np.abs(xs).T @ np.abs(gs) + np.abs(start)).astype(float)
+        for other in found[2:]:
+            assert (np.abs(found[0] - other) <= scale).all(), (k, m, n)
+
+
+def test_a_product_of_the_cell_itself_is_not_written_over_it() -> None:
+    w, x = tc.shared(np.arange(9.0).reshape(3, 3)), tc.matrix("x")
+    for new in (w - w @ x, w - w.T @ w, w + x @ w, w.T + x @ x, (x @ x) * w[::-1]):
+        f, plain = (
+            tc.function([x], updates={w: new}, mode=mode, on_unused_input="ignore")
+            for mode in ("fast", "O0")
+        )
+        found = []
+        for g in (f, plain):
+            w.set_value(np.arange(9.0).reshape(3, 3))
+            g(np.arange(9.0).reshape(3, 3) - 4)
+            found.append(w.get_value())
+        np.testing.assert_array_equal(*found)
+
+
 def test_nothing_to_write() -> None:
     for shape in [(), (0,), (1,), (0, 3)]:
         w = tc.shared(np.ones(shape))

@@ -12,7 +12,7 @@ import pytest
 import tensorc as tc
 from tensorc.codegen_llvm import emitter, libraries
 from tensorc.interp import loops
-from tensorc.ir.builtin import Call, arg_attributes, body, functions, symbol_name
+from tensorc.ir.builtin import Call, CallAttrs, arg_attributes, body, functions, symbol_name
 from tensorc.ir.core import Operation
 from tensorc.ops.loops import memref, scf
 from tensorc.ops.loops.claims import OVER, behind_claim, is_claim
@@ -34,6 +34,18 @@ PROGRAMS: dict[str, tuple[Callable[[Cells], Made], str]] = {
         lambda s: ((s["v"] * s["x"]).sum(), {s["v"]: s["v"] - s["x"], s["w"]: s["w"] - s["m"].sum(axis=0)}),
         "wv",
     ),
+    "along a product": (lambda s: (None, {s["t"]: s["t"] - (s["m"].T @ s["m"]) * s["x"]}), "t"),
+    "along one of itself": (lambda s: (None, {s["t"]: s["t"] - s["m"] @ s["t"]}), ""),
+    "along one, and what is no vector": (
+        lambda s: (None, {s["t"]: s["t"] - s["m"].T @ s["m"], s["u"]: s["u"] + 1}),
+        "u",
+    ),
+    "along the last of two": (
+        lambda s: (None, {s["t"]: s["t"] - s["m"].T @ h, s["u"]: s["u"] - h.T @ tc.exp(h @ s["m"])})
+        if (h := tc.tanh(s["m"] @ s["m"])) is not None
+        else (None, {}),
+        "u",
+    ),
     "rows that are kept": (lambda s: (None, {s["w"]: tc.nn.softmax(s["w"])}), ""),
     "exchanged": (lambda s: (None, {s["w"]: s["v"], s["v"]: s["w"]}), ""),
     "in a circle": (lambda s: (None, {s["w"]: s["v"][::-1] + 1, s["v"]: s["w"][::-1] + 1}), ""),
@@ -54,6 +66,7 @@ PROGRAMS: dict[str, tuple[Callable[[Cells], Made], str]] = {
 
 def made(name: str, mode: str = "fast") -> tuple[Any, Cells]:
     cells = {n: tc.shared(np.zeros(6), name=n) for n in "wv"}
+    cells |= {n: tc.shared(np.zeros((6, 6)), name=n) for n in "tu"}
     cells["j"] = tc.shared(np.zeros(2, np.int64), name="j")
     given = {"x": tc.vector("x"), "m": tc.matrix("m"), "i": tc.lvector("i")}
     result, updates = PROGRAMS[name][0]({**cells, **given})
@@ -93,7 +106,7 @@ def test_nothing_that_fails_follows_a_claim(name: str) -> None:
     assert inside
     for op in inside:
         assert not op.isa(memref.Alloc), op
-        assert not op.isa(Call), op
+        assert not op.isa(Call) or _answers_for_itself(op), op
         assert error not in op.operands, op
     outputs = [a for a in body(main).args if OVER in arg_attributes(main, a.index)]
     before = [op for op in main.walk() if op not in set(inside)]
@@ -106,14 +119,31 @@ def test_nothing_that_fails_follows_a_claim(name: str) -> None:
     assert "@tensorc_alloc(" not in behind.split("\n}\n")[0]
 
 
+def _answers_for_itself(call: Operation) -> bool:
+    """Whether a call is of a block of a product where nothing is packed, which asks for no memory, or stands
+    where it is known that there was too much work to claim anything.
+    """
+    assert isinstance(call.attrs, CallAttrs)
+    name = call.attrs.callee.name
+    if name.startswith("tensorc_direct"):
+        return True
+    return name.startswith(("tensorc_block", "tensorc_pack")) and _is_otherwise(call)
+
+
+def _is_otherwise(op: Operation) -> bool:
+    while op.parent is not None and not op.parent.isa(scf.If):
+        op = op.parent
+    return op.parent is not None and op.block is op.parent.regions[1].block
+
+
 @pytest.mark.parametrize("name", [n for n, (_, wanted) in PROGRAMS.items() if wanted])
 def test_the_interpreter_gives_the_same(name: str) -> None:
     """It gives all outputs memory of their own, and answers every claim."""
     rng = np.random.default_rng(5)
     f, cells = made(name)
     for cell in cells.values():
-        integers = cell.dtype == "int64"
-        cell.set_value(rng.integers(0, 6, 2) if integers else rng.integers(0, 9, 6).astype(float))
+        most, shape = (6, 2) if cell.dtype == "int64" else (9, (6,) * cell.ndim)
+        cell.set_value(rng.integers(0, most, shape).astype(cell.dtype))
     x, m, i = rng.standard_normal(6), rng.standard_normal((6, 6)), np.array([1, 1, -2])
     module = f.module("loops")
     main = main_of(module)

@@ -199,11 +199,14 @@ x = tc.scalar("x")
 v = tc.shared(np.linspace(0, 1, 2_000_000).reshape(1000, 2000))
 f = tc.function([x], v.sum(axis=0), updates={w: tc.sin(w) + w * x, v: v - v.mean(axis=1, keepdims=True) * x})
 g = tc.function([x], (v * v).sum(), updates={v: v / tc.sqrt((v * v).sum()) + v.max(axis=0) * x})
-places = [s.cell.get().ctypes.data for s in (v, w)]
+y, z = tc.shared(np.linspace(-1, 1, 24_000).reshape(8, -1)), tc.shared(v.get_value()[:8])
+u = tc.shared(np.zeros((3000, 2000)))
+h = tc.function([x], updates={u: u * x - y.T @ z})
+places = [s.cell.get().ctypes.data for s in (v, w, u)]
 for k in range(4):
-    sums = f(0.5 + k), g(0.5)
-assert places == [s.cell.get().ctypes.data for s in (v, w)]
-data = b"".join(a.tobytes() for a in (w.get_value(), v.get_value(), *sums))
+    sums = f(0.5 + k), g(0.5), h(0.25)
+assert places == [s.cell.get().ctypes.data for s in (v, w, u)]
+data = b"".join(a.tobytes() for a in (w.get_value(), v.get_value(), u.get_value(), *sums[:2]))
 print(hashlib.sha256(data).hexdigest(), threads.pool().workers())
 """
     )

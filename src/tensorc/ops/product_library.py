@@ -76,6 +76,8 @@ PACKED: Final = 1 << 26
 """Bytes of panels that one product has at a time, about."""
 PANELS: Final = 16
 """Vectors of a block of columns."""
+UNPACKED: Final = 2 * LINES * PANELS
+"""Vectors that a block has at most, if nothing is packed."""
 Truth = Value | bool
 
 
@@ -496,6 +498,18 @@ def is_large(b: LoopBuilder, x: Matrix, y: Matrix, kind: ScalarType) -> Truth:
     if isinstance(lies, bool):
         return far if lies else across
     return b.select(lies, _value(b, far), _value(b, across))
+
+
+def without_memory(b: LoopBuilder, x: Value, y: Value, kind: ScalarType) -> Truth:
+    """Whether blocks of x @ y, of two axes each, are computed without asking for memory (`in_blocks`)."""
+    first, second = Matrix.of(b, x), Matrix.of(b, y)
+    several = _compare(b, "sgt", second.sizes[1], 1)
+    # Of a single row `_column` may make a copy, where the right side is dense along k.
+    both = _all(
+        b, _compare(b, "eq", second.strides[0], 1), _compare(b, "sgt", second.sizes[0], SHORT)
+    )
+    large = is_large(b, first, second, kind)
+    return _all(b, several, _dense(b, second, 1), _not(b, both), _not(b, large))
 
 
 def _value(b: LoopBuilder, truth: Truth) -> Value:

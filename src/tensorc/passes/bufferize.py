@@ -34,13 +34,14 @@ from tensorc.ops.base import OpDef
 from tensorc.ops.buffer_views import contiguous
 from tensorc.ops.families import View
 from tensorc.ops.faults_lowering import ERROR
-from tensorc.ops.index import Assume, Dim, Require, ToIndex
+from tensorc.ops.index import Assume, Dim, Require, ToIndex, shaped
 from tensorc.ops.indexing import UpdateSlice
 from tensorc.ops.indexing_lowering import CHECK, STEP, WRITE
-from tensorc.ops.kernel import Kernel, stages
+from tensorc.ops.kernel import Kernel, product_of, stages
 from tensorc.ops.loops import arith, memref
 from tensorc.ops.loops.builder import Branch, LoopBuilder
 from tensorc.ops.loops.claims import CLAIM, OVER
+from tensorc.ops.product_library import without_memory
 from tensorc.passes import sites
 from tensorc.passes.buffers import Plan, Slot, is_view, plan, readers_first, whole
 from tensorc.passes.check_shapes import check_function
@@ -53,6 +54,10 @@ BUFFERS = "tensorc.buffers"
 """Function attribute: this function is bufferised."""
 FAILED, ASSUMPTION = 1, 2
 """What a body returns when a check fails, and when an assumption does not hold (`codegen_llvm/abi.py`)."""
+STEPS, MOST_STEPS, TOO_MUCH = 16, 1 << 24, 1 << 40
+"""Steps of a product's sum that take the time of an element; how many are counted; more work than is ever
+done behind a claim.
+"""
 Index = int | Value
 _DIVISIONS = (arith.DivSI, arith.FloorDivSI, arith.CeilDivSI, arith.RemSI)
 
@@ -435,9 +440,26 @@ class _Writer:
             self._open(sound, [], FAILED)
         work: Index = 0
         for op in self.claimed.last:
-            work = b.add(work, b.product(self._iterated(op)))
+            work = b.add(work, self._work(op))
         code = b.call(CLAIM, [b.index(work)], i32)
         self._open(b.cmpi("eq", code, b.constant(0, i32)), [], code)
+
+    def _work(self, op: Operation) -> Index:
+        """About how many elements' time an op takes that is claimed; too much for any claim if it may ask for
+        memory.
+        """
+        b, elements = self.b, self.b.product(self._iterated(op))
+        product = product_of(op) if op.isa(Kernel) else None
+        if product is None:
+            return elements
+        of_argument: dict[Value, Value] = dict(zip(op.regions[0].block.args, op.operands, strict=False))
+        x, y = (self.map[of_argument[v]] for v in product.operands)
+        free = without_memory(b, x, y, shaped(product.result).element)
+        steps = b.add(b.minimum(b.dim(x, 1), MOST_STEPS), STEPS)
+        work = b.mul(elements, b.divsi(b.index(steps), b.index(STEPS)))
+        if isinstance(free, bool):
+            return work if free else TOO_MUCH
+        return b.select(free, b.index(work), b.index(TOO_MUCH))
 
     def _iterated(self, op: Operation) -> Sequence[Index]:
         """Extents of as many elements as an op that is claimed goes through."""

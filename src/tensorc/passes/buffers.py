@@ -247,19 +247,17 @@ def in_place(op: Operation, root: Value, roots: dict[Value, Value]) -> bool:
     uses = [n for n, v in enumerate(op.operands) if roots.get(v) is root]
     if definition is None or any(op.operands[n] is not root for n in uses):
         return False
-    if definition is Kernel:
-        return _in_its_place(op, root)
+    if definition is Kernel:  # a product is written before anything is read
+        return product_of(op) is None and reads_in_place(op, root)
     if issubclass(definition, OpDef) and definition.overwrites:
         return uses == [0]
     return issubclass(definition, Pointwise)
 
 
-def _in_its_place(kernel: Operation, root: Value) -> bool:
+def reads_in_place(kernel: Operation, root: Value) -> bool:
     """Whether a kernel writes results of the rank of `root`, and reads its elements only at the place where
     it writes each of these, and not after that.
     """
-    if product_of(kernel) is not None:  # which is written before anything is read
-        return False
     arguments = {a for a, v in zip(kernel.regions[0].block.args, kernel.operands, strict=True) if v is root}
     last, found, places = 0, stages(kernel), set[tuple[int, ...]]()
     for number, stage in enumerate(found):

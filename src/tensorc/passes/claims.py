@@ -15,14 +15,23 @@ from dataclasses import field
 
 from tensorc.ir.attributes import ArrayAttr, IntegerAttr
 from tensorc.ir.builtin import Return, body
-from tensorc.ir.core import Operation, Value
+from tensorc.ir.core import BlockArgument, Operation, Value
 from tensorc.ir.records import dataclass
 from tensorc.ir.types import TensorType
 from tensorc.ops.base import OpDef
 from tensorc.ops.families import Pointwise
-from tensorc.ops.kernel import GenericAttrs, Kernel, KernelAttrs, Yield, combiner_names, stages
+from tensorc.ops.index import shaped
+from tensorc.ops.kernel import (
+    GenericAttrs,
+    Kernel,
+    KernelAttrs,
+    Yield,
+    combiner_names,
+    product_of,
+    stages,
+)
 from tensorc.passes import sites
-from tensorc.passes.buffers import binding_order, in_place, roots_of, whole
+from tensorc.passes.buffers import binding_order, in_place, is_view, reads_in_place, roots_of, whole
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,7 @@ def claims(function: Operation, ops: Sequence[Operation], returned: Sequence[Val
         return Claims(list(ops))
     roots, cells = roots_of(ops), body(function).args
     chosen = _candidates(pairs, mutable, returned, roots, cells)
+    _drop_products(chosen, ops, returned, roots)
     order: list[Operation] = []
     while chosen:
         _drop_read(chosen)
@@ -170,11 +180,33 @@ def _reads(value: Value, argument: Value) -> bool:
 def _may_write(op: Operation, cell: Value, roots: dict[Value, Value]) -> bool:
     """Whether an op may write over a cell, and does nothing that fails but for looking at indices."""
     definition = op.definition
+    if definition is Kernel and product_of(op) is not None:
+        return _may_write_product(op, cell, roots)
     if definition is None or not in_place(op, cell, roots):
         return False
     if definition is Kernel or issubclass(definition, Pointwise):
         return sites.SITE not in op.attributes and not (definition is Kernel and _keeps_rows(op))
     return issubclass(definition, OpDef) and definition.overwrites
+
+
+def _may_write_product(kernel: Operation, cell: Value, roots: dict[Value, Value]) -> bool:
+    """Whether a kernel that begins with a product may write over a cell: what follows is elementwise, has the
+    product's type, and the cell is no factor.
+    """
+    product, (stage, *more) = product_of(kernel), stages(kernel)
+    assert product is not None and isinstance(stage.attrs, GenericAttrs)
+    of_argument = dict(zip(kernel.regions[0].block.args, kernel.operands, strict=True))
+    factors = {roots[of_argument[v]] for v in product.operands if isinstance(v, BlockArgument)}
+    uses = [v for v in kernel.operands if roots.get(v) is cell]
+    if more or stage.attrs.rank != 2 or any(combiner_names(stage.attrs)) or cell in factors:
+        return False
+    if sites.SITE in kernel.attributes or any(v is not cell for v in uses):
+        return False
+    maps = stage.attrs.maps[len(stage.operands) - 2 :]
+    place = stage.attrs.maps[stage.operands.index(product.result) - 2]
+    plain = all(axes == (0, 1) for axes in (*maps, place)) and 1 not in shaped(product.result).shape
+    kinds = {shaped(v).element for v in (product.result, *kernel.results)}
+    return plain and len(kinds) == 1 and reads_in_place(kernel, cell)
 
 
 def _keeps_rows(kernel: Operation) -> bool:
@@ -188,6 +220,25 @@ def _keeps_rows(kernel: Operation) -> bool:
             if attrs.rank > kernel.attrs.outer and not combiner and read:
                 return True
     return False
+
+
+def _drop_products(
+    chosen: Chosen, ops: Sequence[Operation], returned: Sequence[Value], roots: dict[Value, Value]
+) -> None:
+    """Take out kernels that begin with products, if what they read would have to wait for them while more is
+    computed, or if there is more to claim than vectors: where a product turns out to be large, nothing is
+    written over its cell.
+    """
+    products = {op for op in chosen if op.isa(Kernel) and product_of(op) is not None}
+    others = any(shaped(r).rank > 1 for op in chosen if op not in products for r in op.results)
+    given, more = set(returned), False
+    for op in reversed(ops):
+        if op in products:
+            read = [roots[v] for v in op.operands if v in roots]
+            if others or (more and any(root.owner is not None for root in read)):
+                _drop(op, chosen)
+        elif op not in chosen and not is_view(op):
+            more |= any(isinstance(r.type, TensorType) and r not in given for r in op.results)
 
 
 def _drop_read(chosen: Chosen) -> None:

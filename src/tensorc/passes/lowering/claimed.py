@@ -34,16 +34,28 @@ def _move(function: Operation, branch: Operation, block: Block) -> None:
         assert claim.prev is not None
         claim = claim.prev
     copies: dict[Value, Value] = {}
-    for op in [op for op in block if op.isa(memref.Alloc)]:
+    for op in _allocations(block):
         for number, extent in enumerate(op.operands):
             op.set_operand(number, _before(function, claim, block, extent, copies))
-        freed = [user for user in op.result.users if user.isa(memref.Dealloc) and user.block is block]
+        freed = [user for user in op.result.users if user.isa(memref.Dealloc)]
         op.detach()
         _insert(claim, op)
         for dealloc in freed:
             dealloc.detach()
             assert branch.block is not None and branch.next is not None
             branch.block.insert_before(dealloc, branch.next)
+
+
+def _allocations(block: Block) -> list[Operation]:
+    """Those of a block and of branches in it. Loops have none that are not the loop's own affair."""
+    found, todo = [], [block]
+    while todo:
+        for op in todo.pop():
+            if op.isa(memref.Alloc):
+                found.append(op)
+            elif op.isa(scf.If):
+                todo += [inner for region in op.regions for inner in region.blocks]
+    return found
 
 
 def _insert(claim: Operation, op: Operation) -> None:
@@ -58,12 +70,12 @@ def _before(
     todo = [value]
     while todo:
         op = todo[-1].owner
-        if op is None or op.block is not block or todo[-1] in copies:
+        if op is None or todo[-1] in copies or not _inside(op, block):
             todo.pop()
             continue
         if not _is_number(function, op):
             raise InternalError(f"{op.name} behind a claim decides how much memory is needed")
-        inside = [v for v in op.operands if v.owner is not None and v.owner.block is block]
+        inside = [v for v in op.operands if v.owner is not None and _inside(v.owner, block)]
         missing = [v for v in inside if v not in copies]
         if missing:
             todo += missing
@@ -72,6 +84,15 @@ def _before(
         _insert(claim, made)
         copies.update(zip(op.results, made.results, strict=True))
     return copies.get(value, value)
+
+
+def _inside(op: Operation, block: Block) -> bool:
+    """Whether an op stands in a block, or in something that does."""
+    at: Block | None = op.block
+    while at is not None and at is not block:
+        parent = at.region.parent if at.region is not None else None
+        at = None if parent is None else parent.block
+    return at is block
 
 
 def _is_number(function: Operation, op: Operation) -> bool:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from tensorc.ir.core import Value
 from tensorc.ir.records import dataclass
 from tensorc.ir.types import ScalarType
 from tensorc.ops.loops.base import memory_type
-from tensorc.ops.product_kernels import Matrix
-from tensorc.ops.product_library import in_blocks, is_large
+from tensorc.ops.loops.claims import behind_claim
+from tensorc.ops.product_kernels import Matrix, lanes_of
+from tensorc.ops.product_library import UNPACKED, Truth, choose, in_blocks, is_large, without_memory
 from tensorc.passes.lowering.kernel import emit_kernel
 from tensorc.passes.lowering.nest import Access, Index, Lowerer
 from tensorc.passes.lowering.space import Body, Earlier, Space, Stage, with_accesses
@@ -25,25 +27,58 @@ PRODUCT: Final = Earlier(-1, 0)
 """An input that is the product."""
 
 
+@dataclass(frozen=True)
+class _Product:
+    """x @ y, whose axes are the iteration axes `place`."""
+
+    x: Value
+    y: Value
+    kind: ScalarType
+    place: Sequence[int]
+
+
 def emit_product(
     b: Lowerer, x: Value, y: Value, kind: ScalarType, place: Sequence[int], space: Space
 ) -> None:
-    """The kernel of `space` with x @ y as `PRODUCT`, whose axes are the iteration axes `place`."""
-    *batch, row, column = place
+    """The kernel of `space` with x @ y as `PRODUCT`, whose axes are the iteration axes `place`. Behind a
+    claim, where results may lie over what is read, blocks that ask for no memory have the stack; the others
+    run only if the results have memory of their own (`passes/claims.py`).
+    """
+    p, host = _Product(x, y, kind, place), _host(space, kind, place[-1])
     large = is_large(b, Matrix.of(b, x), Matrix.of(b, y), kind)
-    host = _host(space, kind, column)
+    if behind_claim(b.block):
+        assert host is not None
+        free = without_memory(b, x, y, kind)
+        choose(b, free, partial(_on_stack, b, p, space), partial(_emit, b, p, space, large, host))
+    else:
+        _emit(b, p, space, large, host)
+
+
+def _emit(b: Lowerer, p: _Product, space: Space, large: Truth, host: Access | None) -> None:
     whole = len(space.inner) > 0
-    with in_blocks(b, x, y, kind, large=large, whole_rows=whole) as (at, rows, columns, compute):
+    with in_blocks(b, p.x, p.y, p.kind, large=large, whole_rows=whole) as (at, rows, columns, compute):
+        *batch, row, column = p.place
         fixed = dict(zip(batch, at, strict=True))
         part = _Part(b, fixed, {row: rows, column: columns})
         if host is not None:
             kept = part.access(host)
         else:
-            kept = Access(b.alloc(memory_type(kind), [rows[1], columns[1]]), (0, 1), kind)
+            kept = Access(b.alloc(memory_type(p.kind), [rows[1], columns[1]]), (0, 1), p.kind)
         compute(_matrix(b, kept))
         emit_kernel(b, part.space(space, kept))
         if host is None:
             b.dealloc(kept.buffer)
+
+
+def _on_stack(b: Lowerer, p: _Product, space: Space) -> None:
+    """A product of two axes, with nothing packed."""
+    with in_blocks(b, p.x, p.y, p.kind, large=False) as (_, rows, columns, compute):
+        room = b.scratch(memory_type(p.kind), [UNPACKED * lanes_of(p.kind)])
+        block = b.reinterpret_cast(room, 0, [rows[1], columns[1]], [columns[1], 1])
+        kept = Access(block, (0, 1), p.kind)
+        compute(_matrix(b, kept))
+        part = _Part(b, {}, dict(zip(p.place, (rows, columns), strict=True)))
+        emit_kernel(b, part.space(space, kept))
 
 
 def _matrix(b: Lowerer, access: Access) -> Matrix:
