@@ -192,7 +192,16 @@ def products(form: str) -> Any:
     return tc.function([x, y], (x.T if form == "xTy" else x) @ (y.T if form == "xyT" else y))
 
 
-SHAPES = ((3, 5, 7), (1, 40, 90), (40, 300, 1), (70, 300, 45), (130, 30, 2100), (31, 17, 33), (7, 100, 3))
+SHAPES = (
+    (3, 5, 7),
+    (1, 40, 90),
+    (40, 300, 1),
+    (70, 300, 45),
+    (130, 30, 2100),
+    (31, 17, 33),
+    (7, 100, 3),
+    (40, 1300, 40),
+)
 
 
 def results(compiled_products: dict[str, Any]) -> Any:
@@ -212,11 +221,31 @@ def test_bits_depend_neither_on_registers_nor_on_the_memory_for_panels(
     expected = list(results({form: products(form) for form in forms}))
     usual = libraries.text_of("matmul-f64")
     monkeypatch.setattr(product_kernels, "TILES", {8: product_kernels.TILES[8]})
-    monkeypatch.setattr(product_library, "PACKED", 1)
+    monkeypatch.setattr(product_library, "PACKED", 1 << 18)
+    monkeypatch.setattr(product_library, "ALL_PACKED", 1)
     fresh()
     for one, other in zip(results({form: products(form) for form in forms}), expected, strict=True):
         np.testing.assert_array_equal(one, other)
     assert libraries.text_of("matmul-f64").count("llvm.fma.v8f64(") < usual.count("llvm.fma.v8f64(")
+
+
+def test_a_kernel_whose_panels_would_be_too_many_packs_block_by_block(
+    fresh: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh()
+    monkeypatch.setattr(product_library, "ALL_PACKED", 1)
+    rng = np.random.default_rng(17)
+    x, y, z = tc.matrix("x"), tc.matrix("y"), tc.tensor3("z")
+    f = tc.function([x, y], [tc.maximum(x @ y, 0), tc.max(x @ y, axis=1)])
+    batch = tc.function([z, y], z @ y)
+    for m, k, n in ((150, 1100, 530), (40, 70, 300)):
+        a, b = rng.standard_normal((m, k)), rng.standard_normal((k, n))
+        product = compiled("float64", "xy")(a, b)
+        for right in (b, np.asfortranarray(b)):
+            positive, largest = f(a, right)
+            np.testing.assert_array_equal(positive, np.maximum(product, 0))
+            np.testing.assert_array_equal(largest, product.max(1))
+        np.testing.assert_array_equal(batch(a.reshape(2, -1, k), b).reshape(m, n), product)
 
 
 def test_bits_do_not_depend_on_threads(fresh: Any) -> None:
@@ -227,7 +256,7 @@ def test_bits_do_not_depend_on_threads(fresh: Any) -> None:
     fresh(parallel_work=0)
     shared = {form: products(form) for form in forms}
     text = libraries.text_of("matmul-f64")
-    assert all(f"tensorc_{name}_f64.loop" in text for name in ("columns", "pack"))
+    assert all(f"tensorc_{name}_f64.loop" in text for name in ("part", "pack"))
     assert "tensorc_vector_f64.loop" in libraries.text_of("vector-f64")
     large = [(300, 290, 300), (129, 520, 1100)]
     for m, n, k in (*large, (300, 17, 33), (9, 900, 33), (1, 900, 40), (900, 1, 40), (70, 65, 16), (0, 5, 3)):

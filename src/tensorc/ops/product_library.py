@@ -64,6 +64,8 @@ CACHED: Final = 1 << 17
 """Bytes of a right side up to which it is read as it lies: to pack it gained nothing."""
 THIN: Final = 16
 """Rows or columns up to which memory is the limit, not arithmetic."""
+OFTEN: Final = 32
+"""Rows up to which a right side whose columns are neighbours is not read often enough to pack it."""
 SHORT: Final = 8
 """Terms up to which a sum along k is not worth its additions across lanes."""
 LINES: Final = 64
@@ -72,8 +74,10 @@ LOW: Final = 4
 """Rows up to which a right side is read once even if it is in the cache,"""
 FAR: Final = 1 << 20
 """and how many bytes it has where `FEW` rows are few enough."""
-PACKED: Final = 1 << 26
-"""Bytes of panels that one product has at a time, about."""
+PACKED: Final = 1 << 24
+"""Bytes of panels that a product has at a time, at most,"""
+ALL_PACKED: Final = 1 << 26
+"""and of those that a kernel or a batch has at once: of more, blocks pack what they need."""
 PANELS: Final = 16
 """Vectors of a block of columns."""
 UNPACKED: Final = 2 * LINES * PANELS
@@ -132,6 +136,7 @@ def _arguments(name: str, kind: ScalarType) -> list[Type]:
     others: dict[str, list[Type]] = {
         "pack": [matrix, packed],
         "block": [matrix, matrix, packed, index, matrix],
+        "part": [matrix, matrix, index, index, matrix],
     }
     return others.get(name, [matrix] * 3)
 
@@ -185,26 +190,28 @@ def _of(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> Product:
 
 
 def _matmul(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
-    """As many columns at a time as the memory for panels allows."""
+    """Of a large right side, as many rows and columns at a time as its panels may take memory."""
     p = _of(b, kind, args)
-    k, n = p.y.sizes
-    group = product_panels.GROUPS[0] * product_panels.width_of(kind)
-    most = b.divsi(b.index(PACKED // _bytes(kind)), b.index(b.maximum(k, 1)))
-    width = b.maxsi(b.muli(b.divsi(most, b.index(group)), b.index(group)), b.index(group))
-    large = is_large(b, p.x, p.y, kind)
-    width = b.select(_value(b, large), width, b.index(b.maximum(n, 1)))
-    with b.for_(0, n, width) as loop:
-        columns = loop.iv, b.minimum(width, b.sub(n, loop.iv))
-        y, out = p.y.part(b, 1, *columns), p.out.part(b, 1, *columns)
-        _call(b, "columns", kind, [args[0], y.view(b), out.view(b)])
+    (k, n), depth, width = p.y.sizes, product_panels.DEPTH, product_panels.width_of(kind)
+    large = _value(b, is_large(b, p.x, p.y, kind))
+    deep = b.select(large, b.index(depth), b.maxsi(b.index(k), b.index(1)))
+    most = b.divsi(b.index(PACKED // (_bytes(kind) * width)), b.maxsi(b.minsi(deep, b.index(k)), b.index(1)))
+    most = b.muli(b.maxsi(most, b.index(1)), b.index(width))
+    wide = b.select(large, most, b.maxsi(b.index(n), b.index(1)))
+    packs = b.select(large, b.index(1), b.index(0))
+    with b.for_(0, n, wide) as columns, b.for_(0, b.maximum(k, 1), deep) as steps:
+        across = columns.iv, b.minimum(wide, b.sub(n, columns.iv))
+        down = steps.iv, b.minimum(deep, b.sub(k, steps.iv))
+        x, y = p.x.part(b, 1, *down).view(b), p.y.part(b, 0, *down).part(b, 1, *across).view(b)
+        _call(b, "part", kind, [x, y, packs, steps.iv, p.out.part(b, 1, *across).view(b)])
 
 
-def _columns(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
-    """A function of its own: it has the loop that threads share."""
-    p = _of(b, kind, args)
-    large = is_large(b, p.x, p.y, kind)
-    with in_blocks(b, args[0], args[1], kind, large=large) as (_, rows, columns, compute):
-        compute(p.out.part(b, 0, *rows).part(b, 1, *columns))
+def _part(b: LoopBuilder, kind: ScalarType, args: Sequence[Value]) -> None:
+    """Some columns and terms of a product. A function of its own: it has the loop that threads share."""
+    x, y, packs, begun, out = args
+    large, target = b.cmpi("ne", packs, b.index(0)), Matrix.of(b, out)
+    with in_blocks(b, x, y, kind, large=large, begun=begun) as (_, rows, columns, compute):
+        compute(target.part(b, 0, *rows).part(b, 1, *columns))
 
 
 def _bytes(kind: ScalarType) -> int:
@@ -226,12 +233,14 @@ def in_blocks(
     *,
     large: Truth,
     whole_rows: bool = False,
+    begun: Index = 0,
     direct: str = "direct",
 ) -> Iterator[Block]:
     """A parallel loop over blocks of the products of x [b..., m, k] by y [b..., k, n]; `large`: the right
     sides are packed before, unless their panels would take too much memory: then blocks do it. Gives where
     in the batch a block is, its rows, its columns (all, with `whole_rows`), and `compute(out)`, which writes
-    it to a matrix of its size. `direct`: the function for what is not packed.
+    it to a matrix of its size, or adds it where steps have `begun`. `direct`: the function for what is not
+    packed.
     """
     batch = b.dims(x)[:-2]
     first, second = Matrix.of(b, x), Matrix.of(b, y)
@@ -259,7 +268,7 @@ def in_blocks(
             if panels is None:
                 _call(b, direct, kind, [left, right, out.view(b)])
                 return
-            _call(b, "block", kind, [left, right, panels.of(b, at, j, k), b.index(0), out.view(b)])
+            _call(b, "block", kind, [left, right, panels.of(b, at, j, k), b.index(begun), out.view(b)])
 
         yield at, rows, columns, compute
     if panels is not None:
@@ -293,7 +302,7 @@ class _Panels:
         different: list[Index] = [1 if step == 0 else n for step, n in zip(strides, batch, strict=True)]
         full = b.index(product_panels.packed_size(b, kind, y))
         all_of_them = b.index(b.mul(b.product(different), full))
-        much = b.cmpi("sgt", all_of_them, b.index(2 * PACKED // _bytes(kind)))
+        much = b.cmpi("sgt", all_of_them, b.index(ALL_PACKED // _bytes(kind)))
         size = b.select(much, b.index(1), full)
         if isinstance(large, Value):
             size = b.select(large, size, b.index(0))
@@ -476,7 +485,7 @@ _SHARED: Final[dict[str, dict[str, Body]]] = {
 }
 """What is compiled together: the functions of an object, and what builds them."""
 _PRIVATE: Final[dict[str, dict[str, Body]]] = {
-    "matmul": {"columns": _columns, "thin": _thin, "column": _column},
+    "matmul": {"part": _part, "thin": _thin, "column": _column},
     "vector": {"thin": _thin, "column": _column},
 }
 """Functions that an object has for itself."""
@@ -489,8 +498,8 @@ def is_large(b: LoopBuilder, x: Matrix, y: Matrix, kind: ScalarType) -> Truth:
     """Whether the right side is packed: it is read often from far away, or lies as no vector wants it."""
     (m, k), n = x.sizes, y.sizes[1]
     size = b.mul(b.mul(k, n), _bytes(kind))
-    thin = [_compare(b, "sgt", extent, THIN) for extent in (m, n)]
-    far = _all(b, *thin, _compare(b, "sgt", size, CACHED))
+    often = _all(b, _compare(b, "sgt", m, OFTEN), _compare(b, "sgt", n, THIN))
+    far = _all(b, often, _compare(b, "sgt", size, CACHED))
     by_terms = _all(b, _dense(b, y, 0), _dense(b, x, 1), _compare(b, "sle", m, THIN))
     several = _all(b, _compare(b, "sgt", m, 1), _compare(b, "sgt", k, 0))
     across = _all(b, several, _not(b, by_terms))
