@@ -6,7 +6,7 @@ converted under NumPy's `safe` rule, and goes back to the same body.
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -16,7 +16,6 @@ from tensorc.api import advice, convert
 from tensorc.api.expr import Expr
 from tensorc.ir.errors import TensorcTypeError, TensorcValueError
 from tensorc.ir.location import caller_location
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import TensorType, f64, i1, i64
 from tensorc.ops.dtypes import to_dtype, with_own_dtype
 

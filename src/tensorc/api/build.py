@@ -10,7 +10,7 @@ asked for by `f.source` are made again, and so is the table of sites, by the fir
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar
 
@@ -32,7 +32,6 @@ from tensorc.ir.core import Operation
 from tensorc.ir.errors import InternalError, TensorcError
 from tensorc.ir.location import caller_location
 from tensorc.ir.printer import print_op
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import TensorType, Type
 from tensorc.ops.dtypes import to_dtype
 from tensorc.passes import pipelines, sites

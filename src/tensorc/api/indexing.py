@@ -8,6 +8,7 @@ positions; a symbolic one has no shape before the program runs.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,6 @@ from tensorc.api.expr import Expr, TensorLike, apply, make
 from tensorc.api.methods import Tensor
 from tensorc.ir.errors import TensorcIndexError, TensorcTypeError, TensorcValueError
 from tensorc.ir.location import NamedLocation, caller_location
-from tensorc.ir.records import dataclass
 from tensorc.ops.attrs import AxisAttrs, ShapeAttrs, SliceAttrs, UpdateSliceAttrs
 from tensorc.ops.indexing import Gather, ScatterAdd, ScatterSet, Slice, UpdateSlice
 from tensorc.ops.views import Reshape

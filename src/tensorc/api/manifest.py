@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import types
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from tensorc.api.archive import refusal
 from tensorc.codegen_llvm.target import Target
-from tensorc.ir.records import dataclass
 
 FORMAT: Final = "tensorc function"
 VERSION: Final = 1

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from tensorc.api.suggestions import keyword
 from tensorc.ir.errors import TensorcValueError
 from tensorc.ir.location import caller_location
-from tensorc.ir.records import dataclass
 
 STAGES: Final = ("tensor", "fused", "loops", "llvm", "asm", "ptx")
 """The forms a compiled function can be shown in, from expression to machine code."""

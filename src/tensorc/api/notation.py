@@ -7,9 +7,8 @@ nothing here. Ops whose operands are not all shown (views, indexing) are in `pre
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
-
-from tensorc.ir.records import dataclass
 
 COMPARISON, OR, XOR, AND, SHIFT, SUM, PRODUCT, UNARY, POWER, ATOM = range(4, 14)
 """Binding strengths, Python's order; what binds weaker than its place demands is put in parentheses."""

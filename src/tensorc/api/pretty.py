@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
@@ -21,7 +21,6 @@ from tensorc.api.notation import ATOM, LATEX_FUNCTIONS, OPERATORS, UNARY, Text, 
 from tensorc.ir.attributes import DenseAttr, IntegerAttr
 from tensorc.ir.errors import TensorcValueError
 from tensorc.ir.location import caller_location
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import ScalarType, TensorType, Type
 from tensorc.ops.attrs import (
     AxesAttrs,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import field
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
 from tensorc.api.function import Function
 from tensorc.ir.errors import TensorcTypeError
 from tensorc.ir.location import Location
-from tensorc.ir.records import dataclass
 
 
 @dataclass

@@ -5,7 +5,7 @@ Everything needed to compile it again in another way.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from tensorc.api import advice, convert, leaves, pytree
@@ -18,7 +18,6 @@ from tensorc.api.trace import Traced, postorder, trace
 from tensorc.codegen_llvm.abi import ResultForm
 from tensorc.ir.errors import TensorcError, TensorcTypeError, TensorcValueError
 from tensorc.ir.location import UNKNOWN, Location, warn_user
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import TensorType, i64
 from tensorc.ops.dtypes import to_dtype
 from tensorc.ops.index import ToIndex

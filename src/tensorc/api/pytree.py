@@ -19,7 +19,6 @@ import numpy as np
 
 from tensorc.ir.errors import TensorcTypeError, TensorcValueError
 from tensorc.ir.location import caller_location
-from tensorc.ir.records import dataclass
 
 LEAF: Final = "leaf"
 DEEPEST: Final = 1000
@@ -32,7 +31,7 @@ Flatten = Callable[[Any], tuple[Iterable[Any], Hashable]]
 Unflatten = Callable[[Any, Sequence[Any]], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Handler:
     """How a kind of container is taken apart and built: `flatten(tree)` gives children and a hashable rest,
     `unflatten(type, rest, children)` the container, `labels(rest, n)` how a user writes the way to each

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final, cast
 
@@ -33,7 +33,6 @@ from tensorc.ir.errors import ParseError, TensorcError
 from tensorc.ir.location import UNKNOWN, FileLocation, FusedLocation, Location, NamedLocation
 from tensorc.ir.parser import parse_module
 from tensorc.ir.printer import print_op
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import IndexType, TensorType, Type, i1
 from tensorc.ops.dtypes import to_dtype
 from tensorc.ops.index import Require

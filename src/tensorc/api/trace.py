@@ -8,6 +8,7 @@ function as expressions, which is how the results of transforms (gradients) retu
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tensorc.api.expr import Expr, Node, make
@@ -18,7 +19,6 @@ from tensorc.ir.builtin import Return, new_function, set_signature
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Attrs, OpDefinition
 from tensorc.ir.location import UNKNOWN
-from tensorc.ir.records import dataclass
 from tensorc.ops import index as ix
 from tensorc.ops.attrs import ConstantAttrs
 from tensorc.ops.creation import Constant as ConstantOp

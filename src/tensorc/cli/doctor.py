@@ -7,12 +7,12 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from typing import Any, Final, Literal
 
 from tensorc.cli.text import write_text
-from tensorc.ir.records import dataclass
 from tensorc.version import __version__
 
 State = Literal["ok", "absent", "FAILED"]

@@ -7,12 +7,11 @@ descriptor (`_mlir_ciface_` convention).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-
-from tensorc.ir.records import dataclass
 
 OK, FAILED, ASSUMPTION, NO_MEMORY, INTERRUPTED, OVERTAKEN = 0, 1, 2, 3, 4, 5
 """What a body returns: done; an error is recorded in the error cell; an assumption of this specialised body

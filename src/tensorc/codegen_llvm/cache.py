@@ -15,6 +15,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,7 +31,6 @@ from tensorc.codegen_llvm.folder import File, Unusable
 from tensorc.codegen_llvm.objects import FRAME, ObjectCode, frame, pack, unframe, unpack
 from tensorc.codegen_llvm.places import Settings, settings
 from tensorc.ir.errors import InternalError
-from tensorc.ir.records import dataclass
 
 SUFFIX: Final = ".o"
 MOST: Final = 1 << 14

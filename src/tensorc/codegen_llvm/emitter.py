@@ -10,6 +10,7 @@ scalars by address too.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
@@ -42,7 +43,6 @@ from tensorc.ir.builtin import (
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import OpDefinition
 from tensorc.ir.errors import InternalError
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import MemRefType
 from tensorc.ops.loops import arith, memref, scf
 from tensorc.ops.loops.claims import CLAIM

@@ -4,14 +4,13 @@ call, and only then their descriptors say where they lie.
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar
 from tensorc.ir.attributes import IntegerAttr
 from tensorc.ir.builtin import arg_attributes, body
 from tensorc.ir.core import Operation, Value
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import MemRefType
 from tensorc.ops.loops.claims import CLAIM, CLAIMED, OVER
 

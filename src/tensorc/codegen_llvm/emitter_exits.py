@@ -6,12 +6,11 @@ quadratic.
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tensorc.codegen_llvm.abi import NO_MEMORY
 from tensorc.codegen_llvm.emitter_values import Scalar
-from tensorc.ir.records import dataclass
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.emitter import Emitter

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tensorc.codegen_llvm import emitter_exits, emitter_polls, emitter_streams
@@ -25,7 +25,6 @@ from tensorc.codegen_llvm.parallel_loops import ParallelLoop, parallel_loops
 from tensorc.ir.builtin import Call, CallAttrs, body, lookup
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import OpDefinition
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import FloatType, IntegerType, MemRefType, VectorType
 from tensorc.ops.loops import arith, math, memref, scf, vector
 from tensorc.ops.loops.base import lane

@@ -11,6 +11,7 @@ Calls of libraries are not interrupted: the function looks up before each.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tensorc.codegen_llvm import emitter_exits
@@ -19,7 +20,6 @@ from tensorc.codegen_llvm.emitter_values import Scalar, i64
 from tensorc.ir.attributes import StringAttr
 from tensorc.ir.builtin import arg_attributes, body
 from tensorc.ir.core import Operation
-from tensorc.ir.records import dataclass
 from tensorc.ops.loops import scf
 from tensorc.ops.loops.nests import REST
 

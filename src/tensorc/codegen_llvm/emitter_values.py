@@ -5,11 +5,10 @@ scopes.
 from __future__ import annotations
 
 import struct
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from tensorc.ir.attributes import Attribute, BoolAttr, FloatAttr, IntegerAttr
 from tensorc.ir.errors import InternalError
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import FloatType, IndexType, IntegerType, MemRefType, ScalarType, Type, VectorType
 
 

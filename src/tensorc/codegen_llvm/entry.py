@@ -9,7 +9,7 @@ import itertools
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -22,7 +22,6 @@ from tensorc.codegen_llvm.abi import ArraySpec, Signature, Words
 from tensorc.codegen_llvm.entry_layout import CONTEXT, WORD
 from tensorc.codegen_llvm.objects import ObjectCode
 from tensorc.ir.errors import InternalError
-from tensorc.ir.records import dataclass
 from tensorc.runtime import memory, threads
 from tensorc.runtime.cell import Cell, closed_gate, use_helpers
 

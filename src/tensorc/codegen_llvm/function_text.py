@@ -11,7 +11,7 @@ another; by the ABI an output overlaps nothing but the input it may be written o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,6 @@ from tensorc.codegen_llvm.emitter_values import (
 from tensorc.ir.builtin import functions
 from tensorc.ir.core import Operation
 from tensorc.ir.errors import InternalError
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import MemRefType, ScalarType
 from tensorc.ops.loops.nests import OF_LIBRARY
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from tensorc.codegen_llvm.digest import sha256
-from tensorc.ir.records import dataclass
 
 _MAGIC: Final = b"tensorc\0"
 _VERSION: Final = 1

@@ -9,9 +9,9 @@ nothing but parallel loops; otherwise the loop runs in order.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from tensorc.ir.core import Block, Operation, Value
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import IndexType, MemRefType
 from tensorc.ops.loops import memref, scf, vector
 from tensorc.ops.loops.base import ScalarOp

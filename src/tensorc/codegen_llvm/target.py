@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from functools import cache
 
 from tensorc.codegen_llvm import cache as object_cache
 from tensorc.codegen_llvm.folder import Unusable
-from tensorc.ir.records import dataclass
 from tensorc.version import __version__
 
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 import tensorc as tc
-from tensorc.ir.records import dataclass
 
 Array = np.ndarray[Any, np.dtype[Any]]
 BATCH = 32

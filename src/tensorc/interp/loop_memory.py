@@ -5,6 +5,7 @@ access.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,6 @@ import numpy.typing as npt
 from tensorc.ir.core import Operation
 from tensorc.ir.errors import InternalError
 from tensorc.ir.location import file_location
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import MemRefType, i8
 from tensorc.ops.loops.base import numpy_dtype
 

@@ -7,7 +7,7 @@ same words as at compile time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,6 @@ from tensorc.ir import builtin
 from tensorc.ir.attributes import ArrayAttr, IntegerAttr, StringAttr
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.errors import InternalError, TensorcError, TensorcTypeError, TensorcValueError
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import IndexType, TensorType, Type, i1
 from tensorc.ops.base import OpDef
 from tensorc.ops.dtypes import from_dtype, to_dtype

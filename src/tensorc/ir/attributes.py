@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from tensorc.ir.floats import round_to
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import (
     FloatType,
     FunctionType,

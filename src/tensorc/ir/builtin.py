@@ -5,13 +5,13 @@ find them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from tensorc.ir.attributes import ArrayAttr, Attribute, DictAttr, StringAttr, SymbolRefAttr
 from tensorc.ir.core import Block, Operation, Region
 from tensorc.ir.definition import Attrs, OpDefinition, Trait, encode, register
 from tensorc.ir.location import UNKNOWN, Location
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import FunctionType, Type
 
 

@@ -10,7 +10,7 @@ import enum
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from tensorc.ir.attributes import (
@@ -24,7 +24,6 @@ from tensorc.ir.attributes import (
     StringAttr,
     TypeAttr,
 )
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import IntegerType, Type, i1, i64
 
 if TYPE_CHECKING:

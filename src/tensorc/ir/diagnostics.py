@@ -16,11 +16,11 @@ import os
 import sys
 import unicodedata
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tensorc.ir.errors import ParseError, TensorcError
 from tensorc.ir.location import FileLocation, Location, file_location, transform_names
-from tensorc.ir.records import dataclass
 
 if TYPE_CHECKING:
     from tensorc.ir.core import Operation

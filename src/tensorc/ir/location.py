@@ -10,10 +10,9 @@ import linecache
 import sys
 import warnings
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import islice
 from types import CodeType, FrameType
-
-from tensorc.ir.records import dataclass
 
 _PACKAGE = __name__.split(".", 1)[0]
 _USER_SIDE = (f"{_PACKAGE}.demo",)

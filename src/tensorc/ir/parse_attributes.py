@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -29,7 +29,6 @@ from tensorc.ir.attributes import (
 from tensorc.ir.floats import bits_of, from_bits, round_to
 from tensorc.ir.location import UNKNOWN, FileLocation, FusedLocation, Location, NamedLocation
 from tensorc.ir.parse_types import TypeParser
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import (
     ComplexType,
     FloatType,

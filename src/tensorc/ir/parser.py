@@ -14,7 +14,7 @@ Regions are read with an explicit stack, so nesting is bounded by memory only.
 from __future__ import annotations
 
 import re
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 from tensorc.ir.attributes import Attribute, OpaqueAttr
@@ -23,7 +23,6 @@ from tensorc.ir.core import Block, Operation, Region, Value
 from tensorc.ir.definition import REGISTRY, OpDefinition, Trait
 from tensorc.ir.location import Location
 from tensorc.ir.parse_attributes import AttributeParser
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import FunctionType, Type
 
 _RESULT = re.compile(r"%([A-Za-z0-9_$.-]+)(?:[ \t]*:[ \t]*(\d{1,6}))?")

@@ -20,7 +20,7 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Literal, Protocol
 
@@ -30,7 +30,6 @@ from tensorc.ir.core import Block, Operation, OpResult, Region, Value
 from tensorc.ir.definition import NO_ATTRS, Attrs, OpDefinition, Trait
 from tensorc.ir.errors import InternalError
 from tensorc.ir.location import UNKNOWN, Location, fuse
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import Type
 
 Kind = Literal["exact", "rounding", "stable"]

@@ -6,10 +6,9 @@ An unknown extent is `None` and prints as `?`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
-
-from tensorc.ir.records import dataclass
 
 DYNAMIC: Final = None
 Extent = int | None

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import IntegerType, ScalarType
 from tensorc.ops.loops.base import register_type
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tensorc.ir.attributes import DenseAttr
 from tensorc.ir.definition import Attrs
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import ScalarType
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy.typing as npt
@@ -25,7 +26,6 @@ import numpy.typing as npt
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import NO_ATTRS, Attrs, OpDefinition, Trait
 from tensorc.ir.definition import register as _register
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import ScalarType, Type
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ lanes are joined: the better value, of equal ones the one at the smaller positio
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from tensorc.ir.attributes import UNIT
 from tensorc.ir.core import Operation, Value
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import MemRefType, ScalarType, ShapedType, Type, i1, i32, i64
 from tensorc.ops.loops.base import memory_type, power_of_two
 from tensorc.ops.loops.builder import LoopBuilder

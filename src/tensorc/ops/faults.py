@@ -5,10 +5,10 @@ A fault carries two integers, `a` and `b`, whose meaning its kind gives.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from tensorc.ir.errors import TensorcError, TensorcIndexError, TensorcOverflowError, TensorcValueError
-from tensorc.ir.records import dataclass
 from tensorc.ops.checks import short
 
 

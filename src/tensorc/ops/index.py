@@ -8,6 +8,7 @@ They never create an op when the answer is at hand.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +16,6 @@ import numpy as np
 from tensorc.ir.attributes import BoolAttr, IntegerAttr
 from tensorc.ir.core import Value
 from tensorc.ir.definition import NO_ATTRS, Attrs
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import IndexType, TensorType, Type, f64, i1, i64, index
 from tensorc.ops import checks, dtypes
 from tensorc.ops.attrs import AxisAttrs

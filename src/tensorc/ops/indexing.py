@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Attrs
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import Extent, FloatType, ScalarType, TensorType, Type, f32, f64, i1, i16, i32, i64, ui8
 from tensorc.ir.types import index as index_type
 from tensorc.ops import buffer_views, checks, dtypes, emit, index, indexing_lowering

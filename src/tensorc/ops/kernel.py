@@ -10,12 +10,12 @@ combined over the outer iterations; the kernel yields them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from tensorc.ir.attributes import ArrayAttr, StringAttr
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import REGISTRY, Attrs, OpDefinition, Trait, register
 from tensorc.ir.errors import TensorcTypeError
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import MemRefType, ScalarType, ShapedType, TensorType, Type, index
 from tensorc.ops.loops.base import register_type
 

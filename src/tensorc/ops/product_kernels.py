@@ -13,14 +13,13 @@ that would go beyond the last row takes a row twice, and computes some elements 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Final
 
 from tensorc.ir.attributes import UNIT, IntegerAttr, StringAttr, SymbolRefAttr
 from tensorc.ir.builtin import Call, CallAttrs, Return, body, lookup, new_function
 from tensorc.ir.core import Value
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import FloatType, IntegerType, ScalarType, VectorType, i1, i8, index
 from tensorc.ops.loops import vector
 from tensorc.ops.loops.base import memory_type

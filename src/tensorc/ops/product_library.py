@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Final
 
@@ -36,7 +36,6 @@ from tensorc.ir.builtin import (
     new_module,
 )
 from tensorc.ir.core import Operation, Value
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import MemRefType, ScalarType, StridedLayout, Type, i1, i32, index
 from tensorc.ops import dtypes, product_panels
 from tensorc.ops.loops.base import memory_type

@@ -11,11 +11,11 @@ if it should vectorise.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import Type
 
 

@@ -14,6 +14,7 @@ Forward mode is reverse mode applied twice (`jvp`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar, cast
 
 from tensorc.ir import builtin
@@ -23,7 +24,6 @@ from tensorc.ir.clone import clone_op
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.errors import TensorcTypeError, TensorcValueError
 from tensorc.ir.location import NamedLocation
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import FloatType, TensorType
 from tensorc.ops import emit
 from tensorc.ops.base import OpDef

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
 
@@ -28,7 +28,6 @@ from tensorc.ir.builtin import (
 from tensorc.ir.clone import clone_region
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.errors import TensorcTypeError
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import MemRefType, StridedLayout, TensorType, Type, i1, i32, i64, index
 from tensorc.ops.base import OpDef
 from tensorc.ops.buffer_views import contiguous

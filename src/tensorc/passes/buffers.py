@@ -6,10 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from tensorc.ir.core import BlockArgument, Operation, Value
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import ScalarType, TensorType
 from tensorc.ops.base import OpDef
 from tensorc.ops.families import Pointwise, View

@@ -6,11 +6,11 @@ and `rounding`). Works on tensors and on loops.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar
 
 from tensorc.ir.core import Operation
 from tensorc.ir.errors import InternalError
-from tensorc.ir.records import dataclass
 from tensorc.ir.rewriter import Pattern, rewrite
 from tensorc.passes.cse import Cse
 from tensorc.passes.dce import Dce

@@ -12,11 +12,10 @@ hide an access.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import ClassVar, Final, NamedTuple
 
 from tensorc.ir.core import Block, Operation, Value
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import MemRefType, Type, VectorType
 from tensorc.ops.loops import memref, scf, vector
 from tensorc.ops.loops.builder import LoopBuilder

@@ -8,6 +8,7 @@ all facts that depend on arguments' extents before it computes anything.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from tensorc.ir.attributes import IntegerAttr
@@ -15,7 +16,6 @@ from tensorc.ir.builder import Builder
 from tensorc.ir.builtin import functions
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import NO_ATTRS
-from tensorc.ir.records import dataclass
 from tensorc.ops.base import Fact, OpDef
 from tensorc.ops.index import Assume, BroadcastExtents, Dim, Require, RequireAttrs
 from tensorc.ops.loops import arith

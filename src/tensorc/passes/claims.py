@@ -11,12 +11,11 @@ result goes over an argument on the same terms.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from tensorc.ir.attributes import ArrayAttr, IntegerAttr
 from tensorc.ir.builtin import Return, body
 from tensorc.ir.core import BlockArgument, Operation, Value
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import TensorType
 from tensorc.ops.base import OpDef
 from tensorc.ops.families import Pointwise

@@ -8,11 +8,11 @@ an outer block serves in inner blocks, not the other way round.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 from tensorc.ir.core import Block, Operation
 from tensorc.ir.definition import OpDefinition, Trait
-from tensorc.ir.records import dataclass
 from tensorc.ops.index import Assume, BroadcastExtents, Require
 from tensorc.passes.manager import Budget, RewritePass
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 from tensorc.ir.core import Operation
 from tensorc.ir.definition import Trait
-from tensorc.ir.records import dataclass
 from tensorc.passes.manager import Budget, RewritePass
 
 

@@ -4,12 +4,12 @@ plain ops.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from tensorc.ir.builder import Builder
 from tensorc.ir.builtin import functions
 from tensorc.ir.core import Operation
-from tensorc.ir.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Final, cast
 
 from tensorc.ir.attributes import UNIT, FloatAttr, StringAttr
@@ -38,7 +39,6 @@ from tensorc.ir.builtin import (
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import Trait
 from tensorc.ir.errors import TensorcValueError
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import FunctionType, Type, f32, f64
 from tensorc.ops.loops.arith import Constant
 from tensorc.ops.loops.builder import LoopBuilder

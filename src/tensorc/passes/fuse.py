@@ -9,11 +9,11 @@ another.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from tensorc.ir.builtin import functions
 from tensorc.ir.core import Operation, Value
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import TensorType
 from tensorc.ops import emit
 from tensorc.ops.creation import Constant, Iota

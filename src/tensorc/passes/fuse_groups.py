@@ -22,12 +22,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import field
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
 from tensorc.ir.core import Operation, Value
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import TensorType
 from tensorc.ops.families import Pointwise, Reduction, axes_of
 from tensorc.passes import fuse_products

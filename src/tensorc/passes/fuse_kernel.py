@@ -12,12 +12,11 @@ stages, `tensorc.again` what later stages compute again, `tensorc.copied` what o
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final
 
 from tensorc.ir.attributes import ArrayAttr, StringAttr
 from tensorc.ir.core import Block, Operation, Region, Value
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import IntegerType, ScalarType, i64, index
 from tensorc.ops.attrs import ConstantAttrs, IotaAttrs
 from tensorc.ops.creation import Constant, Iota

@@ -8,9 +8,9 @@ is 1.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from tensorc.ir.core import Operation, Value
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import TensorType
 from tensorc.ops.attrs import PermAttrs
 from tensorc.ops.families import axes_of

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar, cast
 
 from tensorc.ir.builtin import Call, CallAttrs, Func, FuncAttrs, functions, lookup, symbol_name
 from tensorc.ir.clone import inline_call
 from tensorc.ir.core import Operation
 from tensorc.ir.errors import TensorcValueError
-from tensorc.ir.records import dataclass
 from tensorc.passes.manager import Budget, RewritePass
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final
 
 from tensorc.ir.attributes import UNIT, Attribute, FloatAttr, IntegerAttr
@@ -18,7 +18,6 @@ from tensorc.ir.builtin import Call, CallAttrs, Module, body, lookup, new_functi
 from tensorc.ir.clone import clone_op
 from tensorc.ir.core import Block, Operation, Value
 from tensorc.ir.definition import Trait
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import IndexType, MemRefType, ScalarType, Type, VectorType, i1, i32, index
 from tensorc.ops.loops import arith, memref, scf, vector
 from tensorc.ops.loops.base import ScalarOp, is_terminated, width

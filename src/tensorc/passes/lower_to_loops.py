@@ -5,13 +5,12 @@ types.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 from tensorc.ir.builtin import arg_attributes, body, functions, set_signature
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.errors import InternalError
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import MemRefType, Type, i32
 from tensorc.ops.creation import Constant, Iota
 from tensorc.ops.families import Opaque, Pointwise, Reduction

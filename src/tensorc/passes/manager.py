@@ -16,14 +16,13 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from tensorc.ir.clone import clone_op
 from tensorc.ir.core import Operation
 from tensorc.ir.errors import InternalError, TensorcError
 from tensorc.ir.printer import print_op
-from tensorc.ir.records import dataclass
 from tensorc.ir.verifier import verify
 from tensorc.passes.text import format_pass, format_pipeline, parse_pipeline
 

@@ -13,13 +13,13 @@ as many threads. Sequential loops stay inside the thread.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import ClassVar
 
 from tensorc.ir.builtin import functions
 from tensorc.ir.core import Block, Operation, Region, Value
 from tensorc.ir.definition import Trait
 from tensorc.ir.errors import TensorcValueError
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import MemRefType
 from tensorc.ops.loops import LoopBuilder, arith, gpu, memref, scf
 from tensorc.ops.loops.memref import segments

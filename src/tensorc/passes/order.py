@@ -8,11 +8,10 @@ function, and all of them would live until then.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from tensorc.ir.builtin import Return
 from tensorc.ir.core import Operation, Value
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import TensorType
 from tensorc.ops.index import Assume, Require
 from tensorc.passes import sites

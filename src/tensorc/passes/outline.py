@@ -8,7 +8,7 @@ again inside a part from the buffers they lie in, so that the part knows which o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final
 
 from tensorc.ir.attributes import UNIT, Attribute, IntegerAttr, StringAttr, SymbolRefAttr
@@ -16,7 +16,6 @@ from tensorc.ir.builtin import Call, CallAttrs, Func, Return, arg_attributes, bo
 from tensorc.ir.clone import clone_op
 from tensorc.ir.core import Block, BlockArgument, Operation, Value
 from tensorc.ir.definition import Trait
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import MemRefType
 from tensorc.ops.loops import memref, scf
 from tensorc.ops.loops.builder import LoopBuilder

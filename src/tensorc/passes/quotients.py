@@ -17,10 +17,10 @@ leaves that range, all are divided; zeros keep their signs and stay.
 from __future__ import annotations
 
 from collections.abc import Container
+from dataclasses import dataclass
 from typing import Final
 
 from tensorc.ir.core import Operation, Value
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import FloatType, IntegerType, ScalarType, VectorType, f32, f64
 from tensorc.ops.loops import arith, vector
 from tensorc.ops.loops.builder import LoopBuilder

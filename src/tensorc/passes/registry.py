@@ -10,9 +10,9 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from tensorc.ir.records import dataclass
 from tensorc.ir.rewriter import Kind, Pattern
 from tensorc.passes import pipelines
 from tensorc.passes.manager import RewritePass

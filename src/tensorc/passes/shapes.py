@@ -8,6 +8,7 @@ result whose op says nothing about it, or an operation on symbols. They are foun
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import cast
 from weakref import WeakKeyDictionary
 
@@ -15,7 +16,6 @@ from tensorc.ir import builtin
 from tensorc.ir.attributes import ArrayAttr, IntegerAttr, StringAttr
 from tensorc.ir.core import BlockArgument, Operation, OpResult, Value
 from tensorc.ir.definition import NO_ATTRS, Attrs, OpDefinition, Trait
-from tensorc.ir.records import dataclass
 from tensorc.ir.rewriter import Rewriter
 from tensorc.ir.types import IndexType, TensorType, Type
 from tensorc.ir.types import index as index_type

@@ -8,13 +8,13 @@ with an equal one at once, where `canonicalize` has to come back until nothing c
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
 from typing import ClassVar, Final, cast
 
 from tensorc.ir.attributes import Attribute
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import OpDefinition, Trait
-from tensorc.ir.records import dataclass
 from tensorc.ops.loops import arith
 from tensorc.ops.loops.base import SameTypeOp, ScalarOp
 from tensorc.ops.loops.fold import constant_value, fold, identity

@@ -13,12 +13,12 @@ wins.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from tensorc.ir.attributes import ArrayAttr, Attribute, IntegerAttr, StringAttr, TypeAttr
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.errors import TensorcError
 from tensorc.ir.location import Location, NamedLocation
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import TensorType, Type
 from tensorc.ops.faults import fault
 from tensorc.ops.index import BroadcastExtents

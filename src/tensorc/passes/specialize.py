@@ -8,13 +8,13 @@ on data are left alone: they are known only after something was computed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from tensorc.ir.attributes import UnitAttr
 from tensorc.ir.builder import Builder
 from tensorc.ir.builtin import functions
 from tensorc.ir.core import Operation, Value
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import index
 from tensorc.ops.index import Assume, BroadcastExtents, ToIndex
 from tensorc.ops.loops import arith

@@ -9,10 +9,10 @@ them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from tensorc.ir.core import Operation
-from tensorc.ir.records import dataclass
 from tensorc.passes.canonicalize import apply
 from tensorc.passes.cse import Cse
 from tensorc.passes.manager import Budget, RewritePass

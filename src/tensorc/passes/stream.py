@@ -7,12 +7,12 @@ use. How large they are is known in the call only: the code generator asks there
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from tensorc.ir.attributes import BoolAttr, StringAttr
 from tensorc.ir.builtin import Func, arg_attributes
 from tensorc.ir.core import Operation, Value
-from tensorc.ir.records import dataclass
 from tensorc.ops.loops import memref, scf, vector
 from tensorc.ops.loops.nests import PARALLEL
 

@@ -7,11 +7,11 @@ left alone.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from tensorc.ir.clone import clone_into
 from tensorc.ir.core import Operation
-from tensorc.ir.records import dataclass
 from tensorc.ops.loops import arith, scf
 from tensorc.ops.loops.builder import LoopBuilder
 from tensorc.ops.loops.fold import constant_value

@@ -16,12 +16,12 @@ memory or for chains of dependent instructions, take several registers at once.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from tensorc.ir.attributes import UNIT
 from tensorc.ir.builtin import Call
 from tensorc.ir.core import Operation, Value
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import FloatType, IndexType, IntegerType, VectorType, i1
 from tensorc.ops import transposition
 from tensorc.ops.loops import arith, memref, scf, vector

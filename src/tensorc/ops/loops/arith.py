@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +11,6 @@ import numpy as np
 from tensorc.ir.attributes import Attribute, BoolAttr, FloatAttr, IntegerAttr
 from tensorc.ir.definition import Attrs, Trait, register
 from tensorc.ir.errors import TensorcTypeError, TensorcValueError
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import FloatType, IndexType, ShapedType, Type, i1
 from tensorc.ops.loops.base import (
     COMMUTATIVE,

@@ -5,12 +5,12 @@ the types.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from tensorc.ir.attributes import DenseArrayAttr, IntegerAttr
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.definition import Attrs, register
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import Extent, MemRefType, ScalarType, StridedLayout, Type, i32, index
 from tensorc.ops.loops.base import PURE, LoopOp, check_memref, wrong_types
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tensorc.ir.attributes import DenseArrayAttr
 from tensorc.ir.core import Operation
 from tensorc.ir.definition import Attrs, register
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import Type, i1, index
 from tensorc.ops.loops.base import (
     TERMINATOR,

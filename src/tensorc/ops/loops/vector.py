@@ -8,12 +8,12 @@ touches memory in the lanes whose mask is true only.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from tensorc.ir.attributes import ArrayAttr, IntegerAttr, OpaqueAttr
 from tensorc.ir.core import Operation
 from tensorc.ir.definition import Attrs, register
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import IntegerType, MemRefType, Type, VectorType, i1, index
 from tensorc.ops.loops.base import (
     PURE,

@@ -5,13 +5,12 @@ contiguously in every buffer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tensorc.ir.attributes import UNIT, IntegerAttr
 from tensorc.ir.builtin import arg_attributes, body
 from tensorc.ir.core import Block, BlockArgument, Operation, Value
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import MemRefType, ScalarType, i1
 from tensorc.ops.loops.builder import LoopBuilder
 from tensorc.ops.loops.claims import OVER

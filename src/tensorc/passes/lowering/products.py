@@ -13,7 +13,6 @@ from functools import partial
 from typing import Final
 
 from tensorc.ir.core import Value
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import ScalarType
 from tensorc.ops.loops.base import memory_type
 from tensorc.ops.loops.claims import behind_claim

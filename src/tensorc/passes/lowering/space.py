@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Final
 
 from tensorc.ir.core import Value
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import ScalarType
 from tensorc.ops.loops.base import memory_type
 from tensorc.passes.lowering.nest import Access, Index, Lowerer, load, store

@@ -10,12 +10,12 @@ on the width of vectors or the number of threads.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Final, cast
 
 from tensorc.ir.core import Value
 from tensorc.ir.definition import REGISTRY
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import FloatType, ScalarType, i1, i64, index
 from tensorc.ops.accumulators import Accumulator
 from tensorc.ops.families import Reduction

@@ -19,9 +19,9 @@ function: write it over `ScalarBuilder`, enter it in `EXPANSIONS` with the error
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from tensorc.ir.records import dataclass
 from tensorc.passes.math.error import erf, erfc
 from tensorc.passes.math.exponential import exp, exp2, expm1
 from tensorc.passes.math.hyperbolic import cosh, sinh, tanh

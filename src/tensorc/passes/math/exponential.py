@@ -10,9 +10,9 @@ expm1 function, ACM TOMS 18, 1992, keeps the same two-part r).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Generic
 
-from tensorc.ir.records import dataclass
 from tensorc.ops.scalar import S, ScalarBuilder
 from tensorc.passes.math.coefficients import (
     EXP2_F32,

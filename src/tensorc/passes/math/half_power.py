@@ -8,9 +8,9 @@ range where the result does not.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Final
 
-from tensorc.ir.records import dataclass
 from tensorc.ops.scalar import S, ScalarBuilder
 from tensorc.passes.math.scalars import format_of
 

@@ -13,10 +13,10 @@ infinities.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Generic
 
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import f64, i64
 from tensorc.ops.scalar import S, ScalarBuilder
 from tensorc.passes.math.circular_constants import INVERSE_PI_BITS, PI_F64

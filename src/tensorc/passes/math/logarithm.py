@@ -9,9 +9,9 @@ the arrangement). In single precision a polynomial in f of degree ten is as shor
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Generic
 
-from tensorc.ir.records import dataclass
 from tensorc.ops.scalar import S, ScalarBuilder
 from tensorc.passes.math.coefficients import (
     ATANH_F64,

@@ -10,9 +10,9 @@ these functions (`codegen_llvm/libraries.py`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import FloatType
 from tensorc.passes.math.huge import huge_cos, huge_sin, huge_tan
 from tensorc.passes.math.scalars import BINARY32, BINARY64

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import FloatType, IntegerType, f32, f64, i32, i64
 from tensorc.ops.scalar import S, ScalarBuilder, ScalarValue
 

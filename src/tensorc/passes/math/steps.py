@@ -8,9 +8,9 @@ with the instruction has that in place of the call: the bits are the same.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from tensorc.ir.records import dataclass
 from tensorc.ir.types import FloatType
 from tensorc.ops.scalar import S, ScalarBuilder
 from tensorc.passes.math.scalars import BINARY32, BINARY64, INF, NAN, Format, exponent_field, format_of

@@ -14,9 +14,9 @@ the call of a rare function, which a vectorised loop branches around while no la
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Generic
 
-from tensorc.ir.records import dataclass
 from tensorc.ops.scalar import S, ScalarBuilder
 from tensorc.passes.math import circular_constants as constants
 from tensorc.passes.math.inverse_constants import COT_F32, COT_F64
