@@ -94,6 +94,19 @@ def test_it_is_made_when_calls_have_taken_time_and_used_from_then_on() -> None:
         f(values.astype("float64").reshape(-1))
 
 
+def test_calls_by_name_count_and_are_answered() -> None:
+    p, q, s = tc.matrix("p"), tc.matrix("q"), tc.scalar("s")
+    f = tc.function([p, tc.In(q, name="other"), tc.In(s, value=2.0)], norms(p) * s + tc.sum(q))
+    values, others = points(), points(40, 9)
+    assert specialised(f, other=others, p=values) == ("fast (tensor<?x3xf64>, tensor<?x?xf64>, tensor<f64>)",)
+    for result in (f(values, others), f(values, other=others), f(s=2.0, other=others, p=values)):
+        np.testing.assert_allclose(result, expected(values) * 2 + others.sum())
+    with pytest.raises(TypeError):
+        f(values, others, wrong=1.0)
+    nameless = tc.function([x := tc.matrix(), tc.matrix(), p], norms(x) + p[0, 0], on_unused_input="ignore")
+    assert specialised(nameless, values, values, p=np.zeros((2, 2)))
+
+
 def test_calls_that_take_no_time_and_small_arrays_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     p = tc.matrix("p")
     f = tc.function([p], norms(p))

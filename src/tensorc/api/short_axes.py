@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 import weakref
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -68,7 +69,7 @@ class Watch:
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         function = None if self._function is None else self._function()
-        shapes = short_shapes(self.program, args)
+        shapes = short_shapes(self.program, self._in_order(args, kwargs))
         key = tuple(sorted(shapes.items()))
         if function is None or not shapes or key in self.tried or len(self.tried) >= MOST:
             return
@@ -78,6 +79,16 @@ class Watch:
         sibling = self._sibling(shapes)
         if sibling is not None:
             prefer(function, sibling)
+
+    def _in_order(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+        """The arguments of a call as the inputs stand, None for those that are not passed."""
+        parameters = self.program.parameters
+        places = {p.name: place for place, p in enumerate(parameters)}
+        found = [*args, *[None] * (len(parameters) - len(args))]
+        for name, value in kwargs.items():
+            if name in places:  # `out` need not be
+                found[places[name]] = value
+        return found
 
     def _has_taken_time(self) -> bool:
         """Whether this thread has computed for long enough since it last asked; other threads begin anew."""
@@ -96,7 +107,7 @@ class Watch:
         return made
 
 
-def short_shapes(program: Program, args: tuple[Any, ...]) -> dict[int, tuple[int | None, ...]]:
+def short_shapes(program: Program, args: Sequence[Any]) -> dict[int, tuple[int | None, ...]]:
     """For every input that is given a large array with short axes at its end, its type with these known."""
     found: dict[int, tuple[int | None, ...]] = {}
     for position, (parameter, array) in enumerate(zip(program.parameters, args, strict=False)):
