@@ -78,7 +78,7 @@ EXPANSIONS: dict[str, Expansion] = {
         Expansion("tan", tan, 1.5),
         Expansion("powf", powf, 1.25, operands=2),
         Expansion("erf", erf, 1.9),
-        Expansion("erfc", erfc, 1.5),
+        Expansion("erfc", erfc, 1.75),
     )
 }
 
