@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tensorc as tc
 from passes import lowering_support as support
 from tensorc.ir.builtin import functions
 from tensorc.ir.definition import REGISTRY
@@ -15,6 +16,7 @@ from tensorc.ir.types import TensorType, f32, f64
 from tensorc.ops import emit
 from tensorc.ops.base import OpDef, Sample
 from tensorc.ops.index import IndexOp
+from tensorc.ops.loops.memref import Copy
 from tensorc.passes import sites
 
 OPS = sorted(n for n, d in REGISTRY.items() if issubclass(d, OpDef) and not issubclass(d, IndexOp))
@@ -159,3 +161,34 @@ def test_ten_thousand_ops() -> None:
 
     module = support.function([VECTOR, VECTOR], build)
     support.assert_same(module, support.lower(module, support.FAST), [np.arange(3.0), np.ones(3)])
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "float64"])
+@pytest.mark.parametrize("mode", ["O0", "O2"])
+def test_copies_with_gaps_are_kernels(dtype: str, mode: str) -> None:
+    """Joining, setting a part, and flattening what is turned: loops that threads share, with the bits of
+    their sources."""
+    m, n = (tc.matrix(name, dtype=dtype) for name in "mn")
+    outputs = [
+        tc.concatenate([m, n], axis=1),
+        m[1:, ::2].set(n[1:, ::2]),
+        m[::-1].set(n),
+        tc.reshape(m.T, (-1,)),
+        tc.reshape(m[:, ::-1], (-1,)),
+    ]
+    f = tc.function([m, n], outputs, mode=mode)
+    loops = f.build.module("loops")
+    copies = [op for op in loops.walk() if op.isa(Copy)]
+    assert all(v.type.layout is None for op in copies for v in op.operands)
+    rng = np.random.default_rng(0)
+    for shape in ((0, 3), (3, 0), (1, 1), (2, 1), (70, 33), (1, 200)):
+        x, y = (rng.integers(0, 256, (*shape, 8), np.uint8).view(dtype)[..., 0] for _ in range(2))
+        if dtype == "bool":
+            x, y = (rng.integers(0, 2, shape).astype(bool) for _ in range(2))
+        part, whole = x.copy(), x.copy()
+        part[1:, ::2], whole[::-1] = y[1:, ::2], y
+        expected = [np.concatenate([x, y], 1), part, whole, x.T.reshape(-1), x[:, ::-1].reshape(-1)]
+        for args in ((x, y), (np.asfortranarray(x), np.asfortranarray(y)), (_strided(x), _strided(y))):
+            for found, right in zip(f(*args), expected, strict=True):
+                assert found.dtype == right.dtype
+                assert found.tobytes() == right.tobytes(), shape

@@ -17,6 +17,8 @@ from tensorc.ops.families import Opaque, Pointwise, Reduction
 from tensorc.ops.index import FromIndex, ToIndex
 from tensorc.ops.kernel import Kernel
 from tensorc.ops.loops.base import memory_type
+from tensorc.ops.loops.memref import Copy
+from tensorc.ops.loops.scf import If
 from tensorc.ops.views import SumTo
 from tensorc.passes.bufferize import BUFFERS
 from tensorc.passes.lowering import families
@@ -63,7 +65,28 @@ def lower_function(function: Operation) -> set[Operation]:
         if op.prev is not None:
             ends.add(op.prev)
         op.erase()
+    for op in _strided_copies(function):
+        b.move(op)
+        families.copy(b, op)
+        if op.prev is not None:
+            ends.add(op.prev)
+        op.erase()
     return ends
+
+
+def _strided_copies(function: Operation) -> list[Operation]:
+    """Copies outside loops that are not copies of bytes: loops like others, in vector code and by threads."""
+    found = []
+    todo = [iter(body(function))]
+    while todo:
+        op = next(todo[-1], None)
+        if op is None:
+            todo.pop()
+        elif op.isa(Copy) and any(v.type.layout is not None for v in op.operands):  # type: ignore[attr-defined]
+            found.append(op)
+        elif op.isa(If):
+            todo.extend(iter(block) for region in reversed(op.regions) for block in region.blocks)
+    return found
 
 
 def _tensor_ops(function: Operation) -> list[Operation]:

@@ -63,6 +63,15 @@ def pointwise(b: Lowerer, op: Operation, kinds: Sequence[Type]) -> None:
     emit_kernel(b, Space(b.dims(out), rank, [Stage(False, inputs, body, (result,))]))
 
 
+def copy(b: Lowerer, op: Operation) -> None:
+    """A `memref.copy` as a kernel."""
+    source, target = op.operands
+    kind, rank = element(target.type), len(b.dims(target))
+    result = Result(kind, out=access(target, range(rank), kind))
+    stage = Stage(False, (access(source, range(rank), kind),), lambda b, indices, xs: [xs[0]], (result,))
+    emit_kernel(b, Space(b.dims(target), rank, [stage]))
+
+
 def reduction(b: Lowerer, op: Operation, kinds: Sequence[Type]) -> None:
     definition = op.definition
     assert definition is not None and issubclass(definition, Reduction)
