@@ -32,7 +32,7 @@ PROGRAMS: dict[str, tuple[Callable[[Cells], Made], str]] = {
     "by its own sum": (lambda s: (None, {s["w"]: s["w"] / (s["w"] * s["w"]).sum()}), "w"),
     "with a sum of rows": (
         lambda s: ((s["v"] * s["x"]).sum(), {s["v"]: s["v"] - s["x"], s["w"]: s["w"] - s["m"].sum(axis=0)}),
-        "wv",
+        "v",
     ),
     "along a product": (lambda s: (None, {s["t"]: s["t"] - (s["m"].T @ s["m"]) * s["x"]}), "t"),
     "along one of itself": (lambda s: (None, {s["t"]: s["t"] - s["m"] @ s["t"]}), ""),

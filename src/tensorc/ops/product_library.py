@@ -79,8 +79,8 @@ ALL_PACKED: Final = 1 << 26
 """and of those that a kernel or a batch has at once: of more, blocks pack what they need."""
 PANELS: Final = 16
 """Vectors of a block of columns."""
-UNPACKED: Final = 2 * LINES * PANELS
-"""Vectors that a block has at most, if nothing is packed."""
+UNPACKED: Final = 2 * max(LINES * PANELS, FEW * STREAM)
+"""Vectors that a block has at most, if nothing is packed (`_block_sizes`; the last one has the rest, too)."""
 Truth = Value | bool
 
 

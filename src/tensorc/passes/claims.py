@@ -184,7 +184,8 @@ def _may_write(op: Operation, cell: Value, roots: dict[Value, Value]) -> bool:
     if definition is None or not in_place(op, cell, roots):
         return False
     if definition is Kernel or issubclass(definition, Pointwise):
-        return sites.SITE not in op.attributes and not (definition is Kernel and _keeps_rows(op))
+        lean = definition is not Kernel or _is_lean(op, shaped(cell).rank)
+        return sites.SITE not in op.attributes and lean
     return issubclass(definition, OpDef) and definition.overwrites
 
 
@@ -208,17 +209,21 @@ def _may_write_product(kernel: Operation, cell: Value, roots: dict[Value, Value]
     return plain and len(kinds) == 1 and reads_in_place(kernel, cell)
 
 
-def _keeps_rows(kernel: Operation) -> bool:
-    """Whether stages of a kernel read what others computed along whole rows, which may need memory."""
+def _is_lean(kernel: Operation, rank: int) -> bool:
+    """Whether a kernel goes through no more than what it writes, of so many axes, and has no stages that read
+    what others computed along whole rows, which may need memory.
+    """
     assert isinstance(kernel.attrs, KernelAttrs)
     for stage in stages(kernel):
         attrs = stage.attrs
         assert isinstance(attrs, GenericAttrs)
+        if attrs.rank > rank:
+            return False
         for result, combiner in zip(stage.results, combiner_names(attrs), strict=True):
             read = any(not user.isa(Yield) for user in result.users)
             if attrs.rank > kernel.attrs.outer and not combiner and read:
-                return True
-    return False
+                return False
+    return True
 
 
 def _drop_products(
