@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 import tensorc as tc
+from tensorc.interp.loops import LoopInterpreter
 from tensorc.ir.core import Operation
 from tensorc.ir.parser import parse_module
 from tensorc.ir.printer import print_op
@@ -88,3 +91,73 @@ def test_every_prefix_of_its_rewrites_is_a_valid_program() -> None:
         report = manager.run(module, "simplify", manager.Options(bisect_limit=limit))
         check(module)
         assert report.rules.total() == limit
+
+
+def decided(outer: str, inner: str) -> str:
+    """What stands in the branch `outer` in the place of the branch `inner`: code, or a branch."""
+    text = f"""
+"builtin.module"() ({{
+  "func.func"() ({{
+  ^bb0(%a: index, %b: index, %c: i1, %d: i1):
+    %t = "arith.constant"() {{value = true}} : () -> i1
+    %one = "arith.constant"() {{value = 1 : i32}} : () -> i32
+    %two = "arith.constant"() {{value = 2 : i32}} : () -> i32
+    %same = "arith.cmpi"(%a, %b) {{predicate = 0 : i64}} : (index, index) -> i1
+    %again = "arith.cmpi"(%b, %a) {{predicate = 0 : i64}} : (index, index) -> i1
+    %other = "arith.cmpi"(%b, %a) {{predicate = 1 : i64}} : (index, index) -> i1
+    %less = "arith.cmpi"(%a, %b) {{predicate = 2 : i64}} : (index, index) -> i1
+    %more = "arith.cmpi"(%b, %a) {{predicate = 2 : i64}} : (index, index) -> i1
+    %both = "arith.andi"(%same, %c) : (i1, i1) -> i1
+    %either = "arith.ori"(%same, %c) : (i1, i1) -> i1
+    %loose = "arith.ori"(%again, %d) : (i1, i1) -> i1
+    %x = "scf.if"({outer}) ({{
+      "scf.yield"(%one) : (i32) -> ()
+    }}, {{
+      "scf.yield"(%two) : (i32) -> ()
+    }}) : (i1) -> i32
+    %y = "scf.if"({outer}) ({{
+      %z = "scf.if"({inner}) ({{
+        %p = "arith.addi"(%x, %one) : (i32, i32) -> i32
+        "scf.yield"(%p) : (i32) -> ()
+      }}, {{
+        %q = "arith.addi"(%x, %two) : (i32, i32) -> i32
+        "scf.yield"(%q) : (i32) -> ()
+      }}) : (i1) -> i32
+      "scf.yield"(%z) : (i32) -> ()
+    }}, {{
+      "scf.yield"(%one) : (i32) -> ()
+    }}) : (i1) -> i32
+    "func.return"(%y) : (i32) -> ()
+  }}) {{sym_name = "f", function_type = (index, index, i1, i1) -> i32}} : () -> ()
+}}) : () -> ()
+"""
+    module = parse_module(text)
+    check(module)
+    manager.run(module, "simplify")
+    check(module)
+    before = parse_module(text)
+    for args in product((3, 4), (3, 4), (0, 1), (0, 1)):
+        results = [LoopInterpreter(m).call("f", list(args)) for m in (before, module)]
+        assert results[0] == results[1]
+    return "code" if print_op(module).count('"scf.if"') == 2 else "a branch"
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "found"),
+    [
+        ("%same", "%same", "code"),
+        ("%same", "%again", "code"),
+        ("%same", "%other", "code"),
+        ("%other", "%same", "code"),
+        ("%both", "%again", "code"),
+        ("%both", "%c", "code"),
+        ("%both", "%loose", "code"),
+        ("%both", "%d", "a branch"),
+        ("%either", "%same", "a branch"),
+        ("%less", "%more", "a branch"),
+        ("%less", "%less", "code"),
+        ("%same", "%t", "code"),
+    ],
+)
+def test_a_branch_that_is_decided_is_the_code_that_runs(outer: str, inner: str, found: str) -> None:
+    assert decided(outer, inner) == found

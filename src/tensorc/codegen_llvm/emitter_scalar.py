@@ -195,6 +195,8 @@ def _ones(kind: str) -> str:
 
 def _signs_differ(e: Emitter, a: Scalar, b: Scalar) -> Scalar:
     truth = _truth(a.type)
+    if b.constant is not None and b.constant > 0:
+        return e.let(truth, f"icmp slt {a}, 0")
     signs = [e.let(truth, f"icmp slt {x}, {_zero(x.type)}") for x in (a, b)]
     return e.let(truth, f"xor {signs[0]}, {signs[1].text}")
 

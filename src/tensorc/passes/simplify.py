@@ -7,7 +7,7 @@ with an equal one at once, where `canonicalize` has to come back until nothing c
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final, cast
 
@@ -18,6 +18,7 @@ from tensorc.ir.definition import OpDefinition, Trait
 from tensorc.ops.loops import arith
 from tensorc.ops.loops.base import SameTypeOp, ScalarOp
 from tensorc.ops.loops.fold import constant_value, fold, identity
+from tensorc.passes.branches import inline_decided
 from tensorc.passes.dce import Dce
 from tensorc.passes.manager import Budget, RewritePass
 
@@ -27,11 +28,15 @@ _PURE: Final = Trait.PURE
 
 @dataclass(frozen=True)
 class Simplify(RewritePass):
-    """Constants folded and on the right, nothing twice, nothing dead; for loops."""
+    """Constants folded and on the right, nothing twice, nothing dead, no branch decided before; for loops."""
 
     name: ClassVar[str] = "simplify"
+    rewrites: ClassVar[Mapping[str, str]] = {
+        "decided_branch": "a branch on what the branch around it says is the code that runs"
+    }
 
     def rewrite(self, module: Operation, budget: Budget) -> None:
+        inline_decided(module, budget)
         _Walk(budget).run(module)
         Dce().rewrite(module, budget)
 
