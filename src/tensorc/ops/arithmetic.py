@@ -366,6 +366,20 @@ class _Extremum(Pointwise):
         return dx, dy
 
 
+def _extreme(s: Any, before: str, x: Any, y: Any) -> Any:
+    """x if it comes `before` y or is NaN, else y. Shorter for a y that is known not to be NaN; and of two
+    equal numbers but zeros either will do, which makes it one instruction where the second operand wins.
+    """
+    from tensorc.ops.loops.fold import constant_value
+
+    known = constant_value(y) if isinstance(y, Value) else None
+    if known is None or known != known:
+        return s.select(s.ori(s.cmpf(f"o{before}", x, y), s.cmpf("une", x, x)), x, y)
+    if known == 0:
+        return s.select(s.cmpf(f"u{before}", x, y), x, y)
+    return s.select(s.cmpf(f"o{before}", y, x), y, x)
+
+
 @register
 class Maximum(_Extremum):
     """The greater of x and y; NaN if either is NaN; y for zeros of either sign. Equal operands share the
@@ -380,7 +394,7 @@ class Maximum(_Extremum):
     def scalar(s: Any, elements: Sequence[ScalarType], *xs: Any) -> Any:
         x, y = xs
         if is_floating(elements[0]):
-            return s.select(s.ori(s.cmpf("ogt", x, y), s.cmpf("une", x, x)), x, y)
+            return _extreme(s, "gt", x, y)
         return s.maxsi(x, y) if is_signed_integer(elements[0]) else s.maxui(x, y)
 
     @classmethod
@@ -402,7 +416,7 @@ class Minimum(_Extremum):
     def scalar(s: Any, elements: Sequence[ScalarType], *xs: Any) -> Any:
         x, y = xs
         if is_floating(elements[0]):
-            return s.select(s.ori(s.cmpf("olt", x, y), s.cmpf("une", x, x)), x, y)
+            return _extreme(s, "lt", x, y)
         return s.minsi(x, y) if is_signed_integer(elements[0]) else s.minui(x, y)
 
     @classmethod
