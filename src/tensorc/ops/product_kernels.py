@@ -254,35 +254,31 @@ def settle(
 
 
 def rows(e: Kernel, x: Value, y: Value, out: Value) -> None:
-    """Panels of two vectors of columns, masked; the last has one vector if that is enough."""
+    """Tiles of two vectors of columns, masked, the last of a row of them of one vector if that is enough; in
+    the last row of tiles the last row is there several times. Rows of the result are written one tile after
+    the other: where k is small, that is most of the work.
+    """
     b = e.b
-    n = b.dim(out, 1)
-    with b.for_(0, n, 2 * e.lanes) as loop:
-        left = b.index(b.sub(n, loop.iv))
-        with b.if_(b.cmpi("sgt", left, b.index(e.lanes))) as wide:
-            _panel(e, (x, y, out), loop.iv, e.tiles.rows)
-        with wide.else_():
-            _panel(e, (x, y, out), loop.iv, e.tiles.narrow)
+    m, n = b.dims(out)
+    tiles, narrow = e.tiles.rows, e.tiles.narrow
+    rest = b.remsi(b.index(n), b.index(2 * e.lanes))
+    few = b.andi(b.cmpi("sgt", rest, b.index(0)), b.cmpi("sle", rest, b.index(e.lanes)))
+    wide = b.subi(b.index(n), b.select(few, rest, b.index(0)))
+    with b.for_(0, m, tiles.rows) as i:
+        places = last(b, i.iv, tiles.rows, m)
+        with b.for_(0, wide, 2 * e.lanes) as j:
+            _tile(e, (x, y, out), places, [b.add(j.iv, v * e.lanes) for v in range(2)])
+    with b.if_(few), b.for_(0, m, narrow.rows) as i:
+        _tile(e, (x, y, out), last(b, i.iv, narrow.rows, m), [wide])
 
 
 Operands = tuple[Value, Value, Value]
 
 
-def _panel(e: Kernel, operands: Operands, j: Value, tile: Tile) -> None:
-    """One panel of columns; in the last tile the last row is there several times."""
-    b, out = e.b, operands[2]
-    m, n = b.dims(out)
-    columns = [b.add(j, v * e.lanes) for v in range(tile.vectors)]
-    masks = [e.mask(b.sub(n, column)) for column in columns]
-    with b.for_(0, m, tile.rows) as loop:
-        _tile(e, operands, last(b, loop.iv, tile.rows, m), columns, masks)
-
-
-def _tile(
-    e: Kernel, operands: Operands, rows: Sequence[Index], columns: Sequence[Index], masks: Sequence[Value]
-) -> None:
+def _tile(e: Kernel, operands: Operands, rows: Sequence[Index], columns: Sequence[Index]) -> None:
     """Some rows by some vectors of columns."""
     b, (x, y, out) = e.b, operands
+    masks = [e.mask(b.sub(b.dim(out, 1), column)) for column in columns]
     k, places = b.dim(y, 0), list(product(rows, columns))
     with b.for_(0, b.maximum(k, 1), BLOCK) as part:
         end = b.minimum(b.add(part.iv, BLOCK), k)

@@ -513,9 +513,7 @@ def without_memory(b: LoopBuilder, x: Value, y: Value, kind: ScalarType) -> Trut
     first, second = Matrix.of(b, x), Matrix.of(b, y)
     several = _compare(b, "sgt", second.sizes[1], 1)
     # Of a single row `_column` may make a copy, where the right side is dense along k.
-    both = _all(
-        b, _compare(b, "eq", second.strides[0], 1), _compare(b, "sgt", second.sizes[0], SHORT)
-    )
+    both = _all(b, _compare(b, "eq", second.strides[0], 1), _compare(b, "sgt", second.sizes[0], SHORT))
     large = is_large(b, first, second, kind)
     return _all(b, several, _dense(b, second, 1), _not(b, both), _not(b, large))
 
