@@ -47,7 +47,7 @@ from tensorc.ir.types import MemRefType
 from tensorc.ops.loops import arith, memref, scf
 from tensorc.ops.loops.claims import CLAIM
 from tensorc.ops.loops.memref import view_parts
-from tensorc.ops.loops.nests import APART, CALLED, ELEMENTWISE, LANEWISE, OF_LIBRARY, PRODUCT, UNLIKELY
+from tensorc.ops.loops.nests import APART, CALLED, ELEMENTWISE, HIDDEN, LANEWISE, OF_LIBRARY, PRODUCT, UNLIKELY
 
 Steps = Iterator["Steps"]
 """A region op's handler is a generator that yields the emission of its blocks: nesting costs no Python stack.
@@ -497,7 +497,7 @@ class Emitter(FunctionText):
             emitter_indices.hoist(self, block)
         loop = self.open_loop(lower, upper, inits)
         self.values.update(zip(block.args, loop.phis, strict=True))
-        if innermost and emitter_indices.has_known_steps(self, block):
+        if innermost and (HIDDEN in op.attributes or emitter_indices.has_known_steps(self, block)):
             self.values[block.args[0]] = self.opaque(loop.phis[0])
         self.depth += 1
         yield self.emit_block(block)

@@ -24,7 +24,7 @@ from tensorc.ir.types import FloatType, IntegerType, ScalarType, VectorType, i1,
 from tensorc.ops.loops import vector
 from tensorc.ops.loops.base import memory_type
 from tensorc.ops.loops.builder import Index, LoopBuilder
-from tensorc.ops.loops.nests import PRODUCT, ROLLED, rolled
+from tensorc.ops.loops.nests import HIDDEN, PRODUCT, ROLLED, rolled
 
 BYTES: Final = 64
 """Of one vector."""
@@ -284,6 +284,7 @@ def _tile(e: Kernel, operands: Operands, rows: Sequence[Index], columns: Sequenc
         end = b.minimum(b.add(part.iv, BLOCK), k)
         with b.for_(part.iv, end, init=[e.zero] * len(places)) as loop:
             loop.op.set_attribute(ROLLED, UNIT)
+            loop.op.set_attribute(HIDDEN, UNIT)
             ys = [e.truth(e.load(y, [loop.iv, c], mask)) for c, mask in zip(columns, masks, strict=True)]
             xs = [e.spread(e.truth(b.load(x, [row, loop.iv]))) for row in rows]
             loop.yield_(*(e.step(s, *pair) for s, pair in zip(loop.args, product(xs, ys), strict=True)))

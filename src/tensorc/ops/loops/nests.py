@@ -57,6 +57,10 @@ ROLLED = "tensorc.rolled"
 """Attribute of an `scf.for` that the pass `unroll` leaves alone: what that gains is not worth the compile
 time.
 """
+HIDDEN = "tensorc.hidden"
+"""Attribute of an innermost `scf.for` whose index machine code takes as it is: many rows are read at one place
+each, of steps that are not known before the call.
+"""
 ROUNDS = "tensorc.rounds"
 """Attribute of an `scf.for` whose iterations divide the work of one among themselves."""
 
