@@ -47,7 +47,16 @@ from tensorc.ir.types import MemRefType
 from tensorc.ops.loops import arith, memref, scf
 from tensorc.ops.loops.claims import CLAIM
 from tensorc.ops.loops.memref import view_parts
-from tensorc.ops.loops.nests import APART, CALLED, ELEMENTWISE, HIDDEN, LANEWISE, OF_LIBRARY, PRODUCT, UNLIKELY
+from tensorc.ops.loops.nests import (
+    APART,
+    CALLED,
+    ELEMENTWISE,
+    HIDDEN,
+    LANEWISE,
+    OF_LIBRARY,
+    PRODUCT,
+    UNLIKELY,
+)
 
 Steps = Iterator["Steps"]
 """A region op's handler is a generator that yields the emission of its blocks: nesting costs no Python stack.

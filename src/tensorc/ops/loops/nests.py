@@ -58,8 +58,8 @@ ROLLED = "tensorc.rolled"
 time.
 """
 HIDDEN = "tensorc.hidden"
-"""Attribute of an innermost `scf.for` whose index machine code takes as it is: many rows are read at one place
-each, of steps that are not known before the call.
+"""Attribute of an innermost `scf.for` whose index machine code takes as it is: many rows are read, at one
+place each, by steps that are not known before the call.
 """
 ROUNDS = "tensorc.rounds"
 """Attribute of an `scf.for` whose iterations divide the work of one among themselves."""
