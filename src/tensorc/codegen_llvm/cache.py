@@ -37,7 +37,7 @@ MOST: Final = 1 << 14
 """Files at most, however small: looking through them must not take longer than compiling."""
 FOLDERS: Final = frozenset(f"{n:02x}" for n in range(256))
 """Files lie in folders named after the first two digits of their keys."""
-_FORMAT: Final = "1"
+_FORMAT: Final = "2"
 _KIND: Final = "entry"
 _KEY: Final = 32
 _SUFFIXES: Final = (SUFFIX, own_sources.SUFFIX, machine.SUFFIX)
@@ -130,7 +130,7 @@ class Entry:
 
     def to_bytes(self) -> bytes:
         """The content of its file."""
-        parts = [part.to_bytes() for part in self.parts]
+        parts = [part.content() for part in self.parts]
         head = pack([_printable(self.name), self.about, *(str(len(part)) for part in parts)])
         return frame(_KIND, b"".join([bytes.fromhex(self.key), head, *parts]))
 
@@ -143,7 +143,7 @@ class Entry:
         (name, about, *lengths), place = unpack(content, _KEY)
         parts = []
         for length in map(int, lengths):
-            parts.append(ObjectCode.from_bytes(content[place : place + length]))
+            parts.append(ObjectCode.of_content(content[place : place + length]))
             place += length
         if place != len(content):
             raise ValueError("the parts do not fill the entry")

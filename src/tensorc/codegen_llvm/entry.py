@@ -151,11 +151,13 @@ def library() -> dict[str, int]:
     names = layout.names(FunctionBase)
 
     def compile() -> tuple[ObjectCode, ...]:
+        together: dict[int, list[str]] = {}
+        for file, level in FILES.items():
+            text = Path(__file__).with_name(file).read_text(encoding="utf-8")
+            together.setdefault(level, []).append(expand(text, names))
         # No optimiser, it takes longer than it gains in code written out by hand.
-        texts = {f: Path(__file__).with_name(f).read_text(encoding="utf-8") for f in FILES}
         return tuple(
-            jit.compile_text(expand(text, names), level=0, machine_level=FILES[f])
-            for f, text in texts.items()
+            jit.compile_text(texts, level=0, machine_level=level) for level, texts in together.items()
         )
 
     from tensorc.codegen_llvm import cache as cached  # imported by the first compile

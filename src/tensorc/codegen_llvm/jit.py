@@ -102,14 +102,17 @@ def _run(passes: Any, module: Any) -> None:
             passes.detach()
 
 
-def _optimised(text: str, level: int, exports: Sequence[str] | None) -> Any:
+def _optimised(text: str | Sequence[str], level: int, exports: Sequence[str] | None) -> Any:
     """An optimised module in an LLVM context of its own. With `exports`, every other function is internal."""
+    texts = [text] if isinstance(text, str) else text
     if level not in (0, 1, 2, 3):
         raise ValueError(f"optimisation level {level} is not 0, 1, 2 or 3")
     context = llvm().create_context()
     module = None
     try:
-        module = llvm().parse_assembly(text, context)
+        module = llvm().parse_assembly(texts[0], context)
+        for other in texts[1:]:
+            module.link_in(llvm().parse_assembly(other, context))
         module.triple = host().triple
         module.data_layout = str(target_machine(level).target_data)
         if exports is not None:
@@ -136,12 +139,16 @@ def _internalise(module: Any, exports: Sequence[str]) -> None:
 
 
 def compile_text(
-    text: str, *, level: int, exports: Sequence[str] | None = None, machine_level: int | None = None
+    text: str | Sequence[str],
+    *,
+    level: int,
+    exports: Sequence[str] | None = None,
+    machine_level: int | None = None,
 ) -> ObjectCode:
-    """Compile LLVM IR for this machine, at level 0 to 3, keeping the functions
+    """Compile LLVM IR for this machine, one text or several together, at level 0 to 3, keeping the functions
     `exports`, or all. `machine_level` is the code generator's level, if it is to differ.
 
-    Raises InternalError if LLVM rejects the text or it does not define an export.
+    Raises InternalError if LLVM rejects a text or none defines an export.
     """
     with _lock:
         module = _optimised(text, level, exports)

@@ -35,12 +35,20 @@ class ObjectCode:
 
     def to_bytes(self) -> bytes:
         """These three with version, length and checksum, for `from_bytes`."""
-        return frame("object", b"".join((pack(self.exports), pack(self.imports), self.data)))
+        return frame("object", self.content())
 
     @classmethod
     def from_bytes(cls, data: bytes) -> ObjectCode:
         """What `to_bytes` made. Raises ValueError for anything else, a damaged file included."""
-        content = unframe("object", data)
+        return cls.of_content(unframe("object", data))
+
+    def content(self) -> bytes:
+        """These three, for a file that has a checksum of its own."""
+        return b"".join((pack(self.exports), pack(self.imports), self.data))
+
+    @classmethod
+    def of_content(cls, content: bytes) -> ObjectCode:
+        """What `content` made. Raises ValueError where it is cut off."""
         exports, place = unpack(content, 0)
         imports, place = unpack(content, place)
         return cls(content[place:], exports, imports)
