@@ -15,6 +15,7 @@ import numpy as np
 
 from tensorc.api import advice
 from tensorc.api.arguments import DEFAULT_NAME, MISSING, Parameter
+from tensorc.api.build import Build, Kind, Slow
 from tensorc.api.expr import Expr
 from tensorc.api.leaves import Argument, Shared, Symbol
 from tensorc.api.modes import STAGES, Mode, as_mode
@@ -30,7 +31,6 @@ from tensorc.ops.dtypes import to_dtype
 from tensorc.ops.faults import FAULTS
 
 if TYPE_CHECKING:
-    from tensorc.api.build import Build, Kind, Slow
     from tensorc.api.profile import Profile
     from tensorc.api.saving import File
     from tensorc.codegen_llvm.objects import ObjectCode
@@ -247,8 +247,6 @@ def compile_program(
     """The callable of a program in a mode. `slow` answers calls the native entry does not take, in place of
     the conversion of arguments. Bodies that are among `stored` are not compiled again.
     """
-    from tensorc.api.build import Build  # the passes and the emitter are imported by the first compile
-
     build = Build(program, mode, stored or {})
     converting = _SlowCall(program, mode)
     compiled: Function = build.native(Function, slow or converting, by_name=slow is None)

@@ -15,11 +15,10 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -119,8 +118,7 @@ def key_of(what: Sequence[str], environment: str, sources: bytes) -> str:
 # -------------------------------------------------------------------------------------------------- one entry
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """Object code under its key. `name` and `about` are for people."""
 
     key: str
@@ -256,8 +254,7 @@ _room = _Room()
 # ------------------------------------------------------------------------------------------------- for people
 
 
-@dataclass(frozen=True)
-class Contents:
+class Contents(NamedTuple):
     """A folder that can be used: where, what it may take, what is in it."""
 
     place: Settings

@@ -93,20 +93,16 @@ def pack(texts: Sequence[str]) -> bytes:
 def unpack(content: bytes, place: int) -> tuple[tuple[str, ...], int]:
     """The texts at `place`, and where what follows begins. Raises ValueError where they are cut off."""
 
-    def number() -> int:
-        nonlocal place
-        if place + _LENGTH.size > len(content):
-            raise ValueError("the list of texts is cut off")
-        (value,) = _LENGTH.unpack_from(content, place)
-        place += _LENGTH.size
-        return int(value)
-
     texts = []
-    for _ in range(number()):
-        length = number()
-        text = content[place : place + length]
-        if len(text) != length:
-            raise ValueError("the list of texts is cut off")
-        texts.append(text.decode("utf-8"))  # UnicodeDecodeError is a ValueError
-        place += length
+    try:
+        (count,) = _LENGTH.unpack_from(content, place)
+        place += _LENGTH.size
+        for _ in range(count):
+            (length,) = _LENGTH.unpack_from(content, place)
+            start, place = place + _LENGTH.size, place + _LENGTH.size + length
+            if place > len(content):
+                raise ValueError("the list of texts is cut off")
+            texts.append(content[start:place].decode("utf-8"))  # UnicodeDecodeError is a ValueError
+    except struct.error:
+        raise ValueError("the list of texts is cut off") from None
     return tuple(texts), place

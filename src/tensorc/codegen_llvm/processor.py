@@ -25,9 +25,9 @@ _CPUID: Final = bytes.fromhex(
     "4883c718 48ffce ebdf"  # add rdi, 24; dec rsi; jmp 1
     "5bc3"  # 2: pop rbx; ret
 )
-"""`void (rows, count)`."""
+"""`uint64 (rows, count)`, whose result means nothing."""
 _XGETBV: Final = bytes.fromhex("31c9 0f01d0 48c1e220 4809d0 c3")
-"""`uint64 ()`: xor ecx, ecx; xgetbv; shl rdx, 32; or rax, rdx; ret."""
+"""`uint64 (nothing, nothing)`: xor ecx, ecx; xgetbv; shl rdx, 32; or rax, rdx; ret."""
 _XGETBV_AT: Final = 64
 _LEAVES: Final = (
     *((1, 0), (7, 0), (7, 1), (0xD, 1), (0x14, 0), (0x19, 0), (0x1E, 1), (0x24, 0)),
@@ -55,7 +55,8 @@ def identity() -> bytes | None:
 
 def _x86() -> bytes:
     code = loading.place_code(_CPUID.ljust(_XGETBV_AT, b"\xcc") + _XGETBV)
-    ask = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_size_t)(code["code"])
+    kind = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_size_t)
+    ask, kept = kind(code["code"]), kind(code["code"] + _XGETBV_AT)
 
     def answers(leaves: list[tuple[int, int]]) -> list[tuple[int, ...]]:
         rows = bytearray(b"".join(_ROW.pack(*leaf, 0, 0, 0, 0) for leaf in leaves))
@@ -66,8 +67,7 @@ def _x86() -> bytes:
     known = [leaf for leaf in _LEAVES if leaf[0] <= (extended[2] if leaf[0] >= _EXTENDED else basic[2])]
     rows = [basic, extended, *map(_steady, answers(known))]
     if any(row[0] == 1 and row[4] & _KEEPS_REGISTERS for row in rows):
-        kept = ctypes.CFUNCTYPE(ctypes.c_uint64)(code["code"] + _XGETBV_AT)()
-        rows.append((_REGISTERS, 0, 0, 0, *divmod(kept, 1 << 32)))
+        rows.append((_REGISTERS, 0, 0, 0, *divmod(kept(None, 0), 1 << 32)))
     return b"".join(_ROW.pack(*row) for row in rows)
 
 

@@ -54,11 +54,11 @@ def address_of(name: str) -> int:
         return _providers[name]()[name]
     if name in _TYPES:
         return id(_TYPES[name])
-    for prefix, resolve in _PREFIXES.items():
-        if name.startswith(prefix):
-            return resolve(name.removeprefix(prefix))
     if name.startswith(("Py", "_Py")):
         return _exported(ctypes.pythonapi, name)
+    for prefix, resolve in _PREFIXES.items() if name.startswith("tensorc_") else ():
+        if name.startswith(prefix):
+            return resolve(name.removeprefix(prefix))
     return _c_library(name)
 
 
