@@ -254,3 +254,24 @@ last = Last()
 time.sleep(0.3)
 """
     )
+
+
+def test_long_copies_are_shared() -> None:
+    program(
+        """
+import ctypes
+def word(field):
+    return ctypes.c_int64.from_address(pool._pool + threads.POOL[field])
+with compiling_with(0):
+    g = tc.function([x], x[1:3].set(x[:2] * 2))
+check()
+for n in (131_071, 131_072, 131_073, 131_072 + 8192, 1_000_003):
+    v = np.arange(n, dtype=float)
+    w = v.copy()
+    w[1:3] = v[:2] * 2
+    word("REST").value = 0  # whatever the machine did to the loop before
+    before = word("TICKET").value >> 32
+    assert g(v).tobytes() == w.tobytes(), n
+    assert (word("TICKET").value >> 32 > before) == (n >= 131_072), n
+"""
+    )

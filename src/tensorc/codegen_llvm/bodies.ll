@@ -6,6 +6,8 @@ declare ptr @tensorc_alloc(i64)
 declare void @tensorc_free(ptr)
 declare i64 @tensorc_poll(ptr, i64)
 declare i32 @tensorc_parallel(ptr, ptr, ptr, i64, i64, i64)
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+declare i64 @llvm.umin.i64(i64, i64)
 declare { i64, i1 } @llvm.umul.with.overflow.i64(i64, i64)
 
 ; A product of sizes, or 2**64 - 1 where it does not fit: an allocation that must fail instead of being too small.
@@ -70,4 +72,41 @@ many:
 few:
   %own = tail call i32 %body(ptr %captures, i64 %lower, i64 %upper)
   ret i32 %own
+}
+
+; Copy bytes: together with others if there are many. Returns what a loop does.
+define i32 @tensorc_copy(ptr %record, ptr %target, ptr %source, i64 %bytes) {
+  %much = icmp uge i64 %bytes, $COPY_SHARED
+  br i1 %much, label %long, label %short
+short:
+  call void @llvm.memcpy.p0.p0.i64(ptr %target, ptr %source, i64 %bytes, i1 false)
+  ret i32 0
+long:
+  %captures = alloca [3 x i64]
+  %source.p = getelementptr i8, ptr %captures, i64 8
+  %bytes.p = getelementptr i8, ptr %captures, i64 16
+  store ptr %target, ptr %captures
+  store ptr %source, ptr %source.p
+  store i64 %bytes, ptr %bytes.p
+  %up = add i64 %bytes, 65535
+  %parts = lshr i64 %up, 16
+  %code = call i32 @tensorc_parallel(ptr %record, ptr @copy_parts, ptr %captures, i64 0, i64 %parts, i64 524288)
+  ret i32 %code
+}
+
+; Some of the parts, of 64 KiB each: the body of a loop.
+define internal i32 @copy_parts(ptr %captures, i64 %lower, i64 %upper) {
+  %target = load ptr, ptr %captures
+  %source.p = getelementptr i8, ptr %captures, i64 8
+  %source = load ptr, ptr %source.p
+  %bytes.p = getelementptr i8, ptr %captures, i64 16
+  %bytes = load i64, ptr %bytes.p
+  %from = shl i64 %lower, 16
+  %past = shl i64 %upper, 16
+  %to = call i64 @llvm.umin.i64(i64 %past, i64 %bytes)
+  %length = sub i64 %to, %from
+  %to.p = getelementptr i8, ptr %target, i64 %from
+  %from.p = getelementptr i8, ptr %source, i64 %from
+  call void @llvm.memcpy.p0.p0.i64(ptr %to.p, ptr %from.p, i64 %length, i1 false)
+  ret i32 0
 }

@@ -1,4 +1,5 @@
-"""`memref.copy`: the C library's where both buffers are contiguous, else a loop nest.
+"""`memref.copy`: the C library's where both buffers are contiguous, by several threads if it is long, else a
+loop nest.
 
 An output that may be written over a cell (`ops/loops/claims.py`) may be what is copied from: then there is
 nothing to do.
@@ -8,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tensorc.codegen_llvm import emitter_claims
+from tensorc.codegen_llvm import emitter_claims, emitter_exits
+from tensorc.codegen_llvm.abi import COPY_SHARED
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, byte_width, i64
 from tensorc.ir.core import Operation
 
@@ -51,5 +53,11 @@ def _copy_bytes(emitter: Emitter, source: Buffer, target: Buffer) -> None:
     count = i64(byte_width(target.type.element))
     for size in target.sizes:
         count = emitter.mul(count, size)
-    args = [Scalar("ptr", target.start), Scalar("ptr", source.start), count, Scalar("i1", "false")]
-    emitter.call("llvm.memcpy.p0.p0.i64", args, "void")
+    places = [Scalar("ptr", target.start), Scalar("ptr", source.start)]
+    record, few = emitter.record, count.constant is not None and count.constant < COPY_SHARED
+    if record is None or emitter.depth or few or emitter.unit.options.parallel_work is None:
+        emitter.call("llvm.memcpy.p0.p0.i64", [*places, count, Scalar("i1", "false")], "void")
+        return
+    emitter.declare("tensorc_copy", "declare i32 @tensorc_copy(ptr, ptr, ptr, i64) nounwind")
+    operands = ", ".join(str(v) for v in (Scalar("ptr", record.pointer), *places, count))
+    emitter_exits.leave_on(emitter, emitter.let("i32", f"call i32 @tensorc_copy({operands})"))

@@ -48,7 +48,7 @@ _CALLS = ("call", "dispatch", "release", "invoke")
 _CELLS = ("wait", "snapshot", "commit", "claim")
 _MEMORY = ("release", "hold", "figures", "handler", "handler_record")
 _THREADS = ("parallel", "threads", "worker", "retire")
-_BODIES = ("alloc", "free", "poll", "hold", "drop", "drop_all", "times", "look_up", "loop")
+_BODIES = ("alloc", "free", "poll", "hold", "drop", "drop_all", "times", "look_up", "loop", "copy")
 """What bodies call."""
 EXPORTS = tuple(
     f"tensorc_{name}"
