@@ -143,6 +143,19 @@ def test_special_pairs_are_numpys(name: str, dtype: type) -> None:
     np.testing.assert_array_equal(got[special], want[special])
 
 
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_next_to_multiples_of_half_pi_the_reduction_keeps_every_digit(name: str) -> None:
+    """There nothing is left of x but what three parts of pi and the rounding of the second one make."""
+    turns = np.unique(np.exp2(np.random.default_rng(6).uniform(0, 39.3, 400)).astype(np.int64))
+    with accuracy.mpmath.workprec(200):
+        near = np.array([float(int(n) * accuracy.mpmath.pi / 2) for n in turns])
+    worst = accuracy.Worst()
+    points = np.concatenate([near, -np.nextafter(near, 0)])
+    accuracy.check_exact(name, compile_loop(name, f64), (points,), worst)
+    assert worst.wrong == 0, worst.example
+    assert 0 < worst.ulp <= EXPANSIONS[name].ulp, worst
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_powers_of_ten_and_cubes_are_exact(dtype: type) -> None:
     element = BITS[np.dtype(dtype)]
