@@ -246,7 +246,8 @@ def in_blocks(
     steps, others = b.metadata(x)[3], b.metadata(y)[3]
     k, n = second.sizes
     panels = _Panels.made(b, second, others[: len(batch)], batch, kind, large)
-    height, width = _block_sizes(b, first.sizes[0], n, kind, large, whole_rows)
+    apart = None if panels is None else panels.apart
+    height, width = _block_sizes(b, first.sizes[0], n, kind, large, whole_rows, apart)
     down, across = (
         b.ceildivsi(b.index(first.sizes[0]), height),
         b.maxsi(b.divsi(b.index(n), width), b.index(1)),
@@ -276,11 +277,14 @@ def in_blocks(
 
 @dataclass(frozen=True)
 class _Panels:
-    """The panels of the right sides of a batch: `size` elements each."""
+    """The panels of the right sides of a batch: `size` elements each. `apart`: there would be too many, and
+    blocks pack what they need.
+    """
 
     buffer: Value
     size: Value
     different: list[Index]
+    apart: Value
 
     @classmethod
     def made(
@@ -305,7 +309,7 @@ class _Panels:
         size = b.select(much, b.index(1), full)
         if isinstance(large, Value):
             size = b.select(large, size, b.index(0))
-        panels = cls(b.alloc(memory_type(kind), [b.mul(b.product(different), size)]), size, different)
+        panels = cls(b.alloc(memory_type(kind), [b.mul(b.product(different), size)]), size, different, much)
         packs = b.select(b.cmpi("eq", size, full), b.index(1), b.index(0))
         with nest(b, [packs if n == 1 else b.mul(packs, n) for n in different or [1]]) as at:
             _call(b, "pack", kind, [y.moved(b, at[: len(strides)], strides).view(b), panels.of(b, at, 0, 0)])
@@ -337,13 +341,22 @@ def _unflat(b: LoopBuilder, number: Value, extents: Sequence[Index]) -> list[Ind
 
 
 def _block_sizes(
-    b: LoopBuilder, m: Index, n: Index, kind: ScalarType, large: Truth, whole_rows: bool
+    b: LoopBuilder,
+    m: Index,
+    n: Index,
+    kind: ScalarType,
+    large: Truth,
+    whole_rows: bool,
+    apart: Value | None,
 ) -> tuple[Value, Value]:
-    """Rows and columns of a block: by the extents alone, all about equally high."""
+    """Rows and columns of a block: by the extents alone, all about equally high. Those that pack what they
+    need are as high as may be.
+    """
     *heights, low = product_panels.HEIGHTS
     most, unit = b.index(low), b.index(product_panels.UNIT_HEIGHT)
     for height in reversed(heights):
         many = b.cmpi("sge", b.index(m), b.index(product_panels.MANY * height))
+        many = many if apart is None else b.ori(many, apart)
         most = b.select(many, b.index(height), most)
     if large is not True:
         yes = b.constant(False, i1) if large is False else large
