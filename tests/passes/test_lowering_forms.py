@@ -106,6 +106,32 @@ def test_one_long_row_is_read_in_strands_whatever_its_length(dtype: str) -> None
                 y[at] = 0
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int64", "bool"])
+def test_few_columns_of_many_rows_are_one_threads_work_no_longer(dtype: str) -> None:
+    """Parts of 2,048 rows, each of which is taken once; one value that stands out; nothing at all."""
+    x = tc.tensor("x", dtype=dtype, shape=(None, 5))
+    if dtype == "bool":
+        f = tc.function([x], [tc.any(x, axis=0), tc.all(x, axis=0)])
+    else:
+        f = tc.function([x], [tc.sum(x, axis=0), tc.max(x, axis=0), 1 + tc.sum(x * x, axis=0)])
+    for rows in (1, 2047, 2048, 2049, 3 * 2048, 70_001):
+        y = RNG.integers(-4, 5, (rows, 5)).astype(dtype) if dtype != "bool" else np.zeros((rows, 5), "bool")
+        y[RNG.integers(rows), 2] = 9
+        for z in (y, y[::-1, ::-1]):
+            found = f(z)
+            if dtype == "bool":
+                want = [z.any(axis=0), z.all(axis=0)]
+            else:
+                want = [z.sum(axis=0, dtype="int64"), z.max(axis=0), 1 + (z * z).sum(axis=0, dtype="int64")]
+            for one, other in zip(found, want, strict=True):
+                np.testing.assert_array_equal(one, other)
+    if dtype == "float32":
+        y[RNG.integers(rows), 1] = np.nan
+        np.testing.assert_array_equal(np.isnan(f(y)[1]), [False, True, False, False, False])
+        assert f.source("loops").count("tensorc.parallel") > 0
+        np.testing.assert_array_equal(tc.function([x], tc.sum(x, axis=0))(y[:0]), np.zeros(5))
+
+
 def test_strands_are_for_one_long_row_and_light_bodies() -> None:
     x = tc.matrix("x")
 

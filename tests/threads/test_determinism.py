@@ -28,14 +28,21 @@ MATRICES: dict[str, Program] = {
     "turned": lambda m: [m.T * 2, m.T @ m, m[:, :1] + m],
     "gradient": lambda m: tc.grad((tc.nn.log_softmax(m, axis=1) ** 2).sum(), m),
 }
-HELPED = ("map", "places", "gradient", "rows", "turned")
+HELPED = ("map", "places", "gradient", "rows", "turned", "narrow")
 """Programs with a loop that other threads must be asked to help with, in every mode."""
+
+
+def narrow(name: str) -> Any:
+    return tc.tensor(name, shape=(None, 5))
+
+
 CASES = [
     *((name, program, tc.vector, [(n,) for n in (1, 63, 1025, 30_000)]) for name, program in VECTORS.items()),
     *(
         (name, program, tc.matrix, [(2, 1), (1, 3000), (3, 700), (130, 70), (1500, 3)])
         for name, program in MATRICES.items()
     ),
+    ("narrow", lambda x: [x.mean(axis=0), x.max(axis=0)], narrow, [(3, 5), (2049, 5), (20_000, 5)]),
 ]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Final
+from typing import ClassVar, Final
 
 from tensorc.ir.core import Value
 from tensorc.ops.loops.base import memory_type, width
@@ -28,8 +28,17 @@ LEVELS: Final = 12
 """Of the pairwise scheme: blocks are grouped where there are more than 2 ** (LEVELS - 1)."""
 
 
+def columns_at_a_time(space: Space) -> int:
+    """How many columns' accumulators take no more than `BYTES`."""
+    elements = [r.element for s in space.stages for r in s.results if not s.full or r.combiner]
+    size = sum(max(8, width(memory_type(e))) // 8 for e in elements)
+    return int(min(1024, max(NARROW, 1 << (BYTES // max(1, size)).bit_length() - 1)))
+
+
 class Columns(Emitter):
     """Lanes along the last outer axis; iteration indices have the lane within the chunk as one more."""
+
+    levels: ClassVar[int] = LEVELS
 
     def __init__(self, b: Lowerer, space: Space) -> None:
         super().__init__(b, space)
@@ -38,14 +47,12 @@ class Columns(Emitter):
         self.chunk = self._chunk()
         self.width: Index = self.chunk
         self.base: Index = 0
+        self.span: tuple[Index, Index] = (0, space.inner[-1])
+        """The places along the last inner axis that are walked."""
 
     def _chunk(self) -> int:
         """How many columns at a time: few where every column has scratch of its own."""
-        if self.needs_scratch():
-            return NARROW
-        elements = [r.element for s in self.space.stages for r in s.results if not s.full or r.combiner]
-        size = sum(max(8, width(memory_type(e))) // 8 for e in elements)
-        return int(min(1024, max(NARROW, 1 << (BYTES // max(1, size)).bit_length() - 1)))
+        return NARROW if self.needs_scratch() else columns_at_a_time(self.space)
 
     def emit(self) -> None:
         *leading, last = self.space.extents[: self.space.outer]
@@ -60,12 +67,12 @@ class Columns(Emitter):
                     self.plain(number, indices)
             self.drop_tiles()
 
-    def make_registers(self) -> None:
-        """Results without inner axes: a buffer of one value a column."""
+    def make_registers(self, start: int = 0) -> None:
+        """Results without inner axes, of the stages from `start` on: a buffer of one value a column."""
         rank = len(self.space.extents)
-        for number, stage in enumerate(self.space.stages):
+        for number, stage in enumerate(self.space.stages[start:], start):
             self.parts[number] = []
-            shape = [LEVELS if stage.full and self._in_blocks(number) else 1, self.chunk]
+            shape = [self.levels if stage.full and self._in_blocks(number) else 1, self.chunk]
             for k, result in enumerate(stage.results):
                 if result.combiner is not None:
                     self.parts[number].append(Accumulators.make(self.b, result.combiner, shape))
@@ -101,17 +108,25 @@ class Columns(Emitter):
 
     def reduction(self, number: int, outer: list[Index]) -> None:
         """Accumulators at level 0 end up with the results, which are stored where they are wanted."""
+        self.combine(number, outer)
+        self.store_results(number, outer)
+
+    def combine(self, number: int, outer: list[Index]) -> None:
+        """What is walked into the accumulators at level 0."""
         stage = self.space.stages[number]
-        places = [k for k, r in enumerate(stage.results) if r.combiner is not None]
-        inner = self.space.inner if stage.full else [1] * len(self.space.inner)
         if stage.full and self._in_blocks(number):
             self.blocks(number, outer)
         else:
+            inner = self.space.inner if stage.full else [1] * len(self.space.inner)
             reset(self.b, self.parts[number], self.width, [0])
             with nest(self.b, inner[:-1]) as at:
-                self.walk(number, [outer, at], 0, (0, inner[-1]))
+                self.walk(number, [outer, at], 0, self.span if stage.full else (0, 1))
         self.settle(number)
-        wanted = [k for k in places if stage.results[k].out is not None]
+
+    def store_results(self, number: int, outer: list[Index]) -> None:
+        """What is combined, from its registers to where it is wanted."""
+        stage = self.space.stages[number]
+        wanted = [k for k, r in enumerate(stage.results) if r.combiner is not None and r.out is not None]
         if not wanted:
             return
         with lanes(self.b, self.width) as lane:
@@ -141,17 +156,18 @@ class Columns(Emitter):
     def blocks(self, number: int, outer: list[Index]) -> None:
         """Blocks of rows, combined pairwise: block `n` is at the level that is the number of ones in n."""
         b = self.b
-        *leading, last = self.space.inner
-        if leading:
+        if len(self.space.inner) > 1:
             self.grouped(number, outer)
             return
-        size = _rows_of_block(b, last)
-        count = b.maximum(_ceildiv(b, last, size), 1)
+        start, end = self.span
+        rows = b.sub(end, start)
+        size = _rows_of_block(b, rows)
+        count = b.maximum(_ceildiv(b, rows, size), 1)
         with b.for_(0, count) as block:
             level, merges = levels(b, block.iv, count)
             reset(b, self.parts[number], self.width, [level])
-            lower = b.mul(block.iv, size)
-            bounds = (lower, b.minimum(b.add(lower, size), last))
+            lower = b.add(start, b.mul(block.iv, size))
+            bounds = (lower, b.minimum(b.add(lower, size), end))
             self.walk(number, [outer, []], level, bounds)
             self.merge(number, level, merges)
 

@@ -5,7 +5,8 @@ axes.
 - row form: the contiguous axis is an inner one. One outer iteration at a time, lanes along the row; results
   without inner axes are registers (`rows.py`);
 - column form: the contiguous axis is an outer one, or the rows are very short. Lanes along that axis, so that
-  reductions walk memory in order; results without inner axes are small buffers (`columns.py`).
+  reductions walk memory in order; results without inner axes are small buffers (`columns.py`, `tall.py` for
+  few columns of many rows).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from tensorc.passes.lowering.columns import Columns
 from tensorc.passes.lowering.nest import Access, Lowerer, merge, mergeable
 from tensorc.passes.lowering.rows import Rows
 from tensorc.passes.lowering.space import Body, Space, Stage, across, is_short, with_accesses
+from tensorc.passes.lowering.tall import Tall, is_tall
 
 
 def emit_kernel(b: Lowerer, space: Space) -> None:
@@ -25,7 +27,8 @@ def emit_kernel(b: Lowerer, space: Space) -> None:
     if lane is None:
         Rows(b, space).emit()
     else:
-        Columns(b, _lane_last(space, lane)).emit()
+        space = _lane_last(space, lane)
+        (Tall if is_tall(space) else Columns)(b, space).emit()
 
 
 def _merged(b: Lowerer, space: Space) -> Space:
