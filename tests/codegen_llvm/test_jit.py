@@ -124,13 +124,13 @@ def test_texts_of_a_body() -> None:
 
 def test_a_body_keeps_its_vector_width() -> None:
     """Attributes of a function that is inlined are lost, and with them the width it asks for."""
-    text = packed_text("f", plus_one(), signature(1, 1))
-    text = text.replace(
-        "@f(ptr %x, ptr %y, ptr %err) {", '@f(ptr %x, ptr %y, ptr %err) "prefer-vector-width"="512" {'
-    )
+    head = "@f(ptr %x, ptr %y, ptr %err) "
+    text = plus_one().replace(f"{head}{{", f'{head}"prefer-vector-width"="512" {{')
     assert "512" in text
-    optimised = jit.optimised_text(text, level=3, exports=exports_of("f"))
-    attributes = re.search(r"define internal .*@f\(.*#(\d+)", optimised)
+    packed = packed_text("f", text, signature(1, 1))
+    optimised = jit.optimised_text(packed, level=3, exports=exports_of("f"))
+    assert "@f(" not in optimised
+    attributes = re.search(r"define .*@f.packed\(.*#(\d+)", optimised)
     assert attributes is not None
     assert '"prefer-vector-width"="512"' in next(
         line for line in optimised.splitlines() if line.startswith(f"attributes #{attributes[1]} ")

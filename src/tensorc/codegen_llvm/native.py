@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, overload
 
@@ -63,20 +64,22 @@ def packed_text(name: str, llvm_text: str, signature: Signature) -> str:
     if not name or any(c in name for c in '"\\\n'):
         raise ValueError(f"{name!r} cannot be the name of a function in LLVM IR")
     arguments = len(signature.arguments)
-    shapes = _packed(f"{name}_shapes", arguments + 2)
-    return "\n".join([llvm_text, shapes, _packed(name, arguments + len(signature.outputs) + 1)])
+    counts = {f"{name}_shapes": arguments + 2, name: arguments + len(signature.outputs) + 1}
+    return "\n".join([llvm_text, *(_packed(each, count, llvm_text) for each, count in counts.items())])
 
 
-def _packed(name: str, count: int) -> str:
-    """A function that takes one array of pointers and calls `name`. Inlined into it, `name` would lose its
-    attributes, the width of its vectors among them; nor is this one worth any optimising.
+def _packed(name: str, count: int, text: str) -> str:
+    """A function that takes one array of pointers. The one that `text` defines is inlined into it, with its
+    attributes, the width of its vectors among them: neither another function nor a call is left.
     """
-    lines = [f'define i32 @"{name}.packed"(ptr %pointers) noinline nounwind {{']
+    defined = re.search(rf'^define [^@]*@"?{re.escape(name)}"?\([^)]*\)([^{{]*)\{{', text, re.MULTILINE)
+    flags = "nounwind" if defined is None else defined[1].strip()
+    lines = [f'define i32 @"{name}.packed"(ptr %pointers) {flags} {{']
     for k in range(count):
         lines += [f"  %p{k} = getelementptr ptr, ptr %pointers, i64 {k}", f"  %a{k} = load ptr, ptr %p{k}"]
     arguments = ", ".join(f"ptr %a{k}" for k in range(count))
     return "\n".join(
-        [*lines, f'  %code = call i32 @"{name}"({arguments}) noinline', "  ret i32 %code", "}", ""]
+        [*lines, f'  %code = call i32 @"{name}"({arguments}) alwaysinline', "  ret i32 %code", "}", ""]
     )
 
 
