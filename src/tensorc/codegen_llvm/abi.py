@@ -40,9 +40,6 @@ NO_POLL_CHUNK = 1 << 40
 CLAIM_LIMIT = 1 << 26
 """Elements that a call may write into cells while it holds the GIL: some tens of milliseconds."""
 
-COPY_SHARED = 1 << 20
-"""Bytes from which on copying them may want several threads."""
-
 THREADS_FROM = 1 << 18
 """Elements from which on writing them may want several threads."""
 

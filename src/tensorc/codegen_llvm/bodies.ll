@@ -74,9 +74,9 @@ few:
   ret i32 %own
 }
 
-; Copy bytes: together with others if there are many. Returns what a loop does.
-define i32 @tensorc_copy(ptr %record, ptr %target, ptr %source, i64 %bytes) {
-  %much = icmp uge i64 %bytes, $COPY_SHARED
+; Copy bytes: together with others if there are %least or more. Returns what a loop does.
+define i32 @tensorc_copy(ptr %record, ptr %target, ptr %source, i64 %bytes, i64 %least) {
+  %much = icmp uge i64 %bytes, %least
   br i1 %much, label %long, label %short
 short:
   call void @llvm.memcpy.p0.p0.i64(ptr %target, ptr %source, i64 %bytes, i1 false)

@@ -10,12 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tensorc.codegen_llvm import emitter_claims, emitter_exits
-from tensorc.codegen_llvm.abi import COPY_SHARED
 from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, byte_width, i64
 from tensorc.ir.core import Operation
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.emitter import Emitter
+
+SHARED = 1 << 20
+"""Bytes from which on copying them may want several threads."""
 
 
 def copy(emitter: Emitter, op: Operation) -> None:
@@ -54,10 +56,10 @@ def _copy_bytes(emitter: Emitter, source: Buffer, target: Buffer) -> None:
     for size in target.sizes:
         count = emitter.mul(count, size)
     places = [Scalar("ptr", target.start), Scalar("ptr", source.start)]
-    record, few = emitter.record, count.constant is not None and count.constant < COPY_SHARED
+    record, few = emitter.record, count.constant is not None and count.constant < SHARED
     if record is None or emitter.depth or few or emitter.unit.options.parallel_work is None:
         emitter.call("llvm.memcpy.p0.p0.i64", [*places, count, Scalar("i1", "false")], "void")
         return
-    emitter.declare("tensorc_copy", "declare i32 @tensorc_copy(ptr, ptr, ptr, i64) nounwind")
-    operands = ", ".join(str(v) for v in (Scalar("ptr", record.pointer), *places, count))
+    emitter.declare("tensorc_copy", "declare i32 @tensorc_copy(ptr, ptr, ptr, i64, i64) nounwind")
+    operands = ", ".join(str(v) for v in (Scalar("ptr", record.pointer), *places, count, i64(SHARED)))
     emitter_exits.leave_on(emitter, emitter.let("i32", f"call i32 @tensorc_copy({operands})"))

@@ -19,7 +19,6 @@ import numpy as np
 from tensorc.codegen_llvm import runtime_symbols
 from tensorc.codegen_llvm.abi import (
     CLAIM_LIMIT,
-    COPY_SHARED,
     ERROR_CELL,
     GIL_KEPT,
     NO_POLL_CHUNK,
@@ -241,7 +240,6 @@ def names(function_base: type) -> dict[str, int | str]:
         "GIL_KEPT": GIL_KEPT,
         "OVERTAKEN": OVERTAKEN,
         "THREADS_FROM": THREADS_FROM,
-        "COPY_SHARED": COPY_SHARED,
         "OBJECT_REFERENCES": references_offset(),
         "ARRAY_WEAK": weak_references_offset(),
         "ARRAY_OWN": OWN,
