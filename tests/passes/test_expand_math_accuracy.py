@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -147,8 +148,8 @@ def test_special_pairs_are_numpys(name: str, dtype: type) -> None:
 def test_next_to_multiples_of_half_pi_the_reduction_keeps_every_digit(name: str) -> None:
     """There nothing is left of x but what three parts of pi and the rounding of the second one make."""
     turns = np.unique(np.exp2(np.random.default_rng(6).uniform(0, 39.3, 400)).astype(np.int64))
-    with accuracy.mpmath.workprec(200):
-        near = np.array([float(int(n) * accuracy.mpmath.pi / 2) for n in turns])
+    with mpmath.workprec(200):
+        near = np.array([float(int(n) * mpmath.pi / 2) for n in turns])
     worst = accuracy.Worst()
     points = np.concatenate([near, -np.nextafter(near, 0)])
     accuracy.check_exact(name, compile_loop(name, f64), (points,), worst)
