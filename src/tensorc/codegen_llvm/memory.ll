@@ -7,11 +7,12 @@
 ;
 ; The table of kept blocks is behind a lock that is held for some hundred instructions and never while the system is
 ; asked. Whoever does not get it soon (its holder has lost the CPU, or was another thread of a process that forked) does
-; without kept blocks this once: nobody ever waits.
+; without kept blocks this once: nobody ever waits. Of its places the first @used have ever had a block.
 
 @lock = internal global i32 0
 @kept = internal global [$SLOTS x ptr] zeroinitializer
 @ages = internal global [$SLOTS x i64] zeroinitializer
+@used = internal global i64 0
 @tensorc_memory_figures = global [$FIGURES x i64] zeroinitializer
 @tensorc_memory_handler = global ptr null
 
@@ -21,6 +22,7 @@ declare ptr @memory_map(i64)
 declare void @memory_unmap(ptr, i64)
 declare i64 @llvm.ctlz.i64(i64, i1)
 declare i64 @llvm.umin.i64(i64, i64)
+declare i64 @llvm.umax.i64(i64, i64)
 declare { i64, i1 } @llvm.umul.with.overflow.i64(i64, i64)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
@@ -237,13 +239,16 @@ entry:
   %quarter = lshr i64 %bytes, 2
   %most = add i64 %bytes, %quarter
   %got = call i1 @acquire()
-  br i1 %got, label %next, label %none
+  br i1 %got, label %search, label %none
+search:
+  %used = load i64, ptr @used
+  br label %next
 next:
-  %k = phi i64 [ 0, %entry ], [ %k.next, %judged ]
-  %best = phi i64 [ -1, %entry ], [ %best.next, %judged ]
-  %best.capacity = phi i64 [ %most, %entry ], [ %capacity.next, %judged ]
-  %best.age = phi i64 [ 0, %entry ], [ %age.next, %judged ]
-  %more = icmp ult i64 %k, $SLOTS
+  %k = phi i64 [ 0, %search ], [ %k.next, %judged ]
+  %best = phi i64 [ -1, %search ], [ %best.next, %judged ]
+  %best.capacity = phi i64 [ %most, %search ], [ %capacity.next, %judged ]
+  %best.age = phi i64 [ 0, %search ], [ %age.next, %judged ]
+  %more = icmp ult i64 %k, %used
   br i1 %more, label %one, label %chosen
 one:
   %slot = getelementptr ptr, ptr @kept, i64 %k
@@ -317,6 +322,10 @@ one:
   br label %next
 put:
   store ptr %block, ptr %slot
+  %used = load i64, ptr @used
+  %k.behind = add i64 %k, 1
+  %used.now = call i64 @llvm.umax.i64(i64 %used, i64 %k.behind)
+  store i64 %used.now, ptr @used
   call void @add_kept(i64 %capacity)
   %clock = get i64, @tensorc_memory_figures, FIGURE_CLOCK
   %now = add i64 %clock, 1
@@ -333,6 +342,7 @@ refuse:
 ; their chain.
 define internal ptr @evict(i64 %bytes, i64 %blocks) {
 entry:
+  %used = load i64, ptr @used
   br label %again
 again:
   %chain = phi ptr [ null, %entry ], [ %victim, %drop ]
@@ -342,7 +352,7 @@ next:
   %count = phi i64 [ 0, %again ], [ %count.next, %judged ]
   %oldest = phi i64 [ -1, %again ], [ %oldest.next, %judged ]
   %least = phi i64 [ -1, %again ], [ %least.next, %judged ]
-  %more = icmp ult i64 %k, $SLOTS
+  %more = icmp ult i64 %k, %used
   br i1 %more, label %one, label %counted
 one:
   %slot = getelementptr ptr, ptr @kept, i64 %k

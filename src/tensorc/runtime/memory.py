@@ -19,7 +19,7 @@ from typing import Final
 
 KEEP_FROM: Final = 1 << 16
 MAP_FROM: Final = 1 << 21
-SLOTS: Final = 64
+SLOTS: Final = 256
 """How many blocks are kept at most."""
 
 FIGURES: Final = ("limit", "kept", "fresh", "reused", "clock")
