@@ -106,6 +106,17 @@ def test_one_long_row_is_read_in_strands_whatever_its_length(dtype: str) -> None
                 y[at] = 0
 
 
+@pytest.mark.parametrize("columns", [3, 17, 40, 100, 1024, 1100])
+def test_short_rows_of_a_strided_matrix_have_accumulators_enough(columns: int) -> None:
+    """Everything combined, where rows are of known length and cannot be merged."""
+    x = tc.tensor("x", dtype="float32", shape=(None, columns))
+    f = tc.function([x], [tc.max(x), tc.min(x), tc.sum(x), tc.sum(x, axis=1)])
+    y = RNG.integers(-9, 10, (14, columns)).astype(np.float32)
+    for z in (y, np.asfortranarray(y), y[::-1, ::-1], y[::2]):
+        for got, want in zip(f(z), (z.max(), z.min(), z.sum(), z.sum(axis=1)), strict=True):
+            np.testing.assert_array_equal(got, want)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "int64", "bool"])
 def test_few_columns_of_many_rows_are_one_threads_work_no_longer(dtype: str) -> None:
     """Parts of 2,048 rows, each of which is taken once; one value that stands out; nothing at all."""

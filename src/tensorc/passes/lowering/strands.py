@@ -99,6 +99,9 @@ class Row:
     def block(self, number: Value, values: Values) -> None:
         """A block into the accumulators: `STEPS` steps of all strands, or, behind those, neighbours."""
         b, run = self.b, STEPS * self.lanes
+        if self.known is not None and self.known <= BLOCK:  # there is one, of so many accumulators
+            self.all(values)
+            return
         first = b.mul(number, run)
         self._strands((first, b.minimum(b.add(first, run), self.length)), values)
         past = b.sub(number, self._blocks_of_strands)
