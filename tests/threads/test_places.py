@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tensorc.codegen_llvm import entry, entry_layout, jit
+from tensorc.codegen_llvm import entry, entry_layout, jit, loading
 from tensorc.runtime.threads import SLOT, SLOT_BYTES
 
 pytestmark = pytest.mark.skipif(
@@ -26,7 +26,7 @@ class Places:
         path = Path(entry.__file__).with_name("threads_linux.ll")
         text = entry.expand(path.read_text(encoding="utf-8"), entry_layout.names(entry.FunctionBase))
         names = ("arrive", "part", "lend", "place")
-        self.code = jit.load(
+        self.code = loading.load(
             jit.compile_text(text, level=0), exports=tuple(f"threads_{name}" for name in names)
         )
         self.slot = ctypes.create_string_buffer(SLOT_BYTES)
