@@ -91,6 +91,29 @@ def test_the_work_of_a_loop_counts_what_its_functions_compute() -> None:
     assert functions > 3 * added
 
 
+def test_equal_loops_are_one_function() -> None:
+    from tensorc.codegen_llvm import emitter, libraries
+
+    draw = np.random.default_rng(0)
+    weights = [tc.shared(draw.standard_normal((8, 8))) for _ in range(5)]
+    x = tc.matrix("x")
+    layer = x
+    for w in weights:
+        layer = tc.tanh(layer @ w)
+    f = tc.function([x], layer)
+    text = emitter.emit(f.build.module("loops"), libraries.host_options())
+    calls = re.findall(r"call i32 @tensorc_loop\(ptr %\w+, ptr @([\w.]+)", text)
+    defined = re.findall(r"^define internal i32 @([\w.]+)\(ptr noalias", text, re.MULTILINE)
+    assert len(calls) == 5
+    assert set(calls) == set(defined)
+    assert len(defined) <= 3  # the first reads an argument, the last writes one
+    given = draw.standard_normal((700, 8))
+    expected = given
+    for w in weights:
+        expected = np.tanh(expected @ w.get_value())
+    np.testing.assert_allclose(f(given), expected, rtol=1e-12, atol=1e-13)
+
+
 def works(inputs: list[Any], output: Any) -> list[int]:
     """The work of an iteration of every loop that threads may share, where it is a number."""
     from tensorc.codegen_llvm import emitter, libraries

@@ -206,8 +206,6 @@ class Emitter(FunctionText):
             raise InternalError("what may fail needs a function that returns an i32 code")
         emitter_exits.finish(self)
         emitter_parallel.finish(self)
-        if self.scopes.used:
-            self.unit.metadata += self.scopes.nodes(len(self.unit.metadata))
 
     def run(self, block: Block) -> None:
         """Emit a block and everything nested in it."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tensorc.codegen_llvm import emitter_exits, emitter_polls, emitter_streams
-from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, byte_width, i64
+from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, Scopes, byte_width, i64
 from tensorc.codegen_llvm.parallel_loops import ParallelLoop, parallel_loops
 from tensorc.ir.builtin import Call, CallAttrs, body, lookup
 from tensorc.ir.core import Block, Operation, Value
@@ -84,6 +84,9 @@ class Captures:
 
     names: dict[str, str] = field(default_factory=dict)
     scalars: list[Scalar] = field(default_factory=list)
+    scopes: Scopes = field(default_factory=Scopes)
+    """The function's own numbers of alias scopes, the caller's being `roots`."""
+    roots: dict[int | None, int | None] = field(default_factory=lambda: {None: None})
 
     def scalar(self, value: Scalar) -> Scalar:
         if not value.text.startswith("%"):
@@ -99,6 +102,8 @@ class Captures:
     def value(self, value: Scalar | Buffer) -> Scalar | Buffer:
         if isinstance(value, Scalar):
             return self.scalar(value)
+        if value.root not in self.roots:
+            self.roots[value.root] = self.scopes.new()
         return Buffer(
             value.type,
             self.pointer(value.base),
@@ -106,7 +111,7 @@ class Captures:
             self.scalar(value.offset),
             tuple(self.scalar(n) for n in value.sizes),
             tuple(self.scalar(n) for n in value.strides),
-            value.root,
+            self.roots[value.root],
         )
 
 
@@ -138,14 +143,16 @@ def run(emitter: Emitter, op: Operation, weight: Scalar) -> Steps:
     captures = Captures()
     inner = type(emitter)(emitter.unit, f"{emitter.name}.loop{len(emitter.unit.bodies)}")
     inner.values = {v: captures.value(found) for v, found in _read(emitter, loop)}
-    inner.scopes, inner.claims = emitter.scopes, emitter.claims  # it works on the same allocations
+    inner.scopes, inner.claims = captures.scopes, emitter.claims
     inner.streams = {v: captures.scalar(much) for v, much in emitter_streams.large(emitter, op).items()}
     inner.depth = 1
     yield from _iterations(inner, loop)
     text, used = _function(inner, captures)
-    emitter.unit.bodies.append(text)
+    name = emitter.unit.loops.setdefault(text, inner.name)
+    if name == inner.name:
+        emitter.unit.bodies.append(f"define internal i32 @{name}{text}")
     _store(emitter, [c for k, c in enumerate(captures.scalars) if f"%c{k}" in used])
-    _call(emitter, inner.name, lower, upper, weight)
+    _call(emitter, name, lower, upper, weight)
 
 
 def _read(emitter: Emitter, loop: ParallelLoop) -> Iterator[tuple[Value, Scalar | Buffer]]:
@@ -176,8 +183,9 @@ def _iterations(emitter: Emitter, loop: ParallelLoop) -> Steps:
 
 
 def _function(inner: Emitter, captures: Captures) -> tuple[str, set[str]]:
-    """The function's text, and the captures it needs: those of a buffer's numbers that nobody asks for are
-    left out."""
+    """The function's text behind its name, and the captures it needs: those of a buffer's numbers that nobody
+    asks for are left out. Equal loops have equal texts, and one function.
+    """
     used = set(_CAPTURE.findall("\n".join([*inner.entry, *inner.lines])))
     loads: list[str] = []
     for k, scalar in enumerate(captures.scalars):
@@ -185,7 +193,7 @@ def _function(inner: Emitter, captures: Captures) -> tuple[str, set[str]]:
             loads.append(f"  %f{k} = getelementptr i8, ptr %captures, i64 {4 * len(loads)}")
             loads.append(f"  %c{k} = load {scalar.type}, ptr %f{k}, align 8")
     inner.entry[:0] = loads
-    head = f"define internal i32 @{inner.name}(ptr noalias readonly %captures, i64 %lower, i64 %upper)"
+    head = "(ptr noalias readonly %captures, i64 %lower, i64 %upper)"
     return inner.text(f"{head} noinline {inner.function_attributes()}"), used
 
 

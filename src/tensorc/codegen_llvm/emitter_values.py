@@ -5,7 +5,7 @@ scopes.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tensorc.ir.attributes import Attribute, BoolAttr, FloatAttr, IntegerAttr
 from tensorc.ir.errors import InternalError
@@ -107,7 +107,8 @@ def _signed(value: IntegerAttr) -> int:
 
 @dataclass
 class Scopes:
-    """Alias scopes of one function: which allocations are known to be distinct.
+    """Alias scopes of one function: which allocations are known to be distinct. Every function numbers its
+    own from 0, so that equal functions have equal texts; the nodes of metadata are the module's.
 
     Scope lists are quadratic in the number of scopes, so only the first `LIMIT` allocations of a function get
     one.
@@ -116,7 +117,6 @@ class Scopes:
     LIMIT = 48
 
     count: int = 0
-    used: set[int] = field(default_factory=set)
 
     def new(self) -> int | None:
         if self.count == self.LIMIT:
@@ -124,27 +124,20 @@ class Scopes:
         self.count += 1
         return self.count - 1
 
-    def suffix(self, root: int | None, first: int) -> str:
-        """What to append to a load or store in `root`; `first` is the number of the function's first metadata
-        node.
-        """
-        if root is None:
-            return ""
-        self.used.add(root)
-        return f", !alias.scope !{self._list(first, root)}, !noalias !{self._list(first, root) + 1}"
 
-    def _list(self, first: int, root: int) -> int:
-        return first + 1 + 3 * root + 1
+def scope_suffix(root: int | None) -> str:
+    """What to append to a load or store in `root`."""
+    return "" if root is None else f", !alias.scope !{3 * root + 2}, !noalias !{3 * root + 3}"
 
-    def nodes(self, first: int) -> list[str]:
-        """Metadata: the domain, then for each scope the scope, its singleton list, and the list of the
-        others.
-        """
-        lines = [f"!{first} = distinct !{{!{first}}}"]
-        scope = [first + 1 + 3 * root for root in range(self.count)]
-        for root in range(self.count):
-            others = ", ".join(f"!{scope[other]}" for other in range(self.count) if other != root)
-            lines.append(f"!{scope[root]} = distinct !{{!{scope[root]}, !{first}}}")
-            lines.append(f"!{scope[root] + 1} = !{{!{scope[root]}}}")
-            lines.append(f"!{scope[root] + 2} = !{{{others}}}")
-        return lines
+
+def scope_nodes(count: int) -> list[str]:
+    """Metadata: the domain, then for each scope the scope, its singleton list, and the list of the others."""
+    if count == 0:
+        return []
+    lines = ["!0 = distinct !{!0}"]
+    for root in range(count):
+        others = ", ".join(f"!{3 * other + 1}" for other in range(count) if other != root)
+        lines.append(f"!{3 * root + 1} = distinct !{{!{3 * root + 1}, !0}}")
+        lines.append(f"!{3 * root + 2} = !{{!{3 * root + 1}}}")
+        lines.append(f"!{3 * root + 3} = !{{{others}}}")
+    return lines

@@ -24,6 +24,8 @@ from tensorc.codegen_llvm.emitter_values import (
     i64,
     llvm_type,
     overload_name,
+    scope_nodes,
+    scope_suffix,
 )
 from tensorc.ir.builtin import functions
 from tensorc.ir.core import Operation
@@ -50,9 +52,12 @@ class ModuleText:
     options: EmitterOptions
     declarations: dict[str, str] = field(default_factory=dict)
     """Of what is called from outside, and helpers of ours, by name."""
-    metadata: list[str] = field(default_factory=list)
+    scopes: int = 0
+    """Alias scopes that its functions tell apart."""
     bodies: list[str] = field(default_factory=list)
     """Definitions of functions that others have begun."""
+    loops: dict[str, str] = field(default_factory=dict)
+    """The names of those, by what stands behind the name."""
     costs: dict[str, int] = field(default_factory=dict)
     """The work of a call of a function (`emitter_parallel.py`), for those that were asked about."""
     elementwise: dict[str, Operation] = field(default_factory=dict)
@@ -64,7 +69,7 @@ class ModuleText:
         return any(OF_LIBRARY in f.attributes and f.regions[0].blocks for f in functions(self.module))
 
     def text(self, definitions: Sequence[str]) -> str:
-        parts = [*definitions, *self.bodies, *self.declarations.values(), *self.metadata]
+        parts = [*definitions, *self.bodies, *self.declarations.values(), *scope_nodes(self.scopes)]
         return "\n".join(parts) + "\n"
 
 
@@ -239,7 +244,9 @@ class FunctionText:
         self.line(f"store {value}, ptr {pointer}, align {align}{self.scope_suffix(buffer)}")
 
     def scope_suffix(self, buffer: Buffer) -> str:
-        return self.scopes.suffix(buffer.root, len(self.unit.metadata))
+        if buffer.root is not None:
+            self.unit.scopes = max(self.unit.scopes, buffer.root + 1)
+        return scope_suffix(buffer.root)
 
     def address(self, buffer: Buffer, indices: Sequence[Scalar]) -> str:
         """The pointer to an element. Neighbours at known distances have one base."""
