@@ -265,6 +265,18 @@ def test_every_truncation_is_refused(files: list[bytes]) -> None:
                 elf.read(data[:length])
 
 
+def test_a_call_too_far_even_for_its_stub(files: list[bytes]) -> None:
+    (section,) = [s for s in elf.read(files[0]).sections.values() if s.executable]
+    calls = [k for k, r in enumerate(elf.RELOCATION.iter_unpack(section.relocations[0])) if r[1] in (4, 283)]
+    records = bytes(section.relocations[0])
+    at = files[0].index(records) + 24 * calls[0] + 16
+    damaged = bytearray(files[0])
+    for addend in (1 << 40, -(1 << 63), 1 << 31):
+        damaged[at : at + 8] = struct.pack("<q", addend)
+        with pytest.raises(Unknown, match="reach"):
+            loading.place([bytes(damaged)], MACHINE, BOUND)
+
+
 @settings(max_examples=600, deadline=None)
 @given(st.data())
 def test_damaged_files_are_placed_or_refused(data: st.DataObject) -> None:
@@ -275,7 +287,7 @@ def test_damaged_files_are_placed_or_refused(data: st.DataObject) -> None:
         width = data.draw(st.sampled_from([1, 2, 4, 8]))
         tables = data.draw(st.sampled_from(_places(original)))
         at = min(tables + data.draw(st.integers(0, 64)), len(damaged) - width)
-        value = data.draw(st.one_of(st.integers(0, (1 << 8 * width) - 1), st.sampled_from([0, 1, 255])))
+        value = data.draw(st.one_of(st.integers(0, (1 << 8 * width) - 1), st.sampled_from([0, 1, 1 << 63])))
         damaged[at : at + width] = (value % (1 << 8 * width)).to_bytes(width, "little")
     try_to_place(bytes(damaged))
 

@@ -65,6 +65,10 @@ def _known(slot: int) -> int:
     return slot
 
 
+def _fits(distance: int) -> bool:
+    return -(1 << 31) <= distance < 1 << 31
+
+
 def _too_far() -> Unknown:
     return Unknown("a distance that the code does not reach")
 
@@ -89,10 +93,10 @@ def _x86(memory: mmap, at: int, address: int, size: int, records: memoryview, sy
         elif kind not in (_PC32, _PLT32):
             raise Unknown(f"relocation {kind} of x86-64")
         value = target + addend - place
-        if not -(1 << 31) <= value < 1 << 31:
-            if kind != _PLT32 or not stub:
-                raise _too_far()
+        if not _fits(value) and kind == _PLT32 and stub:
             value = stub + addend - place
+        if not _fits(value):
+            raise _too_far()
         _WORD.pack_into(memory, at + offset, value)
 
 
@@ -120,7 +124,7 @@ def _arm(memory: mmap, at: int, address: int, size: int, records: memoryview, sy
         if wide:
             _LONG.pack_into(memory, at + offset, (aim - (place if kind == _A_PREL64 else 0)) & _ALL)
         elif kind == _A_PREL32:
-            if not -(1 << 31) <= aim - place < 1 << 31:
+            if not _fits(aim - place):
                 raise _too_far()
             _WORD.pack_into(memory, at + offset, aim - place)
         else:
