@@ -5,14 +5,12 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
 
 from tensorc import codegen_llvm
-from tensorc.codegen_llvm.abi import COPY_SHARED
 from tensorc.codegen_llvm.emitter import EmitterOptions, emit
 from tensorc.codegen_llvm.libraries import address_of
 from tensorc.ir.builtin import body, new_function, new_module
@@ -76,8 +74,7 @@ class Native:
         self.text = text
         module = llvm.parse_assembly(text)
         module.verify()
-        bodies = Template(BODIES.read_text(encoding="utf-8")).substitute(COPY_SHARED=COPY_SHARED)
-        for part in (ALLOCATOR, bodies):
+        for part in (ALLOCATOR, BODIES.read_text(encoding="utf-8")):
             module.link_in(llvm.parse_assembly(part))
         options = llvm.create_pipeline_tuning_options(speed_level=level)
         options.loop_vectorization = options.slp_vectorization = level >= 2
