@@ -12,12 +12,11 @@ import numpy as np
 
 from tensorc import codegen_llvm
 from tensorc.codegen_llvm.emitter import EmitterOptions, emit
-from tensorc.codegen_llvm.libraries import address_of
+from tensorc.codegen_llvm.runtime_symbols import address_of
 from tensorc.ir.builtin import body, new_function, new_module
 from tensorc.ir.core import Operation, Value
 from tensorc.ir.types import MemRefType, Type, i32, i64
 from tensorc.ops.loops import LoopBuilder
-from tensorc.ops.product_library import symbols
 
 ALLOCATOR = """
 @tensorc_live = global i64 0
@@ -81,8 +80,10 @@ class Native:
         passes = llvm.create_pass_builder(target, options)
         passes.getModulePassManager().run(module, passes)
         self.optimised = str(module)
-        for name in [f.name for f in module.functions if f.is_declaration and f.name in symbols()]:
-            llvm.add_symbol(name, address_of(name))
+        # What is not found now would be called at address 0.
+        for name in [f.name for f in module.functions if f.is_declaration]:
+            if name.startswith("tensorc_"):
+                llvm.add_symbol(name, address_of(name))
         self.engine = llvm.create_mcjit_compiler(module, target)
         self.engine.finalize_object()
 
