@@ -8,8 +8,7 @@ with little work `tensorc_loop` (`bodies.ll`) calls that function, more goes to 
 (`threads.ll`), which divides it among the threads of the pool, looks up between chunks, and gives the
 function's code or `INTERRUPTED`.
 
-Work is counted in units of one scalar operation on one byte; the numbers are rough and measured (see
-`COSTS`), they decide only where the work is done.
+How much work an iteration is, tells `emitter_work.py`.
 """
 
 from __future__ import annotations
@@ -20,60 +19,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tensorc.codegen_llvm import emitter_exits, emitter_polls, emitter_streams
-from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, Scopes, byte_width, i64
+from tensorc.codegen_llvm.emitter_values import Buffer, Scalar, Scopes, i64
+from tensorc.codegen_llvm.emitter_work import Work
 from tensorc.codegen_llvm.parallel_loops import ParallelLoop, parallel_loops
-from tensorc.ir.builtin import Call, CallAttrs, body, lookup
 from tensorc.ir.core import Block, Operation, Value
-from tensorc.ir.definition import OpDefinition
-from tensorc.ir.types import FloatType, IntegerType, MemRefType, VectorType
-from tensorc.ops.loops import arith, math, memref, scf, vector
-from tensorc.ops.loops.base import lane
-from tensorc.ops.loops.fold import constant_value
-from tensorc.ops.loops.memref import view_parts
-from tensorc.ops.loops.nests import APART, ELEMENTWISE, OF_LIBRARY, PRODUCT, REST, ROUNDS
+from tensorc.ops.loops import memref
+from tensorc.ops.loops.nests import APART, OF_LIBRARY
 
 if TYPE_CHECKING:
     from tensorc.codegen_llvm.emitter import Emitter, Steps
 
 THRESHOLD = 1 << 22
 """Work from which a loop asks for help."""
-
-COSTS: dict[type[OpDefinition], int] = {
-    arith.DivF: 6,
-    arith.RemF: 60,
-    arith.DivSI: 12,
-    arith.DivUI: 12,
-    arith.RemSI: 12,
-    arith.RemUI: 12,
-    math.Sqrt: 8,
-    Call: 32,
-    **dict.fromkeys((memref.Load, vector.Load, vector.MaskedLoad), 4),
-    **dict.fromkeys((memref.Store, vector.Store, vector.MaskedStore), 4),
-    **dict.fromkeys((vector.Gather, vector.Scatter), 16),
-}
-"""Times the cost of an addition of that type. Calls of the C library cost `LIBRARY`."""
-LIBRARY = 200
-FREE: frozenset[type[OpDefinition]] = frozenset(
-    (
-        arith.Constant,
-        memref.Dim,
-        memref.Cast,
-        memref.ReinterpretCast,
-        memref.ExtractStridedMetadata,
-        memref.Alloc,
-        memref.Alloca,
-        memref.Dealloc,
-        memref.Prefetch,
-        scf.Yield,
-        scf.Condition,
-    )
-)
-DEPTH = 12
-"""Steps back from a bound that are looked at."""
-LARGEST_TILE = 1 << 16
-"""A number up to which the smaller of two bounds is taken for that of a full tile."""
-GUESS = 16
-"""Iterations of a loop inside whose number cannot be told before."""
 
 _CAPTURE = re.compile(r"%c\d+\b")
 
@@ -130,7 +87,7 @@ def work_of(emitter: Emitter, op: Operation) -> Scalar | None:
     if loop is None:
         return None
     lower, upper = (emitter.scalar(v).constant for v in op.operands[:2])
-    weight = _weight(emitter, op)
+    weight = Work(emitter).of_iteration(op)
     known = None if lower is None or upper is None or weight.constant is None else upper - lower
     small = known is not None and known * (weight.constant or 0) < (emitter.unit.options.parallel_work or 0)
     return None if small and not loop.private else weight
@@ -247,227 +204,3 @@ def finish(emitter: Emitter) -> None:
     """The function's frame for captures."""
     if emitter.captured:
         emitter.entry.append(f"  %captures = alloca [{emitter.captured} x i8], align 8")
-
-
-# ----------------------------------------------------------------------------------------------------- work
-
-
-def _weight(emitter: Emitter, loop: Operation) -> Scalar:
-    """The work of one iteration, computed from what is known outside the loop."""
-    costs: dict[Scalar, list[Scalar]] = {}
-    trips: dict[tuple[Value, ...], Scalar] = {}
-    todo: list[tuple[Block, Scalar]] = [(loop.regions[0].block, i64(1))]
-    while todo:
-        block, times = todo.pop()
-        cost = 0
-        found = costs.setdefault(times, [])
-        for op in block:
-            if not op.regions:
-                if op.isa(Call):
-                    found.append(_cost_of_call(emitter, op))
-                else:
-                    cost += _cost(op)
-                continue
-            inside = times
-            if op.isa(scf.For):
-                bounds = tuple(op.operands[:3])
-                if bounds not in trips:
-                    trips[bounds] = _trips(emitter, op)
-                inside = emitter.mul(times, trips[bounds])
-            elif op.isa(scf.While):
-                inside = emitter.mul(times, i64(GUESS))
-            todo += [(b, inside) for region in op.regions for b in region.blocks]
-        found.append(i64(cost))
-    total = i64(0)
-    for times, found in costs.items():
-        total = emitter.add(total, emitter.mul(times, _sum(emitter, found)))
-    return total
-
-
-def _sum(emitter: Emitter, numbers: Sequence[Scalar]) -> Scalar:
-    known = sum(n.constant for n in numbers if n.constant is not None)
-    total = i64(known)
-    for number in numbers:
-        if number.constant is None:
-            total = emitter.add(total, number)
-    return total
-
-
-def _cost(op: Operation) -> int:
-    factor = 0 if op.definition is None else _factor(op.definition)
-    if factor == 0:
-        return 0
-    stored = isinstance(op.operands[0].type, MemRefType) if op.operands else False
-    values = op.results or (op.operands[-1:] if stored else op.operands[:1])
-    if not values or isinstance(values[0].type, MemRefType):
-        return 8
-    kind = values[0].type
-    lanes = (kind.shape[0] or 1) if isinstance(kind, VectorType) else 1
-    scalar = lane(kind)
-    width = scalar.width if isinstance(scalar, IntegerType | FloatType) else 64
-    return factor * lanes * max(1, width // 8)
-
-
-def _factor(definition: type[OpDefinition]) -> int:
-    if definition in FREE:
-        return 0
-    if issubclass(definition, math.MathOp) and definition.symbol is not None:
-        return LIBRARY
-    return COSTS.get(definition, 1)
-
-
-def _cost_of_call(emitter: Emitter, op: Operation) -> Scalar:
-    """That of a matrix product, of what an elementwise function computes, or of an unknown one."""
-    if PRODUCT in op.attributes:
-        return _cost_of_product(emitter, op)
-    attrs = op.attrs
-    assert isinstance(attrs, CallAttrs)
-    callee = lookup(emitter.unit.module, attrs.callee.name)
-    if callee is None or ELEMENTWISE not in callee.attributes:
-        return i64(_cost(op))
-    costs = emitter.unit.costs
-    if attrs.callee.name not in costs:
-        block = body(callee)
-        costs[attrs.callee.name] = 0
-        inner = (_cost_of_call(emitter, o).constant if o.isa(Call) else _cost(o) for o in block)
-        costs[attrs.callee.name] = sum(n or 0 for n in inner)
-    return i64(costs[attrs.callee.name])
-
-
-def _cost_of_product(emitter: Emitter, op: Operation) -> Scalar:
-    x, *_, out = op.operands
-    assert isinstance(x.type, MemRefType)
-    cost = i64(byte_width(x.type.element))
-    for matrix, axis in ((out, 0), (out, 1), (x, 1)):
-        cost = emitter.mul(cost, _extent(emitter, _size(emitter, matrix, axis)))
-    return cost
-
-
-def _size(emitter: Emitter, buffer: Value, axis: int) -> int | Value | Scalar | None:
-    """An extent of a buffer, as far as it can be told."""
-    found, owner = emitter.values.get(buffer), buffer.owner
-    if isinstance(found, Buffer):
-        return found.sizes[axis]
-    assert isinstance(buffer.type, MemRefType)
-    extent = buffer.type.shape[axis]
-    if extent is not None or owner is None:
-        return extent
-    if owner.isa(memref.ReinterpretCast):
-        return view_parts(owner)[1][axis]
-    if owner.isa(memref.Cast):
-        return _size(emitter, owner.operands[0], axis)
-    if owner.isa(memref.Alloc):
-        return owner.operands[sum(n is None for n in buffer.type.shape[:axis])]
-    return None
-
-
-def _extent(emitter: Emitter, extent: int | Value | Scalar | None) -> Scalar:
-    """An extent, or what it is in a full block."""
-    if isinstance(extent, Scalar):
-        return extent
-    if not isinstance(extent, Value):
-        return i64(GUESS if extent is None else extent)
-    owner = extent.owner
-    if owner is not None and owner.isa(memref.ExtractStridedMetadata) and _known(emitter, extent) is None:
-        axis = owner.results.index(extent) - 2
-        rank = (len(owner.results) - 2) // 2
-        return _extent(emitter, _size(emitter, owner.operands[0], axis) if 0 <= axis < rank else None)
-    bounds = owner.operands if owner is not None and owner.isa(arith.MinSI) else ()
-    known = (_known(emitter, v) for v in (extent, *bounds))
-    return next((v for v in known if v is not None), None) or _full(emitter, extent) or i64(GUESS)
-
-
-def _trips(emitter: Emitter, op: Operation) -> Scalar:
-    """How often a loop inside runs, as far as it can be told."""
-    if ROUNDS in op.attributes or REST in op.attributes:
-        return i64(1)
-    span, step = _span(emitter, op.operands[1], op.operands[0]), _full(emitter, op.operands[2])
-    if span is None or step is None or step.constant is None:
-        return i64(GUESS)
-    if span.constant is not None:  # 0: what does not fill a vector
-        return i64(max(1, -(-span.constant // step.constant)))
-    if step.constant <= 1:
-        return span
-    rounded = emitter.add(span, i64(step.constant - 1))
-    return emitter.let("i64", f"sdiv {rounded}, {step.constant}")
-
-
-def _span(emitter: Emitter, upper: Value, lower: Value, depth: int = DEPTH) -> Scalar | None:
-    """How far it is from one bound to another, in a full tile, also where neither is known outside."""
-    if upper is lower:
-        return i64(0)
-    if depth == 0:
-        return None
-    depth -= 1
-    begin, owner, base = _full(emitter, lower, depth), upper.owner, lower.owner
-    if begin is not None and begin.constant == 0:
-        return _full(emitter, upper, depth)
-    if owner is not None and _known(emitter, upper) is None:
-        if owner.isa(arith.AddI) and lower in owner.operands:
-            return _full(emitter, owner.operands[owner.operands[0] is lower], depth)
-        if owner.isa(arith.MinSI):
-            spans = (_span(emitter, v, lower, depth) or _full(emitter, v, depth) for v in owner.operands)
-            least = _least(*spans)
-            if least is not None:
-                return least
-    if begin is None and base is not None and base.isa(arith.AddI):
-        from_base = _span(emitter, upper, base.operands[0], depth)
-        return _minus(emitter, from_base, _full(emitter, base.operands[1], depth))
-    return _minus(emitter, _full(emitter, upper, depth), begin)
-
-
-def _minus(emitter: Emitter, x: Scalar | None, y: Scalar | None) -> Scalar | None:
-    if x is None or y is None:
-        return None
-    if x.text == y.text:
-        return i64(0)
-    if x.constant is not None and y.constant is not None:
-        return i64(x.constant - y.constant)
-    return emitter.let("i64", f"sub {x}, {y.text}")
-
-
-def _known(emitter: Emitter, value: Value) -> Scalar | None:
-    found = emitter.values.get(value)
-    if isinstance(found, Scalar):
-        return found
-    constant = constant_value(value)
-    return None if constant is None else i64(int(constant))
-
-
-def _full(emitter: Emitter, value: Value, depth: int = DEPTH) -> Scalar | None:
-    """What a bound computed inside is in a full tile, for the whole vectors of a row."""
-    known, owner = _known(emitter, value), value.owner
-    if known is not None or owner is None or depth == 0:
-        return known
-    if owner.isa(arith.Select):
-        return _full(emitter, owner.operands[1], depth - 1)
-    if owner.isa(arith.AndI) and (constant_value(owner.operands[1]) or 0) < 0:  # rounded to vectors
-        return _full(emitter, owner.operands[0], depth - 1)
-    if owner.isa(arith.SubI):
-        x, y = owner.operands
-        return _span(emitter, x, y, depth - 1) or _full(emitter, x, depth - 1)
-    if owner.definition not in (arith.MinSI, arith.MaxSI, arith.AddI):
-        return None
-    first, second = (_full(emitter, v, depth - 1) for v in owner.operands[:2])
-    if owner.isa(arith.MinSI):
-        return _least(first, second)
-    if first is None or second is None:
-        return None
-    if owner.isa(arith.AddI):
-        return emitter.add(first, second)
-    return _greatest(first, second)
-
-
-def _least(a: Scalar | None, b: Scalar | None) -> Scalar | None:
-    """A tile is full: the number, where one is known that can be a tile's."""
-    known = [n for n in (a, b) if n is not None]
-    tiles = [n for n in known if n.constant is not None and n.constant <= LARGEST_TILE]
-    if tiles:
-        return min(tiles, key=lambda n: n.constant or 0)
-    return next((n for n in known if n.constant is None), known[0] if known else None)
-
-
-def _greatest(a: Scalar, b: Scalar) -> Scalar:
-    if a.constant is not None and b.constant is not None:
-        return max(a, b, key=lambda n: n.constant or 0)
-    return b if a.constant is not None else a
