@@ -46,7 +46,8 @@ def measured(records: list[record.Record]) -> str:
         ]
     parts.append("### Build and first call")
     if any(r["kind"] == "state" for r in records):
-        parts += ["![Seconds over operations](benchmarks_compile.svg)", report.states_table(records)]
+        parts += ["![Seconds over operations](benchmarks_compile.svg)"] if curves(records) else []
+        parts.append(report.states_table(records))
     parts += ["Of every row, in processes that have compiled other rows before:", report.first_calls(lines)]
     parts += ["### Peak memory", "MiB by which the largest resident set grew in build and first call:"]
     parts.append(report.memory(lines))
@@ -54,6 +55,11 @@ def measured(records: list[record.Record]) -> str:
         parts += ["### Import", report.imports_table(records)]
     parts += ["### What is missing", *(f"- {said}" for said in report.remarks(lines))]
     return "\n\n".join(parts).replace("\n\n- ", "\n- ") + "\n"
+
+
+def curves(records: list[record.Record]) -> bool:
+    """Whether programs of several sizes were compiled."""
+    return any(r["kind"] == "state" and r["row"].startswith("graph/") for r in records)
 
 
 def machine_text(m: record.Record) -> str:
@@ -81,7 +87,7 @@ def main() -> int:
     text = options.page.read_text(encoding="utf-8")
     options.page.write_text(inserted(text, measured(records)), encoding="utf-8")
     plots.ratios(report.lines_of(records), options.page.parent / "benchmarks_ratios.svg")
-    if any(r["kind"] == "state" for r in records):
+    if curves(records):
         plots.compile_curves(records, options.page.parent / "benchmarks_compile.svg")
     return 0
 
