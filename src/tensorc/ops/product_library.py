@@ -24,14 +24,10 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Final
 
-from tensorc.ir.attributes import UNIT, IntegerAttr, StringAttr, SymbolRefAttr
+from tensorc.ir.attributes import UNIT, IntegerAttr, StringAttr
 from tensorc.ir.builtin import (
-    Call,
-    CallAttrs,
     Return,
     body,
-    lookup,
-    new_declaration,
     new_function,
     new_module,
 )
@@ -58,6 +54,7 @@ from tensorc.ops.product_kernels import (
     make_function,
     rows,
 )
+from tensorc.ops.shared import call_shared
 
 CACHED: Final = 1 << 17
 """Bytes of a right side up to which it is read as it lies: to pack it gained nothing."""
@@ -114,13 +111,7 @@ def call_library(b: LoopBuilder, p: Product) -> None:
 
 def _call(b: LoopBuilder, name: str, kind: ScalarType, operands: Sequence[Value]) -> None:
     """Call a function of the library; declare it where it is not."""
-    symbol = f"tensorc_{name}_{_stored(kind)}"
-    module = b._module()
-    if lookup(module, symbol) is None:
-        declaration = new_declaration(symbol, _arguments(name, kind), [])
-        declaration.set_attribute(OF_LIBRARY, UNIT)
-        module.regions[0].block.append(declaration)
-    op = b.create_op(Call, operands, CallAttrs(SymbolRefAttr(symbol)), results=[])
+    op = call_shared(b, f"tensorc_{name}_{_stored(kind)}", _arguments(name, kind), operands)
     if name != "pack":
         op.set_attribute(PRODUCT, UNIT)
 

@@ -14,14 +14,10 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
-from tensorc.ir.attributes import UNIT, SymbolRefAttr
+from tensorc.ir.attributes import UNIT
 from tensorc.ir.builtin import (
-    Call,
-    CallAttrs,
     Return,
     body,
-    lookup,
-    new_declaration,
     new_function,
     new_module,
 )
@@ -32,6 +28,7 @@ from tensorc.ops.loops import vector
 from tensorc.ops.loops.base import memory_type, width
 from tensorc.ops.loops.builder import Index, LoopBuilder
 from tensorc.ops.loops.nests import OF_LIBRARY, WRITES_LAST
+from tensorc.ops.shared import call_shared
 
 MOST_LANES: Final = 16
 """Of a block: registers hold so many vectors twice where they are widest."""
@@ -57,13 +54,8 @@ def call(b: LoopBuilder, x: Value, out: Value) -> None:
     """Call the function for two matrices of one memory type; declare it where it is not."""
     kind = x.type
     assert isinstance(kind, MemRefType)
-    symbol, module = symbol_of(kind.element), b._module()
-    if lookup(module, symbol) is None:
-        declaration = new_declaration(symbol, arguments(kind.element), [])
-        declaration.set_attribute(OF_LIBRARY, UNIT)
-        module.regions[0].block.append(declaration)
-    operands = [b.cast(v, arguments(kind.element)[0]) for v in (x, out)]
-    op = b.create_op(Call, operands, CallAttrs(SymbolRefAttr(symbol)), results=[])
+    types = arguments(kind.element)
+    op = call_shared(b, symbol_of(kind.element), types, [b.cast(v, types[0]) for v in (x, out)])
     op.set_attribute(WRITES_LAST, UNIT)
 
 

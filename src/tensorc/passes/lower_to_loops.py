@@ -76,30 +76,35 @@ def lower_function(function: Operation) -> set[Operation]:
 
 def _strided_copies(function: Operation) -> list[Operation]:
     """Copies outside loops that are not copies of bytes: loops like others, in vector code and by threads."""
-    found = []
-    todo = [iter(body(function))]
-    while todo:
-        op = next(todo[-1], None)
-        if op is None:
-            todo.pop()
-        elif op.isa(Copy) and any(v.type.layout is not None for v in op.operands):  # type: ignore[attr-defined]
-            found.append(op)
-        elif op.isa(If):
-            todo.extend(iter(block) for region in reversed(op.regions) for block in region.blocks)
-    return found
+    return _found(
+        function,
+        lambda op: op.isa(Copy) and any(_has_layout(v.type) for v in op.operands),
+        lambda op: op.isa(If),
+    )
+
+
+def _has_layout(type: Type) -> bool:
+    return isinstance(type, MemRefType) and type.layout is not None
 
 
 def _tensor_ops(function: Operation) -> list[Operation]:
     """Destination-passing ops, not looking into kernels."""
+    return _found(function, lambda op: op.name.startswith("tensorc."), lambda op: True)
+
+
+def _found(
+    function: Operation, wanted: Callable[[Operation], bool], inside: Callable[[Operation], bool]
+) -> list[Operation]:
+    """The ops that are wanted, in order; other ops are looked into if `inside` says so."""
     found = []
     todo = [iter(body(function))]
     while todo:
         op = next(todo[-1], None)
         if op is None:
             todo.pop()
-        elif op.name.startswith("tensorc."):
+        elif wanted(op):
             found.append(op)
-        else:
+        elif inside(op):
             todo.extend(iter(block) for region in reversed(op.regions) for block in region.blocks)
     return found
 
